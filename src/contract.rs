@@ -1,0 +1,56 @@
+//! What the image and the node's agent must agree on: paths, partition types and labels, names on the kernel
+//! command line. Constants only; a value that stands here stands nowhere else (`tests/it/policy.rs` checks the units).
+
+/// GPT partition type of an x86-64 root file system (UAPI Discoverable Partitions Specification).
+pub const ROOT_TYPE_X86_64: &str = "4f68bce3-e8cd-4db1-96e7-fbcaf984b709";
+/// GPT partition type of the dm-verity hash tree of an x86-64 root file system (same specification).
+pub const ROOT_VERITY_TYPE_X86_64: &str = "2c7357ed-ebd2-46d9-aec1-23d437ec2bf5";
+/// GPT partition type of an EFI system partition.
+pub const ESP_TYPE: &str = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b";
+/// GPT partition type of `/var`. The specification ties this type to the machine id; we only use it as a label.
+pub const VAR_TYPE: &str = "4d21b016-b534-45c2-a9fb-5c16e091fd2d";
+
+/// GPT names of the partitions, as they appear in `/dev/disk/by-partlabel`.
+pub const ESP_LABEL: &str = "esp";
+pub const ROOT_A_LABEL: &str = "root-a";
+pub const VERITY_A_LABEL: &str = "verity-a";
+/// The partition that the agent adds at first boot, once its file system is complete.
+pub const VAR_LABEL: &str = "var";
+/// The name that partition has while its file system is being made: a power cut leaves this name, and the next boot
+/// formats again.
+pub const VAR_UNFINISHED_LABEL: &str = "var-unfinished";
+
+/// Kernel command line: root hash of the dm-verity tree, 64 hexadecimal digits.
+pub const CMDLINE_ROOT_HASH: &str = "roothash";
+/// Kernel command line: the name that the disk layout gives the agent, `first-sector` of `/var` on the disk.
+/// The sectors before it are the gap for root-B and verity-B.
+pub const CMDLINE_VAR_START: &str = "nodesmith.var-start";
+/// Kernel command line: file system of `/var`, `ext4` or `xfs`.
+pub const CMDLINE_VAR_FS: &str = "nodesmith.var-fs";
+/// Kernel command line: smallest size of `/var` in bytes; a smaller disk is an error that names the size needed.
+pub const CMDLINE_VAR_MIN: &str = "nodesmith.var-min";
+
+/// Directory in the initrd that holds the modules and [`INITRD_MODULE_ORDER`].
+pub const INITRD_MODULES: &str = "/modules";
+/// File names of the modules in [`INITRD_MODULES`], one a line, in the order they must be loaded.
+pub const INITRD_MODULE_ORDER: &str = "/modules/order";
+
+/// The agent in the root image; the units that the builder installs start it.
+pub const AGENT: &str = "/usr/lib/nodesmith/nodeinit";
+/// Status of the first boot, JSON, replaced as a whole each time it changes.
+pub const STATUS: &str = "/run/nodeinit/status.json";
+/// Present once the metadata has been applied; holds the instance id it was applied for.
+pub const APPLIED: &str = "/var/lib/nodeinit/applied";
+/// Where the persistent upper layer of `/etc` lies.
+pub const ETC_UPPER: &str = "/var/lib/nodeinit/etc/upper";
+/// Scratch directory of the overlay file system of `/etc`.
+pub const ETC_WORK: &str = "/var/lib/nodeinit/etc/work";
+/// What the initrd did, for the agent that runs later: JSON.
+pub const INITRD_REPORT: &str = "/run/nodeinit/initrd.json";
+/// Image identity written by the builder: JSON with `name`, `version`, `recipe`, writable paths.
+pub const IMAGE_INFO: &str = "/usr/lib/nodesmith/image.json";
+/// Template of `/var`: the builder puts the tree's `/var` here, the initrd copies it into a new `/var`.
+pub const VAR_TEMPLATE: &str = "/usr/share/factory/var";
+
+/// Name of the virtio-serial port on which a guest reports to `nodesmith boot`: one JSON object a line.
+pub const REPORT_PORT: &str = "io.nodesmith.report";

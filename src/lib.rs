@@ -1,0 +1,20 @@
+//! Nodesmith: YAML recipes in, immutable bootable Kubernetes node images out.
+//!
+//! ```text
+//! recipe ─ check ─► Recipe ─ index ─► Index ─ resolve ─► Lock ─ fetch ─► [Package]
+//! [Package] + overlays ─ assemble ─► Tree ─ seal ─► Sealed{EROFS, hash tree, root hash}
+//! kernel + initrd(nodeinit) + cmdline(root hash) ─► Uki ─ plan ─► DiskPlan ─ write ─► raw · qcow2 · …
+//! ```
+//!
+//! `pipeline` is the table of contents. The feature `builder` (default) is the image builder; without it the package
+//! is `nodeinit`, the node's agent, which may use only `contract`, `diag` and `agent`.
+
+pub mod contract;
+pub mod diag;
+
+#[cfg(feature = "builder")]
+pub mod formats;
+#[cfg(feature = "builder")]
+pub mod package;
+#[cfg(feature = "builder")]
+pub mod tree;

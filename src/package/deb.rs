@@ -1,0 +1,1 @@
+//! A `.deb` → [`Package`](super::Package).
