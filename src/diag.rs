@@ -152,7 +152,7 @@ mod tests {
         let source = Source::new("a.yaml", "# café ☃\nwörker: x\n");
         let offset = source.text.find("x").unwrap();
         assert_eq!(source.line_column(offset), (2, 9));
-        assert_eq!(source.line_column(offset - 6), source.line_column(offset - 7));
+        assert_eq!(source.line_column(offset - 7), source.line_column(offset - 8));
         assert_eq!(source.line_column(9999), (3, 1));
     }
 }

@@ -266,7 +266,8 @@ impl Tree {
 
     fn walk(&self, path: &TreePath, origin: &Origin, follow_last: bool) -> Result<TreePath, TreeError> {
         let fail = |problem| TreeError { path: path.clone(), origin: origin.clone(), problem };
-        let mut todo: Vec<Vec<u8>> = path.components().map(<[u8]>::to_vec).rev().collect();
+        let mut todo: Vec<Vec<u8>> = path.components().map(<[u8]>::to_vec).collect();
+        todo.reverse();
         let mut done = TreePath::root();
         let mut followed = 0;
         while let Some(name) = todo.pop() {
@@ -284,8 +285,9 @@ impl Tree {
                     if target.starts_with(b"/") {
                         done = TreePath::root();
                     }
-                    let names = target.split(|byte| *byte == b'/').filter(|name| !matches!(name, b"" | b"."));
-                    todo.extend(names.map(<[u8]>::to_vec).rev());
+                    let names = target.split(|byte| *byte == b'/').filter(|name| !name.is_empty() && *name != b".");
+                    let names: Vec<Vec<u8>> = names.map(<[u8]>::to_vec).collect();
+                    todo.extend(names.into_iter().rev());
                 }
                 _ => done = next,
             }
