@@ -1,0 +1,203 @@
+//! The checked recipe: what a node image is to hold, with every default filled in.
+//!
+//! `raw` is the YAML as written, `load` reads a file and what it extends, `check` turns raw into the types below and
+//! collects every mistake. After `check` nothing can fail because of the recipe's shape.
+
+pub mod check;
+pub mod kernels;
+pub mod load;
+pub mod raw;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use crate::diag::Location;
+
+/// A value and where the recipe says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located<T> {
+    pub value: T,
+    pub location: Location,
+}
+
+#[derive(Debug, Clone)]
+pub struct Recipe {
+    /// Names the outputs: lower case letters, digits, `-`, `_`, `.`.
+    pub name: String,
+    pub version: String,
+    pub arch: Arch,
+    /// Seconds since 1970: the time of everything that the builder itself writes.
+    pub epoch: i64,
+    pub repositories: Vec<Repository>,
+    pub packages: Vec<PackageRequest>,
+    /// Packages that come in by dependency and are left out of the root, with the reason.
+    pub drop: Vec<Dropped>,
+    /// Maintainer scripts that the recipe's author takes responsibility for.
+    pub accept_scripts: Vec<AcceptedScript>,
+    pub kernel: Kernel,
+    /// `net.ipv4.ip_forward` → `1`, in key order.
+    pub sysctl: BTreeMap<String, String>,
+    pub modules: Modules,
+    pub runtime: Option<Containerd>,
+    pub services: Services,
+    pub users: Vec<User>,
+    pub overlays: Vec<Overlay>,
+    /// A name below `/usr/share/zoneinfo`.
+    pub timezone: String,
+    pub locale: String,
+    /// Directories that stay writable besides `/etc` and `/var`.
+    pub writable: Vec<String>,
+    pub disk: Disk,
+    pub compression: Compression,
+    pub outputs: BTreeSet<Output>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arch {
+    X86_64,
+}
+
+impl Arch {
+    /// Debian's name of the architecture.
+    pub fn debian(self) -> &'static str {
+        match self {
+            Arch::X86_64 => "amd64",
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Repository {
+    pub name: String,
+    pub kind: RepositoryKind,
+    pub location: Location,
+}
+
+#[derive(Debug, Clone)]
+pub enum RepositoryKind {
+    Apt(AptRepository),
+}
+
+#[derive(Debug, Clone)]
+pub struct AptRepository {
+    pub mirror: Mirror,
+    pub suite: String,
+    pub components: Vec<String>,
+    /// Keyring files, tried in order.
+    pub keyring: PathBuf,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mirror {
+    /// The mirror that this machine's own apt uses.
+    Host,
+    Url(String),
+}
+
+/// `containerd` or `containerd=1.7.24~ds1-6`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageRequest {
+    pub name: String,
+    pub version: Option<String>,
+    pub location: Location,
+}
+
+#[derive(Debug, Clone)]
+pub struct Dropped {
+    pub name: String,
+    pub reason: String,
+    pub location: Location,
+}
+
+#[derive(Debug, Clone)]
+pub struct AcceptedScript {
+    pub package: String,
+    pub script: String,
+    pub reason: String,
+    pub location: Location,
+}
+
+#[derive(Debug, Clone)]
+pub struct Kernel {
+    pub package: PackageRequest,
+    /// `6.12`: the line of kernels that the image promises.
+    pub line: String,
+    /// Added to the kernel command line after the builder's own words.
+    pub cmdline: Vec<String>,
+    /// Modules in the initrd besides the built-in hardware list, by name.
+    pub initrd_modules: Vec<Located<String>>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Modules {
+    /// Loaded at boot, in this order.
+    pub load: Vec<Located<String>>,
+    /// Module → options, as in modprobe.d.
+    pub options: BTreeMap<String, String>,
+    pub blacklist: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Containerd {
+    pub systemd_cgroup: bool,
+    pub sandbox_image: String,
+    /// Registry → mirror URLs, tried in order.
+    pub mirrors: BTreeMap<String, Vec<String>>,
+    pub location: Location,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Services {
+    pub enable: Vec<Located<String>>,
+    pub disable: Vec<Located<String>>,
+    pub mask: Vec<Located<String>>,
+}
+
+#[derive(Debug, Clone)]
+pub struct User {
+    pub name: String,
+    pub uid: Option<u32>,
+    pub groups: Vec<String>,
+    pub shell: String,
+    pub home: String,
+    pub ssh_authorized_keys: Vec<String>,
+    pub location: Location,
+}
+
+#[derive(Debug, Clone)]
+pub struct Overlay {
+    /// A directory whose files go over the root, relative to the working directory or absolute.
+    pub directory: PathBuf,
+    /// As the recipe writes it: what manifests and errors say.
+    pub name: String,
+    pub location: Location,
+}
+
+/// Sizes in bytes, multiples of 1 MiB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Disk {
+    pub esp: u64,
+    /// Size of root-A, and of the gap kept for root-B.
+    pub slot: u64,
+    pub var: VarFilesystem,
+    /// Smallest `/var` that a node may have.
+    pub var_min: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VarFilesystem {
+    Ext4,
+    Xfs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    Zstd { level: i32 },
+    Lz4hc { level: i32 },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Output {
+    Raw,
+    Qcow2,
+}
