@@ -11,10 +11,15 @@
 
 pub mod contract;
 pub mod diag;
+pub mod yaml;
 
 #[cfg(feature = "builder")]
 pub mod formats;
 #[cfg(feature = "builder")]
 pub mod package;
+#[cfg(feature = "builder")]
+pub mod recipe;
+#[cfg(feature = "builder")]
+pub mod report;
 #[cfg(feature = "builder")]
 pub mod tree;

@@ -1,0 +1,111 @@
+//! Shows mistakes, failures and progress: the only code that prints for people, and it prints on stderr.
+
+use std::error::Error;
+use std::io::{self, IsTerminal, Write};
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+use crate::diag::{Diagnostic, Diagnostics, Location};
+
+/// Widest report when the terminal does not say.
+const WIDTH: usize = 120;
+
+/// All mistakes as text, one empty line between them.
+pub fn render(diagnostics: &Diagnostics, color: Color) -> String {
+    let renderer = match color {
+        Color::Never => Renderer::plain(),
+        Color::Always => Renderer::styled(),
+    };
+    let renderer = renderer.term_width(WIDTH);
+    let texts: Vec<String> = diagnostics.0.iter().map(|diagnostic| render_one(diagnostic, &renderer)).collect();
+    texts.join("\n\n")
+}
+
+/// Colour is for terminals, and not when `NO_COLOR` asks for none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Color {
+    Never,
+    Always,
+}
+
+impl Color {
+    pub fn of_stderr() -> Color {
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        if plain || !io::stderr().is_terminal() { Color::Never } else { Color::Always }
+    }
+}
+
+fn render_one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
+    let mut group = Group::with_title(Level::ERROR.primary_title(diagnostic.title.as_str()).id(diagnostic.slug));
+    let mut places: Vec<(&Location, &str, AnnotationKind)> = Vec::new();
+    if let Some((location, label)) = &diagnostic.location {
+        places.push((location, label, AnnotationKind::Primary));
+    }
+    places
+        .extend(diagnostic.related.iter().map(|(location, label)| (location, label.as_str(), AnnotationKind::Context)));
+    // One snippet a source, in the order the sources appear.
+    while let Some((first, ..)) = places.first() {
+        let source = first.source.clone();
+        let text = source.text.as_str();
+        let (here, elsewhere): (Vec<_>, Vec<_>) = places.into_iter().partition(|(it, ..)| it.source == source);
+        let annotations =
+            here.iter().map(|(it, label, kind)| kind.span(visible(text, &it.span)).label((*label).to_owned()));
+        let annotations: Vec<_> = annotations.collect();
+        group = group.element(Snippet::source(text.to_owned()).path(source.name.clone()).annotations(annotations));
+        places = elsewhere;
+    }
+    for help in &diagnostic.help {
+        group = group.element(Level::HELP.message(help.as_str()));
+    }
+    renderer.render(&[group])
+}
+
+/// A span that stays in the text, on one line, and is a place to point at even when it is empty.
+fn visible(text: &str, span: &Range<usize>) -> Range<usize> {
+    let floor = |mut at: usize| {
+        at = at.min(text.len());
+        while !text.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    };
+    let start = floor(span.start);
+    let end = floor(span.end).max(start);
+    let line_end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
+    start..end.min(line_end)
+}
+
+/// A failure as a chain: what was being done, then why it did not work.
+pub fn failure(error: &anyhow::Error) -> String {
+    format!("error: {error:#}")
+}
+
+/// Prints an error of any kind and gives the exit code that belongs to it: 1 for mistakes in what a person wrote,
+/// 2 for a failure of the environment.
+pub fn show(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref::<Diagnostics>() {
+        Some(diagnostics) => {
+            let count = diagnostics.0.len();
+            let plural = if count == 1 { "" } else { "s" };
+            say(&format!("{}\n\n{count} mistake{plural}", render(diagnostics, Color::of_stderr())));
+            1
+        }
+        None => {
+            say(&failure(error));
+            2
+        }
+    }
+}
+
+/// One line (or block) for people. A closed stderr is not a reason to stop.
+pub fn say(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Whether an error is a closed stdout, which ends a command quietly.
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause: &(dyn Error + 'static)| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    })
+}
