@@ -3,10 +3,14 @@
 use std::error::Error;
 use std::io::{self, IsTerminal, Write};
 use std::ops::Range;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::diag::{Diagnostic, Diagnostics, Location};
+use crate::repo::fetch::Progress;
 
 /// Widest report when the terminal does not say.
 const WIDTH: usize = 120;
@@ -108,4 +112,69 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause: &(dyn Error + 'static)| {
         cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     })
+}
+
+/// Shows how a long command gets on: a moving line on a terminal, one line a finished stage elsewhere.
+#[derive(Debug)]
+pub struct Watch {
+    bar: ProgressBar,
+    /// Bytes of each download that is under way.
+    downloads: Mutex<std::collections::BTreeMap<String, (u64, u64)>>,
+}
+
+impl Watch {
+    pub fn new() -> Watch {
+        let bar = if io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
+            bar.set_style(style);
+        }
+        Watch { bar, downloads: Mutex::default() }
+    }
+
+    /// Runs a stage and says how long it took. The clock is for people only: nothing of it reaches an output.
+    pub fn stage<T>(&self, name: &str, run: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let start = Instant::now();
+        self.bar.reset_elapsed();
+        self.bar.set_message(name.to_owned());
+        self.bar.enable_steady_tick(Duration::from_millis(100));
+        let result = run();
+        self.bar.disable_steady_tick();
+        if result.is_ok() {
+            self.line(&format!("{name:<10} {:6.1} s", start.elapsed().as_secs_f64()));
+        } else {
+            self.bar.finish_and_clear();
+        }
+        result
+    }
+
+    /// A line that stays.
+    pub fn line(&self, text: &str) {
+        self.bar.suspend(|| say(text));
+    }
+}
+
+impl Default for Watch {
+    fn default() -> Watch {
+        Watch::new()
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Progress for Watch {
+    fn bytes(&self, what: &str, done: u64, total: u64) {
+        // A panic elsewhere does not make the figures wrong.
+        let mut downloads = self.downloads.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        downloads.insert(what.to_owned(), (done, total));
+        let (done, total) = downloads.values().fold((0, 0), |sum, it| (sum.0 + it.0, sum.1 + it.1));
+        self.bar.set_message(format!("fetch: {} of {} MiB, {what}", done >> 20, total.div_ceil(1 << 20)));
+    }
+
+    fn note(&self, text: &str) {
+        self.line(&format!("note: {text}"));
+    }
 }

@@ -6,6 +6,7 @@
 pub mod check;
 pub mod kernels;
 pub mod load;
+pub mod print;
 pub mod shape;
 pub mod words;
 
