@@ -17,4 +17,6 @@ pub mod formats;
 #[cfg(feature = "builder")]
 pub mod package;
 #[cfg(feature = "builder")]
+pub mod repo;
+#[cfg(feature = "builder")]
 pub mod tree;
