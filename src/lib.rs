@@ -7,8 +7,9 @@
 //! ```
 //!
 //! `pipeline` is the table of contents. The feature `builder` (default) is the image builder; without it the package
-//! is `nodeinit`, the node's agent, which may use only `contract`, `diag` and `agent`.
+//! is `nodeinit`, the node's agent, which may use only `agent`, `contract`, `diag` and `yaml`.
 
+pub mod agent;
 pub mod contract;
 pub mod diag;
 pub mod yaml;
@@ -19,6 +20,8 @@ pub mod formats;
 pub mod package;
 #[cfg(feature = "builder")]
 pub mod recipe;
+#[cfg(feature = "builder")]
+pub mod repo;
 #[cfg(feature = "builder")]
 pub mod report;
 #[cfg(feature = "builder")]
