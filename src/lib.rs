@@ -9,6 +9,7 @@
 //! `pipeline` is the table of contents. The feature `builder` (default) is the image builder; without it the package
 //! is `nodeinit`, the node's agent, which may use only `contract`, `diag` and `agent`.
 
+pub mod agent;
 pub mod contract;
 pub mod diag;
 
