@@ -47,9 +47,18 @@ pub fn manifest(record: &Record<'_>) -> Value {
         "lock": {"sha256": record.lock_digest.to_string(), "content": record.lock},
         "kernel": {"release": record.kernel, "command-line": record.command_line},
         "root-hash": record.root_hash.to_string(),
-        "scripts": record.scripts.iter().map(ScriptAccount::json).collect::<Vec<_>>(),
+        "scripts": record.scripts.iter().map(script).collect::<Vec<_>>(),
         "files": files(record.tree),
         "outputs": outputs,
+    })
+}
+
+fn script(account: &ScriptAccount) -> Value {
+    json!({
+        "package": account.package.to_string(),
+        "script": account.script,
+        "sha256": account.sha256.to_string(),
+        "outcome": account.outcome.to_string(),
     })
 }
 
