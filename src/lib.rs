@@ -15,6 +15,8 @@ pub mod diag;
 #[cfg(feature = "builder")]
 pub mod formats;
 #[cfg(feature = "builder")]
+pub mod image;
+#[cfg(feature = "builder")]
 pub mod package;
 #[cfg(feature = "builder")]
 pub mod tree;
