@@ -17,6 +17,8 @@ pub mod yaml;
 #[cfg(feature = "builder")]
 pub mod formats;
 #[cfg(feature = "builder")]
+pub mod image;
+#[cfg(feature = "builder")]
 pub mod package;
 #[cfg(feature = "builder")]
 pub mod recipe;

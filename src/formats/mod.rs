@@ -2,5 +2,12 @@
 //!
 //! Nothing here knows recipes, locks or the command line; `tests/it/policy.rs` keeps it so.
 
+pub mod cpio;
 pub mod erofs;
+pub mod fat;
+pub mod gpt;
+pub mod iso9660;
+pub mod pe;
+pub mod qcow2;
+pub mod sparse;
 pub mod verity;
