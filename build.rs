@@ -12,7 +12,15 @@ fn main() {
     if env::var_os("CARGO_FEATURE_BUILDER").is_none() {
         return;
     }
-    for input in ["src/agent", "src/bin/nodeinit.rs", "src/contract.rs", "src/diag.rs", "src/yaml.rs", "src/lib.rs", "Cargo.lock"] {
+    for input in [
+        "src/agent",
+        "src/bin/nodeinit.rs",
+        "src/contract.rs",
+        "src/diag.rs",
+        "src/yaml.rs",
+        "src/lib.rs",
+        "Cargo.lock",
+    ] {
         println!("cargo::rerun-if-changed={input}");
     }
     let target_dir = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("agent");
@@ -23,7 +31,16 @@ fn main() {
             cargo.env_remove(&name);
         }
     }
-    cargo.args(["rustc", "--quiet", "--release", "--locked", "--bin", "nodeinit", "--no-default-features", "--target-dir"]);
+    cargo.args([
+        "rustc",
+        "--quiet",
+        "--release",
+        "--locked",
+        "--bin",
+        "nodeinit",
+        "--no-default-features",
+        "--target-dir",
+    ]);
     cargo.arg(&target_dir).args(["--", "-C", "target-feature=+crt-static", "-C", "relocation-model=static"]);
     // Paths of this machine do not belong in an image.
     let home = env::var("CARGO_HOME").or_else(|_| env::var("HOME").map(|home| format!("{home}/.cargo")));

@@ -27,4 +27,6 @@ pub mod repo;
 #[cfg(feature = "builder")]
 pub mod report;
 #[cfg(feature = "builder")]
+pub mod resolve;
+#[cfg(feature = "builder")]
 pub mod tree;

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Compression, Containerd, Located, Mirror, Output, PackageRequest, Recipe, RepositoryKind, User, VarFilesystem};
+use super::{
+    Compression, Containerd, Located, Mirror, Output, PackageRequest, Recipe, RepositoryKind, User, VarFilesystem,
+};
 
 /// The whole recipe.
 pub fn print(recipe: &Recipe) -> Value {

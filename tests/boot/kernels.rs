@@ -30,7 +30,8 @@ poweroff -f
 "#;
 
 /// Modules that the guest needs, in load order; those built into a kernel have no file and are passed over.
-const MODULES: &[&str] = &["virtio_blk", "crc32c_generic", "libcrc32c", "lz4_decompress", "zstd_decompress", "netfs", "erofs"];
+const MODULES: &[&str] =
+    &["virtio_blk", "crc32c_generic", "libcrc32c", "lz4_decompress", "zstd_decompress", "netfs", "erofs"];
 
 #[test]
 fn kernel_6_12_reads_a_zstd_root_back() {
@@ -78,7 +79,8 @@ fn read_back(recipe: &str, suite: &str, kernel: &str) {
         .map(|file| (file["path"].as_str().unwrap().to_owned(), file["sha256"].as_str().unwrap().to_owned()))
         .collect();
     assert!(expected.len() > 1000, "{} files in the manifest", expected.len());
-    let wrong: Vec<&String> = expected.iter().filter(|(path, hash)| found.get(*path) != Some(hash)).map(|it| it.0).collect();
+    let wrong: Vec<&String> =
+        expected.iter().filter(|(path, hash)| found.get(*path) != Some(hash)).map(|it| it.0).collect();
     assert!(wrong.is_empty(), "{} files differ: {:?}", wrong.len(), &wrong[..wrong.len().min(10)]);
     assert_eq!(found.len(), expected.len(), "the guest saw files that the manifest does not have");
 }
@@ -95,8 +97,29 @@ fn run_guest(directory: &Path, kernel: &Path, initrd: &Path, root: &Path, hashes
     let serial = directory.join("serial.log");
     let drive = |path: &Path, options: &str| format!("if=virtio,format=raw,{options}file={}", path.display());
     let status = Command::new("timeout")
-        .args(["600", "qemu-system-x86_64", "-accel", "tcg", "-machine", "q35", "-cpu", "max", "-smp", "2", "-m", "1024"])
-        .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-append", "console=ttyS0 panic=-1 quiet"])
+        .args([
+            "600",
+            "qemu-system-x86_64",
+            "-accel",
+            "tcg",
+            "-machine",
+            "q35",
+            "-cpu",
+            "max",
+            "-smp",
+            "2",
+            "-m",
+            "1024",
+        ])
+        .args([
+            "-nodefaults",
+            "-no-user-config",
+            "-display",
+            "none",
+            "-no-reboot",
+            "-append",
+            "console=ttyS0 panic=-1 quiet",
+        ])
         .args(["-serial", &format!("file:{}", serial.display())])
         .args(["-kernel".as_ref(), kernel.as_os_str(), "-initrd".as_ref(), initrd.as_os_str()])
         .args(["-drive", &drive(root, "readonly=on,"), "-drive", &drive(hashes, "")])
@@ -122,7 +145,11 @@ fn guest_initrd(kernel: &Path) -> Vec<u8> {
     let busybox = fs::read("/bin/busybox").expect("busybox-static is installed by ci/setup");
     let mut files: Vec<(String, Vec<u8>)> = vec![("init".into(), INIT.into()), ("bin/busybox".into(), busybox)];
     let mut order = String::new();
-    let modules = if kernel.join("usr/lib/modules").is_dir() { kernel.join("usr/lib/modules") } else { kernel.join("lib/modules") };
+    let modules = if kernel.join("usr/lib/modules").is_dir() {
+        kernel.join("usr/lib/modules")
+    } else {
+        kernel.join("lib/modules")
+    };
     for name in MODULES {
         let listed = Command::new("find").arg(&modules).args(["-name", &format!("{name}.ko*")]).output().unwrap();
         let listed = String::from_utf8(listed.stdout).unwrap();

@@ -24,7 +24,10 @@ pub fn nodesmith() -> Command {
 pub fn image(name: &str) -> PathBuf {
     static BUILT: LazyLock<Mutex<BTreeMap<String, PathBuf>>> = LazyLock::new(Mutex::default);
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-    built.entry(name.to_owned()).or_insert_with(|| build(Path::new(&format!("tests/boot/recipes/{name}.yaml")), name)).clone()
+    built
+        .entry(name.to_owned())
+        .or_insert_with(|| build(Path::new(&format!("tests/boot/recipes/{name}.yaml")), name))
+        .clone()
 }
 
 /// Builds a recipe into a directory of its own. All recipes here ask for the same packages and share one lock.

@@ -38,7 +38,7 @@ fn extent_sizes_are_powers_of_two_that_the_kernel_takes() {
 #[test]
 fn files_are_divided_into_few_and_equal_extents() {
     let lengths = |size| compress::split(size, ExtentSize::new(16 << 10).unwrap()).collect::<Vec<_>>();
-    assert_eq!(lengths(0), []);
+    assert_eq!(lengths(0), Vec::<u32>::new());
     assert_eq!(lengths(1), [1]);
     assert_eq!(lengths(16_384), [16_384]);
     assert_eq!(lengths(16_385), [12_288, 4097]);

@@ -1,0 +1,116 @@
+//! Requests and an index → the packages of the root: what was asked for, everything essential, and what they need.
+//!
+//! Dependencies of all strengths up to Depends are hard, Recommends are not followed. Where several packages would do,
+//! the choice is apt's: alternatives in the order written, a package of that very name before one that stands in for
+//! it, the newest version. The oracle is `apt-get install -s` with an empty status (`tests/it/apt_closure.rs`).
+
+mod provider;
+
+use std::collections::BTreeSet;
+
+use resolvo::{Problem, Solver, UnsolvableOrCancelled};
+
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::package::version::compare_versions;
+use crate::recipe::PackageRequest;
+use crate::recipe::shape::distance;
+use crate::repo::{Dependency, Index, Operator, Relation};
+use provider::Provider;
+
+/// Names that are shown as meant, at most.
+const NEAREST: usize = 3;
+
+/// Indexes into `index.offers`, in order of package name.
+///
+/// A request that nothing offers, and a set that cannot be had together, are mistakes at the requests' places.
+pub fn resolve(requests: &[&PackageRequest], index: &Index) -> Result<Vec<usize>, Diagnostics> {
+    let mut found = Diagnostics::default();
+    requests.iter().for_each(|request| offered(request, index, &mut found));
+    let requests = found.or(requests)?;
+
+    let essential: BTreeSet<&str> =
+        index.offers.iter().filter(|offer| offer.essential).map(|offer| offer.id.name.as_str()).collect();
+    let relation = |name: &str, constraint| Dependency(vec![Relation { name: name.to_owned(), constraint }]);
+    let asked = requests
+        .iter()
+        .map(|request| relation(&request.name, request.version.clone().map(|version| (Operator::Equal, version))));
+    let roots: Vec<Dependency> = asked.chain(essential.into_iter().map(|name| relation(name, None))).collect();
+
+    let provider = Provider::new(index);
+    let requirements = roots.iter().map(|root| provider.requirement(root).into()).collect();
+    let mut solver = Solver::new(provider);
+    match solver.solve(Problem::new().requirements(requirements)) {
+        Ok(solution) => {
+            let mut chosen: Vec<usize> = solution.into_iter().filter_map(provider::offer_number).collect();
+            chosen.sort_by(|a, b| index.offers[*a].id.cmp(&index.offers[*b].id));
+            Ok(chosen)
+        }
+        Err(UnsolvableOrCancelled::Unsolvable(conflict)) => {
+            let chain = conflict.display_user_friendly(&solver).to_string();
+            Err(unsatisfiable(requests, &chain).into())
+        }
+        Err(UnsolvableOrCancelled::Cancelled(_)) => unreachable!("the provider never cancels"),
+    }
+}
+
+/// Notes a request for a package or a version that no repository has.
+fn offered(request: &PackageRequest, index: &Index, found: &mut Diagnostics) {
+    let mut versions: Vec<&str> = index
+        .offers
+        .iter()
+        .filter(|offer| offer.id.name == request.name)
+        .map(|offer| offer.id.version.as_str())
+        .collect();
+    versions.sort_by(|a, b| compare_versions(b, a));
+    match &request.version {
+        None if !versions.is_empty() => {}
+        Some(version) if versions.contains(&version.as_str()) => {}
+        Some(version) if !versions.is_empty() => found.push(
+            Diagnostic::new("unknown-version", format!("no repository has `{}` in version {version}", request.name))
+                .at(&request.location, "not offered")
+                .help(format!("offered: {}", versions.join(", "))),
+        ),
+        _ => {
+            let provided = |offer: &&crate::repo::Offer| offer.provides.iter().any(|it| it.name == request.name);
+            let standing_in: BTreeSet<&str> =
+                index.offers.iter().filter(provided).map(|offer| offer.id.name.as_str()).collect();
+            let help = if standing_in.is_empty() {
+                format!("nearest names: {}", nearest(&request.name, index).join(", "))
+            } else {
+                let names: Vec<&str> = standing_in.into_iter().take(8).collect();
+                format!("packages that provide it: {}", names.join(", "))
+            };
+            found.push(
+                Diagnostic::new("unknown-package", format!("no repository has a package `{}`", request.name))
+                    .at(&request.location, "not offered")
+                    .help(help),
+            );
+        }
+    }
+}
+
+fn nearest(wanted: &str, index: &Index) -> Vec<String> {
+    let names: BTreeSet<&str> = index.offers.iter().map(|offer| offer.id.name.as_str()).collect();
+    let mut ranked: Vec<(usize, &str)> = names.into_iter().map(|name| (distance(wanted, name), name)).collect();
+    ranked.sort_unstable();
+    ranked.into_iter().take(NEAREST).map(|(_, name)| name.to_owned()).collect()
+}
+
+fn unsatisfiable(requests: &[&PackageRequest], chain: &str) -> Diagnostic {
+    // The chain begins at the requests it is about: the first one that it names is the place to look.
+    let mentioned = |request: &&&PackageRequest| {
+        chain.split(|c: char| !(c.is_ascii_alphanumeric() || "+-._".contains(c))).any(|word| word == request.name)
+    };
+    let mut blamed = requests.iter().filter(mentioned);
+    let mut diagnostic = Diagnostic::new("unsatisfiable", "these packages cannot be installed together");
+    if let Some(first) = blamed.next().or(requests.first()) {
+        diagnostic = diagnostic.at(&first.location, "asked for here");
+    }
+    for other in blamed.take(4) {
+        diagnostic = diagnostic.related(&other.location, "and here");
+    }
+    diagnostic.help(chain.trim_end())
+}
+
+#[cfg(test)]
+mod tests;

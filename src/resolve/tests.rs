@@ -1,0 +1,116 @@
+use super::*;
+use crate::diag::{Location, Source};
+use crate::package::PackageId;
+use crate::repo::{Offer, Provided};
+use crate::tree::Digest;
+
+/// One line an offer: `name version [essential] => dep | other >= 2, dep; conflicts: x << 1; provides: v = 1`.
+fn index(text: &str) -> Index {
+    let offers = text.lines().filter(|line| !line.trim().is_empty()).map(offer).collect();
+    Index { offers }
+}
+
+fn offer(line: &str) -> Offer {
+    let mut parts = line.split(';').map(str::trim);
+    let (head, depends) = parts.next().unwrap().split_once("=>").unwrap_or((line.split(';').next().unwrap(), ""));
+    let words: Vec<&str> = head.split_whitespace().collect();
+    let mut offer = Offer {
+        id: PackageId { name: words[0].into(), version: words[1].into(), arch: "amd64".into() },
+        repository: "test".into(),
+        path: String::new(),
+        size: 0,
+        sha256: Digest::of(line),
+        essential: words.contains(&"essential"),
+        priority: 3,
+        depends: list(depends).map(|text| Dependency(text.split('|').map(relation).collect())).collect(),
+        conflicts: Vec::new(),
+        provides: Vec::new(),
+    };
+    for part in parts {
+        let (kind, rest) = part.split_once(':').unwrap();
+        match kind {
+            "conflicts" => offer.conflicts = list(rest).map(relation).collect(),
+            "provides" => {
+                let provided =
+                    |relation: Relation| Provided { name: relation.name, version: relation.constraint.map(|it| it.1) };
+                offer.provides = list(rest).map(|text| provided(relation(text))).collect();
+            }
+            other => panic!("{other}"),
+        }
+    }
+    offer
+}
+
+fn list(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|text| !text.is_empty())
+}
+
+fn relation(text: &str) -> Relation {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let operator = |sign: &str| match sign {
+        "<<" => Operator::Less,
+        "<=" => Operator::LessOrEqual,
+        "=" => Operator::Equal,
+        ">=" => Operator::GreaterOrEqual,
+        _ => Operator::Greater,
+    };
+    let constraint = (words.len() == 3).then(|| (operator(words[1]), words[2].to_owned()));
+    Relation { name: words[0].to_owned(), constraint }
+}
+
+fn request(text: &str) -> PackageRequest {
+    let (name, version) = text.split_once('=').map_or((text, None), |(name, version)| (name, Some(version.to_owned())));
+    let source = Source::new("r.yaml", text);
+    PackageRequest { name: name.into(), version, location: Location::new(&source, 0..text.len()) }
+}
+
+fn solve(offers: &str, requests: &[&str]) -> Result<String, Diagnostics> {
+    let index = index(offers);
+    let requests: Vec<PackageRequest> = requests.iter().map(|text| request(text)).collect();
+    let chosen = resolve(&requests.iter().collect::<Vec<_>>(), &index)?;
+    Ok(chosen.iter().map(|it| index.offers[*it].id.to_string()).collect::<Vec<_>>().join(", "))
+}
+
+#[test]
+fn the_newest_versions_of_everything_needed_and_everything_essential() {
+    let offers = "a 1 => b >= 1\n a 2 => b >= 2\n b 1\n b 2\n c 1 essential => d\n d 1\n e 1";
+    assert_eq!(solve(offers, &["a"]).unwrap(), "a 2, b 2, c 1, d 1");
+    assert_eq!(solve(offers, &["a=1"]).unwrap(), "a 1, b 2, c 1, d 1");
+}
+
+#[test]
+fn alternatives_go_by_their_order_unless_another_is_there_anyway() {
+    let offers = "a 1 => x | y\n x 1\n y 1";
+    assert_eq!(solve(offers, &["a"]).unwrap(), "a 1, x 1");
+    assert_eq!(solve(offers, &["a", "y"]).unwrap(), "a 1, y 1");
+}
+
+#[test]
+fn a_real_package_comes_before_one_that_stands_in_and_versions_of_provisions_count() {
+    let offers =
+        "a 1 => mta\n exim 1 ; provides: mta\n b 1 => lib >= 2\n lib2 1 ; provides: lib = 2\n lib3 1 ; provides: lib";
+    assert_eq!(solve(offers, &["a"]).unwrap(), "a 1, exim 1");
+    assert_eq!(solve(offers, &["b"]).unwrap(), "b 1, lib2 1");
+}
+
+#[test]
+fn conflicts_choose_another_way_or_are_explained_at_the_requests() {
+    let offers = "a 1 => x | y\n x 1\n y 1\n b 1 ; conflicts: x";
+    assert_eq!(solve(offers, &["a", "b"]).unwrap(), "a 1, b 1, y 1");
+    let mistakes = solve("a 1 => x >= 2\n x 1\n x 2\n b 1 ; conflicts: x >= 2", &["a", "b"]).unwrap_err();
+    assert_eq!(mistakes.0[0].slug, "unsatisfiable");
+    let text = &mistakes.0[0].help[0];
+    assert!(text.contains('a') && text.contains("x"), "{text}");
+    let missing = solve("a 1 => nothing >= 2", &["a"]).unwrap_err();
+    assert!(missing.0[0].help[0].contains("nothing"), "{missing}");
+}
+
+#[test]
+fn unknown_names_and_versions_show_what_there_is() {
+    let offers = "containerd 1.7\n containerd 1.6\n runc 1";
+    let mistakes = solve(offers, &["contanerd", "runc=2"]).unwrap_err();
+    let slugs: Vec<&str> = mistakes.0.iter().map(|mistake| mistake.slug).collect();
+    assert_eq!(slugs, ["unknown-package", "unknown-version"]);
+    assert!(mistakes.0[0].help[0].contains("nearest names: containerd"), "{mistakes}");
+    assert!(mistakes.0[1].help[0].contains("offered: 1"), "{mistakes}");
+}
