@@ -13,8 +13,14 @@ pub mod contract;
 pub mod diag;
 
 #[cfg(feature = "builder")]
+pub mod assemble;
+#[cfg(feature = "builder")]
+pub mod checks;
+#[cfg(feature = "builder")]
 pub mod formats;
 #[cfg(feature = "builder")]
 pub mod package;
+#[cfg(feature = "builder")]
+pub mod recipe;
 #[cfg(feature = "builder")]
 pub mod tree;
