@@ -23,4 +23,6 @@ pub mod package;
 #[cfg(feature = "builder")]
 pub mod recipe;
 #[cfg(feature = "builder")]
+pub mod repo;
+#[cfg(feature = "builder")]
 pub mod tree;

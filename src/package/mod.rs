@@ -1,6 +1,8 @@
 //! One vocabulary for both package families: what a package brings into the tree.
 
 pub mod deb;
+mod saved;
+mod tarball;
 
 use std::collections::BTreeMap;
 use std::fmt;
