@@ -30,6 +30,10 @@ pub const CMDLINE_VAR_FS: &str = "nodesmith.var-fs";
 /// Kernel command line: smallest size of `/var` in bytes; a smaller disk is an error that names the size needed.
 pub const CMDLINE_VAR_MIN: &str = "nodesmith.var-min";
 
+/// Kernel command line: what the initrd does when it cannot boot: `reboot` (default, after `panic=` seconds or 10),
+/// `poweroff` or `halt`.
+pub const CMDLINE_ON_FAILURE: &str = "nodesmith.on-failure";
+
 /// Directory in the initrd that holds the modules and [`INITRD_MODULE_ORDER`].
 pub const INITRD_MODULES: &str = "/modules";
 /// File names of the modules in [`INITRD_MODULES`], one a line, in the order they must be loaded.
@@ -41,6 +45,12 @@ pub const AGENT: &str = "/usr/lib/nodesmith/nodeinit";
 pub const STATUS: &str = "/run/nodeinit/status.json";
 /// Present once the metadata has been applied; holds the instance id it was applied for.
 pub const APPLIED: &str = "/var/lib/nodeinit/applied";
+/// Written last when a new `/var` has been filled from [`VAR_TEMPLATE`]; without it the next boot fills it again.
+pub const VAR_POPULATED: &str = "/var/.nodesmith-populated";
+/// Persistent copies of the directories that [`IMAGE_INFO`] lists as `writable`, each under its own path.
+pub const WRITABLE_STORE: &str = "/var/lib/nodeinit/writable";
+/// Where the agent mounts the metadata volume while it reads it.
+pub const SEED_MOUNT: &str = "/run/nodeinit/seed";
 /// Where the persistent upper layer of `/etc` lies.
 pub const ETC_UPPER: &str = "/var/lib/nodeinit/etc/upper";
 /// Scratch directory of the overlay file system of `/etc`.

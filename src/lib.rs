@@ -7,10 +7,12 @@
 //! ```
 //!
 //! `pipeline` is the table of contents. The feature `builder` (default) is the image builder; without it the package
-//! is `nodeinit`, the node's agent, which may use only `contract`, `diag` and `agent`.
+//! is `nodeinit`, the node's agent, which may use only `agent`, `contract`, `diag` and `yaml`.
 
+pub mod agent;
 pub mod contract;
 pub mod diag;
+pub mod yaml;
 
 #[cfg(feature = "builder")]
 pub mod assemble;
@@ -19,10 +21,14 @@ pub mod checks;
 #[cfg(feature = "builder")]
 pub mod formats;
 #[cfg(feature = "builder")]
+pub mod image;
+#[cfg(feature = "builder")]
 pub mod package;
 #[cfg(feature = "builder")]
 pub mod recipe;
 #[cfg(feature = "builder")]
 pub mod repo;
+#[cfg(feature = "builder")]
+pub mod report;
 #[cfg(feature = "builder")]
 pub mod tree;

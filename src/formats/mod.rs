@@ -1,3 +1,13 @@
 //! Bytes on disk: file systems, disk images and boot files, written and read in-process.
 //!
 //! Nothing here knows recipes, locks or the command line; `tests/it/policy.rs` keeps it so.
+
+pub mod cpio;
+pub mod erofs;
+pub mod fat;
+pub mod gpt;
+pub mod iso9660;
+pub mod pe;
+pub mod qcow2;
+pub mod sparse;
+pub mod verity;

@@ -1,12 +1,14 @@
 //! The checked recipe: what a node image is to hold, with every default filled in.
 //!
-//! `raw` is the YAML as written, `load` reads a file and what it extends, `check` turns raw into the types below and
+//! `load` reads a file and what it extends, `shape` knows which keys there are, `check` gives the types below and
 //! collects every mistake. After `check` nothing can fail because of the recipe's shape.
 
 pub mod check;
 pub mod kernels;
 pub mod load;
-pub mod raw;
+pub mod print;
+pub mod shape;
+pub mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

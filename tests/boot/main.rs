@@ -1,1 +1,14 @@
-fn main() {}
+//! Images built by `nodesmith build` and booted by `nodesmith boot`, checked inside the guest.
+//!
+//! * `node`: UEFI, direct kernel and qcow2 boots of the quickstart node with its checks, over a reboot
+//! * `mutants`: one wrong image or seed per check; the verdict must be red, and for that check alone
+//! * `tampering`: flipped bytes in the root must not come up
+//! * `kernels`: kernels 6.12 and 6.1 read every file of the root back
+//!
+//! One guest runs at a time: two emulated machines on two cores would only time each other out.
+
+mod kernels;
+mod mutants;
+mod node;
+mod support;
+mod tampering;

@@ -1,0 +1,108 @@
+//! The disks of a guest: the image under a throw-away overlay or as a kept copy, and the metadata volume.
+
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, bail, ensure};
+
+use super::Options;
+use crate::formats::{fat, sparse};
+
+#[derive(Debug, Clone)]
+pub struct Disk {
+    pub path: PathBuf,
+    /// QEMU's name of the format.
+    pub format: &'static str,
+    pub bytes: u64,
+}
+
+/// First bytes of a qcow2 image.
+const QCOW2_MAGIC: [u8; 4] = *b"QFI\xfb";
+
+/// The guest's disk: an overlay in `place`, or the kept disk.
+pub fn prepare(options: &Options, place: &Path) -> anyhow::Result<Disk> {
+    let image = fs::canonicalize(&options.image).with_context(|| format!("opening {}", options.image.display()))?;
+    let format = format_of(&image)?;
+    let Some(kept) = &options.disk else {
+        let bytes = options.disk_size.max(virtual_size(&image, format)?);
+        let path = place.join("overlay.qcow2");
+        let mut command = Command::new("qemu-img");
+        command.args(["create", "-q", "-f", "qcow2", "-F", format, "-b"]).arg(&image).arg(&path).arg(bytes.to_string());
+        run(command)?;
+        return Ok(Disk { path, format: "qcow2", bytes });
+    };
+    if !kept.exists() {
+        make_kept(&image, format, kept, options.disk_size)?;
+    }
+    let bytes = fs::metadata(kept).with_context(|| format!("opening {}", kept.display()))?.len();
+    Ok(Disk { path: kept.clone(), format: "raw", bytes })
+}
+
+/// A sparse raw copy of the image, at least `bytes` long; complete under its name or not there at all.
+fn make_kept(image: &Path, format: &str, kept: &Path, bytes: u64) -> anyhow::Result<()> {
+    let unfinished = kept.with_extension("unfinished");
+    if format == "raw" {
+        let from = File::open(image).with_context(|| format!("opening {}", image.display()))?;
+        let to = File::create(&unfinished).with_context(|| format!("creating {}", unfinished.display()))?;
+        sparse::copy(&from, &to, 0).with_context(|| format!("copying to {}", unfinished.display()))?;
+    } else {
+        let mut command = Command::new("qemu-img");
+        command.args(["convert", "-f", format, "-O", "raw"]).arg(image).arg(&unfinished);
+        run(command)?;
+    }
+    let file = OpenOptions::new().write(true).open(&unfinished).context("opening the copy")?;
+    let length = file.metadata().context("measuring the copy")?.len();
+    file.set_len(length.max(bytes)).context("growing the copy")?;
+    fs::rename(&unfinished, kept).with_context(|| format!("naming {}", kept.display()))
+}
+
+fn format_of(image: &Path) -> anyhow::Result<&'static str> {
+    let file = File::open(image).with_context(|| format!("opening {}", image.display()))?;
+    let mut magic = [0; 4];
+    file.read_exact_at(&mut magic, 0).with_context(|| format!("{} is too short for a disk image", image.display()))?;
+    Ok(if magic == QCOW2_MAGIC { "qcow2" } else { "raw" })
+}
+
+fn virtual_size(image: &Path, format: &str) -> anyhow::Result<u64> {
+    let file = File::open(image)?;
+    if format == "raw" {
+        return Ok(file.metadata()?.len());
+    }
+    // qcow2 header, bytes 24 to 31: virtual size, big-endian.
+    let mut size = [0; 8];
+    file.read_exact_at(&mut size, 24).with_context(|| format!("reading the header of {}", image.display()))?;
+    Ok(u64::from_be_bytes(size))
+}
+
+/// The metadata volume: a file as it is, or made from a directory.
+pub fn seed(seed: &Path, place: &Path) -> anyhow::Result<PathBuf> {
+    if seed.is_file() {
+        return Ok(seed.to_owned());
+    }
+    ensure!(seed.is_dir(), "there is no seed file or directory `{}`", seed.display());
+    let mut files = Vec::new();
+    for name in ["meta-data", "user-data", "network-config"] {
+        let path = seed.join(name);
+        if path.is_file() {
+            files.push((name.to_owned(), fs::read(&path).with_context(|| format!("reading {}", path.display()))?));
+        }
+    }
+    if files.is_empty() {
+        bail!("`{}` has none of meta-data, user-data, network-config", seed.display());
+    }
+    let path = place.join("seed.img");
+    let volume = fat::seed("CIDATA", &files).with_context(|| format!("making a volume of {}", seed.display()))?;
+    fs::write(&path, volume).with_context(|| format!("writing {}", path.display()))?;
+    Ok(path)
+}
+
+/// Runs one of QEMU's own tools; its complaint becomes the error.
+fn run(mut command: Command) -> anyhow::Result<()> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().with_context(|| format!("starting {name} (Debian: apt-get install qemu-utils)"))?;
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{name}: {}", complaint.trim());
+    Ok(())
+}

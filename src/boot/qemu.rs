@@ -1,0 +1,155 @@
+//! Finds QEMU and its firmware, and starts a guest.
+
+use std::fs;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow, bail};
+
+use super::accelerator::Accelerator;
+use super::disk::Disk;
+use super::{Firmware, Options};
+use crate::contract;
+
+/// A machine that is ready to start.
+#[derive(Debug)]
+pub struct Machine {
+    pub emulator: PathBuf,
+    pub accelerator: Accelerator,
+    pub disk: Disk,
+    pub seed: Option<PathBuf>,
+    /// Directory of this run's own files.
+    pub place: PathBuf,
+}
+
+/// A running guest. It ends with this value.
+#[derive(Debug)]
+pub struct Guest {
+    pub child: Child,
+    /// QEMU's control socket (QMP), greeting not yet read.
+    pub control: UnixStream,
+    /// What the guest writes to the report port.
+    pub reports: PathBuf,
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        // Both fail only when the process has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// How long QEMU may take to open its control socket.
+const CONTROL_LIMIT: Duration = Duration::from_secs(20);
+
+/// Firmware with its variable store, in the order distributions are tried: Debian/Ubuntu, Fedora/EL, Arch, openSUSE.
+const FIRMWARE: &[(&str, &str)] = &[
+    ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
+    ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
+    ("/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"),
+    ("/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"),
+    ("/usr/share/qemu/ovmf-x86_64-code.bin", "/usr/share/qemu/ovmf-x86_64-vars.bin"),
+];
+
+/// The emulator on `PATH`.
+pub fn find() -> anyhow::Result<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let names = ["qemu-system-x86_64", "qemu-kvm"];
+    let candidates = std::env::split_paths(&path).flat_map(|directory| names.map(|name| directory.join(name)));
+    let libexec = PathBuf::from("/usr/libexec/qemu-kvm");
+    candidates.chain([libexec]).find(|path| path.is_file()).ok_or_else(|| {
+        anyhow!("there is no qemu-system-x86_64 on this machine (Debian: apt-get install qemu-system-x86 ovmf)")
+    })
+}
+
+/// Starts QEMU and connects to its control socket.
+pub fn start(options: &Options, machine: &Machine) -> anyhow::Result<Guest> {
+    let control = machine.place.join("control");
+    let reports = machine.place.join("reports");
+    fs::write(&reports, b"").context("making the file for reports")?;
+    let mut command = Command::new(&machine.emulator);
+    command.args(arguments(options, machine, &control, &reports)?);
+    let interactive = !options.json;
+    command.stdin(if interactive { Stdio::inherit() } else { Stdio::null() });
+    command.stdout(if interactive { Stdio::inherit() } else { Stdio::null() });
+    let mut child = command.spawn().with_context(|| format!("starting {}", machine.emulator.display()))?;
+    let started = Instant::now();
+    loop {
+        match UnixStream::connect(&control) {
+            Ok(control) => return Ok(Guest { child, control, reports }),
+            Err(error) if started.elapsed() > CONTROL_LIMIT => {
+                child.kill().context("ending QEMU")?;
+                return Err(error).context("connecting to QEMU's control socket");
+            }
+            Err(_) => {}
+        }
+        if let Some(status) = child.try_wait().context("waiting for QEMU")? {
+            bail!("QEMU ended at once with {status}; its complaint is above");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn arguments(options: &Options, machine: &Machine, control: &Path, reports: &Path) -> anyhow::Result<Vec<String>> {
+    let mut arguments: Vec<String> = Vec::new();
+    let mut add = |words: &[&str]| arguments.extend(words.iter().map(|word| (*word).to_owned()));
+    let (accel, cpu) = match machine.accelerator.name {
+        "kvm" => ("kvm", "host"),
+        _ => ("tcg,thread=multi,tb-size=512", "max"),
+    };
+    add(&["-accel", accel, "-machine", "q35", "-cpu", cpu, "-no-user-config", "-nodefaults", "-display", "none"]);
+    add(&["-smp", &options.cpus.to_string(), "-m", &options.memory_mib.to_string()]);
+    add(&["-device", "virtio-rng-pci", "-device", "virtio-serial-pci"]);
+    let forwards: String = options.forwards.iter().map(|(host, guest)| format!(",hostfwd=tcp:127.0.0.1:{host}-:{guest}")).collect();
+    add(&["-netdev", &format!("user,id=net{forwards}"), "-device", "virtio-net-pci,netdev=net,romfile="]);
+    let Disk { path, format, .. } = &machine.disk;
+    add(&["-drive", &format!("if=none,id=disk,format={format},cache=unsafe,file={}", escaped(path))]);
+    add(&["-device", "virtio-blk-pci,drive=disk,bootindex=1"]);
+    if let Some(seed) = &machine.seed {
+        add(&["-drive", &format!("if=virtio,format=raw,readonly=on,file={}", escaped(seed))]);
+    }
+    let log = options.serial_log.as_ref().map(|log| format!(",logfile={}", escaped(log))).unwrap_or_default();
+    if options.json {
+        add(&["-chardev", &format!("null,id=console{log}")]);
+    } else {
+        add(&["-chardev", &format!("stdio,id=console,signal=on{log}")]);
+    }
+    add(&["-serial", "chardev:console"]);
+    add(&["-chardev", &format!("file,id=reports,path={}", escaped(reports))]);
+    add(&["-device", &format!("virtserialport,chardev=reports,name={}", contract::REPORT_PORT)]);
+    add(&["-qmp", &format!("unix:{},server=on,wait=off", escaped(control))]);
+    match options.firmware {
+        Firmware::Uefi => {
+            let (code, template) = FIRMWARE.iter().find(|(code, _)| Path::new(code).is_file()).ok_or_else(|| {
+                anyhow!("there is no UEFI firmware for QEMU on this machine (Debian: apt-get install ovmf)")
+            })?;
+            let variables = machine.place.join("variables.fd");
+            fs::copy(template, &variables).with_context(|| format!("copying {template}"))?;
+            add(&["-drive", &format!("if=pflash,format=raw,readonly=on,file={code}")]);
+            add(&["-drive", &format!("if=pflash,format=raw,file={}", escaped(&variables))]);
+        }
+        Firmware::Direct => {
+            let beside = |extension: &str| {
+                let path = options.image.with_extension(extension);
+                if path.is_file() { Ok(path) } else { Err(anyhow!("a direct boot needs {} as well", path.display())) }
+            };
+            let cmdline = beside("cmdline")?;
+            let mut words = fs::read_to_string(&cmdline).with_context(|| format!("reading {}", cmdline.display()))?;
+            for word in &options.cmdline {
+                words = format!("{} {word}", words.trim_end());
+            }
+            let (kernel, initrd) = (beside("vmlinuz")?, beside("initrd")?);
+            add(&["-kernel", &kernel.display().to_string(), "-initrd", &initrd.display().to_string()]);
+            add(&["-append", words.trim_end()]);
+        }
+    }
+    Ok(arguments)
+}
+
+/// A path in an option list of QEMU, where a comma is written twice.
+fn escaped(path: &Path) -> String {
+    path.display().to_string().replace(',', ",,")
+}

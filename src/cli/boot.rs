@@ -1,0 +1,150 @@
+//! `nodesmith boot`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use clap::{Args, ValueEnum};
+
+use crate::boot::accelerator::Choice;
+use crate::boot::{Event, Firmware, Options, Until, Verdict, boot as run};
+use crate::recipe::words;
+use crate::report;
+
+/// Boot an image in QEMU on this machine, with its console here
+///
+/// The image itself is never written: the guest gets a throw-away disk on top of it, or with --disk a copy that is
+/// kept. Ctrl-C ends the guest.
+///
+/// Exit code: 0 when the guest powered off or what was awaited came, 1 when it stopped or failed before, a guest's own
+/// verdict as it gave it, 124 at the time limit, 130 after Ctrl-C.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: nodesmith boot out/quickstart.raw --until ready --time-limit 300")]
+pub(super) struct Boot {
+    /// The image, .raw or .qcow2
+    image: PathBuf,
+    /// How the guest starts: from the image through UEFI, or by the kernel beside it
+    #[arg(long, value_enum, default_value = "uefi")]
+    firmware: FirmwareWord,
+    /// Which accelerator to use; auto proves KVM by running a guest and else emulates
+    #[arg(long, value_enum, default_value = "auto")]
+    accel: AccelWord,
+    /// Keep the guest's disk in this file: made from the image the first time, used as it is after that
+    #[arg(long, value_name = "FILE")]
+    disk: Option<PathBuf>,
+    /// Size of the guest's disk
+    #[arg(long, value_name = "SIZE", default_value = "16GiB", value_parser = size)]
+    disk_size: u64,
+    /// Metadata for the first boot: a volume, or a directory with meta-data, user-data, network-config
+    #[arg(long, value_name = "FILE|DIR")]
+    seed: Option<PathBuf>,
+    /// Memory of the guest in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 2048)]
+    memory: u32,
+    /// Processors of the guest
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    cpus: u32,
+    /// Let a TCP port of 127.0.0.1 lead to a port of the guest, such as 2222:22
+    #[arg(long, value_name = "HOST:GUEST", value_parser = ports)]
+    forward: Vec<(u16, u16)>,
+    /// Add a word to the kernel command line (with --firmware direct)
+    #[arg(long, value_name = "WORD")]
+    append: Vec<String>,
+    /// What to wait for before the guest is shut down
+    #[arg(long, value_enum, default_value = "off")]
+    until: UntilWord,
+    /// End the guest after this many seconds
+    #[arg(long, value_name = "SECONDS")]
+    time_limit: Option<u64>,
+    /// How often the guest may reset
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    reboots: u32,
+    /// Write the serial console to a file as well
+    #[arg(long, value_name = "FILE")]
+    serial_log: Option<PathBuf>,
+    /// Print events as JSON, one a line, instead of the console
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum FirmwareWord {
+    Uefi,
+    Direct,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum AccelWord {
+    Auto,
+    Kvm,
+    Tcg,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum UntilWord {
+    /// Until the guest powers off
+    Off,
+    /// Until the node's agent says it is ready
+    Ready,
+    /// Until the guest gives a verdict on its report port
+    Verdict,
+}
+
+pub(super) fn boot(arguments: &Boot) -> anyhow::Result<ExitCode> {
+    let options = Options {
+        image: arguments.image.clone(),
+        firmware: match arguments.firmware {
+            FirmwareWord::Uefi => Firmware::Uefi,
+            FirmwareWord::Direct => Firmware::Direct,
+        },
+        accelerator: match arguments.accel {
+            AccelWord::Auto => Choice::Auto,
+            AccelWord::Kvm => Choice::Kvm,
+            AccelWord::Tcg => Choice::Tcg,
+        },
+        disk: arguments.disk.clone(),
+        disk_size: arguments.disk_size,
+        seed: arguments.seed.clone(),
+        memory_mib: arguments.memory,
+        cpus: arguments.cpus,
+        forwards: arguments.forward.clone(),
+        cmdline: arguments.append.clone(),
+        until: match arguments.until {
+            UntilWord::Off => Until::Off,
+            UntilWord::Ready => Until::Ready,
+            UntilWord::Verdict => Until::Verdict,
+        },
+        time_limit: arguments.time_limit.map(Duration::from_secs),
+        reboots: arguments.reboots,
+        serial_log: arguments.serial_log.clone(),
+        json: arguments.json,
+    };
+    let mut printed = Ok(ExitCode::SUCCESS);
+    let mut show = |event: &Event| {
+        if options.json && printed.is_ok() {
+            printed = serde_json::to_vec(event).context("writing an event").and_then(|mut line| {
+                line.push(b'\n');
+                super::data(&line)
+            });
+        }
+    };
+    let verdict = run(&options, &mut show)?;
+    printed?;
+    match &verdict {
+        Verdict::Passed | Verdict::Interrupted => {}
+        Verdict::Failed { message, .. } => report::say(&format!("the guest failed: {message}")),
+        Verdict::Silent { reason } => report::say(&format!("no verdict: {reason}")),
+        Verdict::TimeLimit => report::say("no verdict: the time limit was reached"),
+    }
+    Ok(ExitCode::from(verdict.code()))
+}
+
+fn size(text: &str) -> Result<u64, anyhow::Error> {
+    words::size(text).ok_or_else(|| anyhow!("not a size such as 16GiB"))
+}
+
+fn ports(text: &str) -> Result<(u16, u16), anyhow::Error> {
+    let (host, guest) = text.split_once(':').ok_or_else(|| anyhow!("write it as HOST:GUEST, such as 2222:22"))?;
+    Ok((host.parse().context("the first port")?, guest.parse().context("the second port")?))
+}

@@ -1,0 +1,106 @@
+//! `nodesmith lock` and `nodesmith build`.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::anyhow;
+use chrono::NaiveDate;
+use clap::Args;
+
+use crate::pipeline::{self, Options};
+use crate::report::{self, Watch};
+
+/// Fix every package of a recipe to an exact version and digest
+///
+/// Writes RECIPE's name with the ending `.lock` beside it. A build reads only the lock and the store, so the same lock
+/// gives the same bytes.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: nodesmith lock recipes/quickstart.yaml --update")]
+pub(super) struct LockArguments {
+    recipe: PathBuf,
+    #[command(flatten)]
+    shared: Shared,
+    /// Resolve again even if the lock fits the recipe
+    #[arg(long)]
+    update: bool,
+}
+
+/// Build an image from a recipe
+///
+/// Needs no root, no container, no loop device, no KVM and no other program. Without a lock, or with one that no longer
+/// fits the recipe, it locks first and says so.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: nodesmith build recipes/quickstart.yaml --out out")]
+pub(super) struct Build {
+    recipe: PathBuf,
+    /// Directory for the image's files
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    #[command(flatten)]
+    shared: Shared,
+    /// Fail instead of locking when the lock is missing or does not fit the recipe
+    #[arg(long)]
+    locked: bool,
+    /// Threads that compress, default one a processor; no influence on the bytes
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+}
+
+#[derive(Debug, Args)]
+struct Shared {
+    /// Directory for downloads and cached work, default $XDG_CACHE_HOME/nodesmith
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+    /// The lock file, default beside the recipe
+    #[arg(long, value_name = "FILE")]
+    lock: Option<PathBuf>,
+    /// Use only what the store has
+    #[arg(long)]
+    offline: bool,
+    /// Judge dates (ends of kernel lines, keys, repositories) as of this day instead of today
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    as_of: Option<NaiveDate>,
+}
+
+pub(super) fn lock(arguments: &LockArguments) -> anyhow::Result<ExitCode> {
+    let options = options(&arguments.shared, PathBuf::new(), false, None)?;
+    let watch = Watch::new();
+    let path = pipeline::lock(&arguments.recipe, &options, arguments.update, &watch)?;
+    watch.line(&format!("locked: {}", path.display()));
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn build(arguments: &Build) -> anyhow::Result<ExitCode> {
+    let options = options(&arguments.shared, arguments.out.clone(), arguments.locked, arguments.threads)?;
+    let watch = Watch::new();
+    let paths = pipeline::build(&arguments.recipe, &options, &watch)?;
+    drop(watch);
+    for path in paths {
+        report::say(&path.display().to_string());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn options(shared: &Shared, out: PathBuf, locked: bool, threads: Option<NonZeroUsize>) -> anyhow::Result<Options> {
+    let store = match &shared.store {
+        Some(store) => store.clone(),
+        None => default_store()?,
+    };
+    let threads = threads.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
+    Ok(Options {
+        out,
+        store,
+        lock: shared.lock.clone(),
+        locked,
+        offline: shared.offline,
+        threads,
+        as_of: super::day(shared.as_of),
+    })
+}
+
+fn default_store() -> anyhow::Result<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
+    Ok(cache.ok_or_else(|| anyhow!("neither XDG_CACHE_HOME nor HOME is set; give --store DIR"))?.join("nodesmith"))
+}

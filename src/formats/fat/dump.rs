@@ -1,0 +1,38 @@
+//! A FAT volume as a listing, read by the crate `fatfs`: a second reading of the format that the writer is not part of.
+
+use std::io::{self, Read, Seek, Write};
+
+use fatfs::{DateTime, Dir, FileSystem, FsOptions};
+
+use super::FatError;
+
+/// A line for the volume, then one for each path, directories with a `/` before what they hold.
+pub fn dump<D: Read + Write + Seek>(device: D) -> Result<String, FatError> {
+    let io = |doing: &'static str| move |error: io::Error| FatError::Io { doing, error };
+    let filesystem = FileSystem::new(device, FsOptions::new()).map_err(io("opening the FAT volume"))?;
+    let stats = filesystem.stats().map_err(io("reading the free clusters"))?;
+    let label = filesystem.read_volume_label_from_root_dir().map_err(io("reading the label"))?;
+    let (label, id) = (label.unwrap_or_default(), filesystem.volume_id());
+    let mut text = format!("{:?} label `{label}` id {:04X}-{:04X}", filesystem.fat_type(), id >> 16, id & 0xffff);
+    let (free, all, size) = (stats.free_clusters(), stats.total_clusters(), stats.cluster_size());
+    text += &format!(", {free} of {all} clusters of {size} free\n");
+    list(&filesystem.root_dir(), "", &mut text).map_err(io("reading a directory"))?;
+    Ok(text)
+}
+
+fn list<D: Read + Write + Seek>(directory: &Dir<'_, D>, prefix: &str, text: &mut String) -> io::Result<()> {
+    for entry in directory.iter() {
+        let entry = entry?;
+        let name = entry.file_name();
+        let DateTime { date, time } = entry.modified();
+        let (date, time) = ((date.year, date.month, date.day), (time.hour, time.min, time.sec));
+        let when = format!("{:04}-{:02}-{:02} {:02}:{:02}:{:02}", date.0, date.1, date.2, time.0, time.1, time.2);
+        if entry.is_file() {
+            *text += &format!("{when} {:>10} {prefix}{name}\n", entry.len());
+        } else if name != "." && name != ".." {
+            *text += &format!("{when} {:>10} {prefix}{name}/\n", "");
+            list(&entry.to_dir(), &format!("{prefix}{name}/"), text)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! The Unified Kernel Image (UAPI Unified Kernel Image Specification): systemd's EFI stub with the kernel, the initrd
+//! and the command line in sections.
+//!
+//! Takes the bytes of the parts, gives the bytes of `EFI/Linux/NAME+3.efi`. The command line in it is the one that
+//! counts: with it the root hash is part of what may be signed.
+
+use std::fmt;
+
+use crate::formats::pe::{self, NewSection, PeError};
+
+/// Longest command line that a kernel keeps: `COMMAND_LINE_SIZE` is 2048 on x86 and arm64, with the NUL.
+const COMMAND_LINE_MAX: usize = 2047;
+
+/// The parts of a UKI.
+#[derive(Debug, Clone, Copy)]
+pub struct Parts<'a> {
+    /// systemd's `linuxx64.efi.stub` or the like.
+    pub stub: &'a [u8],
+    pub kernel: &'a [u8],
+    pub initrd: &'a [u8],
+    pub command_line: &'a str,
+    /// The root's os-release: boot menus show its `PRETTY_NAME` and order by its version.
+    pub os_release: &'a str,
+    /// The kernel's release: `uname -r`.
+    pub kernel_release: &'a str,
+}
+
+/// Why there is no UKI.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UkiError {
+    CommandLineTooLong {
+        bytes: usize,
+    },
+    /// A control character in the command line or the kernel's release.
+    BadText {
+        section: &'static str,
+    },
+    /// The stub or the kernel is not what it should be, or they do not go together.
+    Stub(PeError),
+    Kernel(PeError),
+}
+
+impl fmt::Display for UkiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            UkiError::CommandLineTooLong { bytes } => {
+                write!(f, "the kernel command line has {bytes} bytes; the kernel keeps {COMMAND_LINE_MAX}")
+            }
+            UkiError::BadText { section } => write!(f, "the text for `{section}` holds a control character"),
+            UkiError::Stub(error) => write!(f, "adding sections to the EFI stub: {error}"),
+            UkiError::Kernel(error) => write!(f, "the kernel cannot be started by EFI: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for UkiError {}
+
+/// The UKI of `parts`.
+pub fn assemble(parts: &Parts<'_>) -> Result<Vec<u8>, UkiError> {
+    if parts.command_line.len() > COMMAND_LINE_MAX {
+        return Err(UkiError::CommandLineTooLong { bytes: parts.command_line.len() });
+    }
+    for (section, text) in [(".cmdline", parts.command_line), (".uname", parts.kernel_release)] {
+        if text.chars().any(char::is_control) {
+            return Err(UkiError::BadText { section });
+        }
+    }
+    pe::sections(parts.kernel).map_err(UkiError::Kernel)?;
+    // The kernel last: in memory it may take more than its file, and nothing comes after it.
+    let sections = [
+        (".osrel", parts.os_release.as_bytes()),
+        (".cmdline", parts.command_line.as_bytes()),
+        (".uname", parts.kernel_release.as_bytes()),
+        (".initrd", parts.initrd),
+        (".linux", parts.kernel),
+    ];
+    pe::append(parts.stub, &sections.map(|(name, content)| NewSection { name, content })).map_err(UkiError::Stub)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::pe::tests::stub;
+
+    fn parts<'a>(stub: &'a [u8], command_line: &'a str) -> Parts<'a> {
+        Parts {
+            stub,
+            kernel: stub,
+            initrd: b"initrd",
+            command_line,
+            os_release: "ID=worker\n",
+            kernel_release: "6.12.1",
+        }
+    }
+
+    #[test]
+    fn a_uki_has_the_parts_as_sections() {
+        let stub = stub(0x400);
+        let uki = assemble(&parts(&stub, "console=ttyS0 roothash=00")).unwrap();
+        insta::assert_snapshot!(pe::dump(&uki).unwrap(), @r"
+        .text    address 0x00004000 size       291 file 0x00000400       512 flags 40000040
+        .sdmagic address 0x00005000 size       291 file 0x00000600       512 flags 40000040
+        .osrel   address 0x00006000 size        10 file 0x00000800       512 flags 40000040
+        .cmdline address 0x00007000 size        25 file 0x00000a00       512 flags 40000040
+        .uname   address 0x00008000 size         6 file 0x00000c00       512 flags 40000040
+        .initrd  address 0x00009000 size         6 file 0x00000e00       512 flags 40000040
+        .linux   address 0x0000a000 size      2071 file 0x00001000      2560 flags 40000040
+        ");
+        assert_eq!(pe::content(&uki, ".cmdline").unwrap(), Some(b"console=ttyS0 roothash=00".as_slice()));
+        assert_eq!(pe::content(&uki, ".linux").unwrap(), Some(stub.as_slice()));
+    }
+
+    #[test]
+    fn parts_that_do_not_work_are_refused() {
+        let stub = stub(0x400);
+        let error = |parts: Parts<'_>| assemble(&parts).unwrap_err().to_string();
+        let long = "x".repeat(2048);
+        assert!(error(parts(&stub, &long)).contains("has 2048 bytes; the kernel keeps 2047"));
+        assert_eq!(error(parts(&stub, "a\nb")), "the text for `.cmdline` holds a control character");
+        assert!(error(Parts { kernel: b"\x7fELF", ..parts(&stub, "a") }).starts_with("the kernel cannot be started"));
+        assert!(error(Parts { stub: b"\x7fELF", ..parts(&stub, "a") }).starts_with("adding sections to the EFI stub"));
+    }
+}

@@ -1,0 +1,534 @@
+//! A merged recipe value → [`Recipe`]; every mistake is collected, none stops the others.
+//!
+//! `shape` has looked at keys and kinds before; here is what the values mean. Dates (ends of kernel lines) are judged
+//! by the day given, never by a clock read here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use chrono::{NaiveDate, NaiveTime};
+
+use super::shape::{self, suggest};
+use super::words::{self, Rule};
+use super::{
+    AcceptedScript, AptRepository, Arch, Compression, Containerd, Disk, Dropped, Kernel, Located, Mirror, Modules,
+    Output, Overlay, PackageRequest, Recipe, Repository, RepositoryKind, Services, User, VarFilesystem, kernels,
+};
+use crate::diag::{Diagnostic, Diagnostics, Location};
+use crate::yaml::{Key, Kind, Value};
+
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+/// Checks the value that `load` gave. `today` decides which kernel lines have ended.
+pub fn check(value: &Value, today: NaiveDate) -> Result<Recipe, Diagnostics> {
+    let mut found = Diagnostics::default();
+    shape::conform(value, &shape::RECIPE, "the recipe", &mut found);
+    let f = &mut found;
+    let kernel = kernel(value, today, f);
+    let packages = packages(value, f);
+    let recipe = Recipe {
+        name: text(value, "name").map(|it| words::check(&words::NAME, it, f)).unwrap_or_default(),
+        version: text(value, "version").map_or_else(|| "0".to_owned(), |it| words::check(&words::VERSION, it, f)),
+        arch: Arch::X86_64,
+        epoch: epoch(value, f),
+        repositories: repositories(value, f),
+        drop: drop_list(value, &packages, f),
+        packages,
+        accept_scripts: accepted_scripts(value, f),
+        sysctl: sysctl(value, f),
+        modules: modules(value, f),
+        runtime: containerd(value, f),
+        services: services(value, f),
+        users: users(value, f),
+        overlays: overlays(value, f),
+        timezone: text(value, "timezone").map_or_else(|| "UTC".to_owned(), |it| words::check(&words::TIMEZONE, it, f)),
+        locale: text(value, "locale").map_or_else(|| "C.UTF-8".to_owned(), |it| words::check(&words::LOCALE, it, f)),
+        writable: writable(value, f),
+        disk: disk(value, f),
+        compression: compression(value, &kernel.line, f),
+        outputs: outputs(value),
+        kernel,
+    };
+    formatter_is_there(value, &recipe, f);
+    found.or(recipe)
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> Option<(&'a str, &'a Location)> {
+    let value = value.get(key)?;
+    Some((value.text()?, &value.location))
+}
+
+/// The scalar items of a list; others were reported by the shape.
+fn texts(value: Option<&Value>) -> impl Iterator<Item = (&str, &Location)> {
+    value.map(Value::items).unwrap_or_default().iter().filter_map(|item| Some((item.text()?, &item.location)))
+}
+
+fn table(value: Option<&Value>) -> impl Iterator<Item = (&Key, &Value)> {
+    value.map(Value::entries).unwrap_or_default().iter().map(|(key, value)| (key, value))
+}
+
+fn checked_list(value: Option<&Value>, rule: &Rule, found: &mut Diagnostics) -> Vec<Located<String>> {
+    let mut seen: BTreeMap<&str, &Location> = BTreeMap::new();
+    let mut list = Vec::new();
+    for (text, location) in texts(value) {
+        if let Some(first) = seen.insert(text, location) {
+            found.push(
+                Diagnostic::new("duplicate-item", format!("`{text}` is listed twice"))
+                    .at(location, "second time here")
+                    .related(first, "first time here")
+                    .help("remove one of the two"),
+            );
+            continue;
+        }
+        list.push(Located { value: words::check(rule, (text, location), found), location: location.clone() });
+    }
+    list
+}
+
+fn epoch(value: &Value, found: &mut Diagnostics) -> i64 {
+    let default = NaiveDate::from_ymd_opt(2026, 1, 1).unwrap_or_default();
+    let day = text(value, "epoch").map_or(default, |(text, location)| match text.parse::<NaiveDate>() {
+        Ok(day) => day,
+        Err(_) => {
+            found.push(
+                Diagnostic::new("bad-date", format!("`{text}` is not a date"))
+                    .at(location, "not a day of the calendar")
+                    .help("write it as YYYY-MM-DD"),
+            );
+            default
+        }
+    });
+    day.and_time(NaiveTime::MIN).and_utc().timestamp()
+}
+
+fn repositories(value: &Value, found: &mut Diagnostics) -> Vec<Repository> {
+    let section = value.get("repositories");
+    if let Some(empty) = section.filter(|it| matches!(&it.kind, Kind::Map(entries) if entries.is_empty())) {
+        found.push(
+            Diagnostic::new("no-repository", "the recipe names no repository")
+                .at(&empty.location, "empty")
+                .help("for example `debian: {apt: {mirror: host, suite: trixie, keyring: …}}`"),
+        );
+    }
+    let mut repositories: Vec<Repository> = table(section)
+        .filter_map(|(key, value)| {
+            let apt = value.get("apt")?;
+            let name = words::check(&words::NAME, (&key.text, &key.location), found);
+            Some(Repository {
+                name,
+                kind: RepositoryKind::Apt(apt_repository(apt, found)),
+                location: key.location.clone(),
+            })
+        })
+        .collect();
+    repositories.sort_by(|a, b| a.name.cmp(&b.name));
+    repositories
+}
+
+fn apt_repository(apt: &Value, found: &mut Diagnostics) -> AptRepository {
+    let mirror = match text(apt, "mirror") {
+        None | Some(("host", _)) => Mirror::Host,
+        Some(url) => Mirror::Url(words::check(&words::URL, url, found)),
+    };
+    let components: Vec<String> =
+        checked_list(apt.get("components"), &words::NAME, found).into_iter().map(|it| it.value).collect();
+    let keyring = text(apt, "keyring").map(|(path, location)| {
+        if !Path::new(path).is_file() {
+            found.push(
+                Diagnostic::new("keyring-missing", format!("there is no keyring file `{path}`"))
+                    .at(location, "not a file")
+                    .help("Debian's keys are in the package debian-archive-keyring"),
+            );
+        }
+        PathBuf::from(path)
+    });
+    AptRepository {
+        mirror,
+        suite: text(apt, "suite").map(|it| words::check(&words::SUITE, it, found)).unwrap_or_default(),
+        components: if components.is_empty() { vec!["main".to_owned()] } else { components },
+        keyring: keyring.unwrap_or_default(),
+    }
+}
+
+fn package_request(text: &str, location: &Location, found: &mut Diagnostics) -> PackageRequest {
+    let (name, version) = match text.split_once('=') {
+        Some((name, version)) => (name, Some(words::check(&words::PACKAGE_VERSION, (version, location), found))),
+        None => (text, None),
+    };
+    PackageRequest { name: words::check(&words::PACKAGE, (name, location), found), version, location: location.clone() }
+}
+
+fn packages(value: &Value, found: &mut Diagnostics) -> Vec<PackageRequest> {
+    let mut packages: Vec<PackageRequest> = Vec::new();
+    for (text, location) in texts(value.get("packages")) {
+        let request = package_request(text, location, found);
+        // A base and the recipe above it may both ask for a package; two versions of it are a contradiction.
+        match packages.iter_mut().find(|other| other.name == request.name) {
+            None => packages.push(request),
+            Some(other) if other.version.is_some() && request.version.is_some() && other.version != request.version => {
+                found.push(
+                    Diagnostic::new("two-versions", format!("`{}` is asked for in two versions", request.name))
+                        .at(&request.location, "this one")
+                        .related(&other.location, "and this one")
+                        .help("an image holds one version of a package"),
+                );
+            }
+            Some(other) => {
+                if request.version.is_some() {
+                    *other = request;
+                }
+            }
+        }
+    }
+    packages
+}
+
+fn reason(package: &str, reason: &str, location: &Location, found: &mut Diagnostics) -> String {
+    if reason.split_whitespace().count() < 2 {
+        found.push(
+            Diagnostic::new("no-reason", format!("`{package}` has no reason"))
+                .at(location, "too short to be one")
+                .help("say in a few words why the image is right without it"),
+        );
+    }
+    reason.to_owned()
+}
+
+fn drop_list(value: &Value, packages: &[PackageRequest], found: &mut Diagnostics) -> Vec<Dropped> {
+    let mut dropped = Vec::new();
+    for (key, value) in table(value.get("drop")) {
+        if let Some(request) = packages.iter().find(|request| request.name == key.text) {
+            found.push(
+                Diagnostic::new("drop-requested", format!("`{}` is both asked for and dropped", key.text))
+                    .at(&key.location, "dropped here")
+                    .related(&request.location, "asked for here")
+                    .help("remove one of the two"),
+            );
+        }
+        let name = words::check(&words::PACKAGE, (&key.text, &key.location), found);
+        let Some(text) = value.text() else { continue };
+        let reason = reason(&name, text, &value.location, found);
+        dropped.push(Dropped { name, reason, location: key.location.clone() });
+    }
+    dropped
+}
+
+fn accepted_scripts(value: &Value, found: &mut Diagnostics) -> Vec<AcceptedScript> {
+    const SCRIPTS: &[&str] = &["preinst", "postinst", "prerm", "postrm", "config"];
+    let mut accepted = Vec::new();
+    for (package, scripts) in table(value.get("accept-scripts")) {
+        for (script, why) in table(Some(scripts)) {
+            if !SCRIPTS.contains(&script.text.as_str()) {
+                found.push(
+                    Diagnostic::new("unknown-script-name", format!("`{}` is not a maintainer script", script.text))
+                        .at(&script.location, "not one")
+                        .help(suggest(&script.text, SCRIPTS)),
+                );
+            }
+            let Some(text) = why.text() else { continue };
+            accepted.push(AcceptedScript {
+                package: words::check(&words::PACKAGE, (&package.text, &package.location), found),
+                script: script.text.clone(),
+                reason: reason(&package.text, text, &why.location, found),
+                location: script.location.clone(),
+            });
+        }
+    }
+    accepted
+}
+
+/// Words of the kernel command line that the builder and the agent own.
+const OWN_CMDLINE: &[&str] = &["roothash", "root", "init", "ro", "rw", "rootfstype", "initrd"];
+
+fn kernel(value: &Value, today: NaiveDate, found: &mut Diagnostics) -> Kernel {
+    let section = value.get("kernel");
+    let package = section.and_then(|kernel| text(kernel, "package")).map(|(text, at)| package_request(text, at, found));
+    let line = section.and_then(|kernel| text(kernel, "line")).map(|(line, location)| {
+        judge_line(line, location, today, found);
+        line.to_owned()
+    });
+    let cmdline = texts(section.and_then(|kernel| kernel.get("cmdline"))).map(|(word, location)| {
+        let key = word.split('=').next().unwrap_or(word);
+        if OWN_CMDLINE.contains(&key) || key.starts_with("nodesmith.") {
+            found.push(
+                Diagnostic::new("owned-cmdline", format!("`{key}` on the kernel command line belongs to the builder"))
+                    .at(location, "set by the build")
+                    .help("remove it: the root is always the image's own verity device"),
+            );
+        }
+        words::check(&words::CMDLINE, (word, location), found)
+    });
+    Kernel {
+        cmdline: cmdline.collect(),
+        initrd_modules: checked_list(section.and_then(|kernel| kernel.get("initrd-modules")), &words::MODULE, found),
+        package: package.unwrap_or_else(|| PackageRequest {
+            name: String::new(),
+            version: None,
+            location: value.location.clone(),
+        }),
+        line: line.unwrap_or_default(),
+    }
+}
+
+fn judge_line(line: &str, location: &Location, today: NaiveDate, found: &mut Diagnostics) {
+    let maintained = kernels::maintained(today);
+    let choose = format!("maintained long-term lines: {}", maintained.join(", "));
+    match kernels::find(line) {
+        None => found.push(
+            Diagnostic::new("unknown-kernel-line", format!("`{line}` is not a long-term kernel line"))
+                .at(location, "not one")
+                .help(choose),
+        ),
+        Some(known) if known.ended(today) => {
+            let (year, month) = known.ends;
+            found.push(
+                Diagnostic::new(
+                    "ended-kernel-line",
+                    format!("kernel {line} gets no more fixes since {year}-{month:02}"),
+                )
+                .at(location, "ended")
+                .help(choose),
+            );
+        }
+        Some(_) => {}
+    }
+}
+
+fn sysctl(value: &Value, found: &mut Diagnostics) -> BTreeMap<String, String> {
+    let mut settings = BTreeMap::new();
+    for (key, value) in table(value.get("sysctl")) {
+        let name = words::check(&words::SYSCTL, (&key.text, &key.location), found);
+        let Some(text) = value.text() else { continue };
+        settings.insert(name, words::check(&words::SYSCTL_VALUE, (text, &value.location), found));
+    }
+    settings
+}
+
+fn modules(value: &Value, found: &mut Diagnostics) -> Modules {
+    let Some(section) = value.get("modules") else { return Modules::default() };
+    let load = checked_list(section.get("load"), &words::MODULE, found);
+    let blacklist = checked_list(section.get("blacklist"), &words::MODULE, found);
+    for blocked in &blacklist {
+        if let Some(loaded) = load.iter().find(|loaded| loaded.value == blocked.value) {
+            found.push(
+                Diagnostic::new(
+                    "load-blacklisted",
+                    format!("module `{}` is both loaded and blacklisted", blocked.value),
+                )
+                .at(&blocked.location, "blacklisted here")
+                .related(&loaded.location, "loaded here")
+                .help("remove one of the two"),
+            );
+        }
+    }
+    let mut options = BTreeMap::new();
+    for (key, value) in table(section.get("options")) {
+        let name = words::check(&words::MODULE, (&key.text, &key.location), found);
+        let Some(text) = value.text() else { continue };
+        options.insert(name, words::check(&words::ONE_LINE, (text, &value.location), found));
+    }
+    Modules { load, options, blacklist: blacklist.into_iter().map(|module| module.value).collect() }
+}
+
+fn containerd(value: &Value, found: &mut Diagnostics) -> Option<Containerd> {
+    let section = value.get("runtime")?.get("containerd")?;
+    let flag = section.get("systemd-cgroup").is_none_or(|flag| flag.kind != Kind::Flag(false));
+    let mut mirrors = BTreeMap::new();
+    for (registry, urls) in table(section.get("mirrors")) {
+        let urls = checked_list(Some(urls), &words::URL, found);
+        let registry = words::check(&words::REGISTRY, (&registry.text, &registry.location), found);
+        mirrors.insert(registry, urls.into_iter().map(|url| url.value).collect());
+    }
+    let image = text(section, "sandbox-image").map(|it| words::check(&words::IMAGE, it, found));
+    Some(Containerd {
+        systemd_cgroup: flag,
+        sandbox_image: image.unwrap_or_else(|| "registry.k8s.io/pause:3.10".to_owned()),
+        mirrors,
+        location: section.location.clone(),
+    })
+}
+
+fn services(value: &Value, found: &mut Diagnostics) -> Services {
+    let Some(section) = value.get("services") else { return Services::default() };
+    let mut list = |key| checked_list(section.get(key), &words::UNIT, found);
+    let services = Services { enable: list("enable"), disable: list("disable"), mask: list("mask") };
+    for (name, other) in [("disabled", &services.disable), ("masked", &services.mask)] {
+        for unit in &services.enable {
+            if let Some(against) = other.iter().find(|against| against.value == unit.value) {
+                found.push(
+                    Diagnostic::new("enable-against", format!("`{}` is both enabled and {name}", unit.value))
+                        .at(&against.location, format!("{name} here"))
+                        .related(&unit.location, "enabled here")
+                        .help("remove one of the two"),
+                );
+            }
+        }
+    }
+    services
+}
+
+fn users(value: &Value, found: &mut Diagnostics) -> Vec<User> {
+    let mut users: Vec<User> = Vec::new();
+    for (key, value) in table(value.get("users")) {
+        let uid = text(value, "uid").and_then(|(text, location)| {
+            let uid = text.parse().ok().filter(|uid| key.text == "root" && *uid == 0 || (1000..60_000).contains(uid));
+            if uid.is_none() {
+                found.push(
+                    Diagnostic::new("bad-uid", format!("`{text}` is not a user id for people"))
+                        .at(location, "out of range")
+                        .help("user ids of people are 1000 to 59999"),
+                );
+            }
+            uid
+        });
+        if let Some(other) = users.iter().find(|other| uid.is_some() && other.uid == uid) {
+            found.push(
+                Diagnostic::new("uid-taken", format!("`{}` and `{}` have the same user id", other.name, key.text))
+                    .at(&key.location, "this one")
+                    .related(&other.location, "and this one")
+                    .help("give one of them another `uid`"),
+            );
+        }
+        let list = |key, rule, found: &mut Diagnostics| {
+            checked_list(value.get(key), rule, found).into_iter().map(|it| it.value).collect()
+        };
+        let path = |key, found: &mut Diagnostics| text(value, key).map(|it| words::check(&words::PATH, it, found));
+        let home = if key.text == "root" { "/root".to_owned() } else { format!("/home/{}", key.text) };
+        users.push(User {
+            uid,
+            groups: list("groups", &words::ACCOUNT, found),
+            shell: path("shell", found).unwrap_or_else(|| "/bin/bash".to_owned()),
+            home: path("home", found).unwrap_or(home),
+            ssh_authorized_keys: list("ssh-authorized-keys", &words::SSH_KEY, found),
+            name: words::check(&words::ACCOUNT, (&key.text, &key.location), found),
+            location: key.location.clone(),
+        });
+    }
+    users
+}
+
+fn overlays(value: &Value, found: &mut Diagnostics) -> Vec<Overlay> {
+    checked_list(value.get("overlays"), &words::ONE_LINE, found)
+        .into_iter()
+        .map(|overlay| {
+            let directory = PathBuf::from(&overlay.value);
+            if !directory.is_dir() {
+                found.push(
+                    Diagnostic::new("overlay-missing", format!("there is no overlay directory `{}`", overlay.value))
+                        .at(&overlay.location, "not a directory")
+                        .help("overlay paths are relative to the recipe that has them"),
+                );
+            }
+            // What people see must not depend on where the checkout lies.
+            let name =
+                directory.file_name().map_or_else(|| overlay.value.clone(), |it| it.to_string_lossy().into_owned());
+            Overlay { directory, name, location: overlay.location }
+        })
+        .collect()
+}
+
+fn writable(value: &Value, found: &mut Diagnostics) -> Vec<String> {
+    checked_list(value.get("writable"), &words::WRITABLE, found).into_iter().map(|path| path.value).collect()
+}
+
+fn size(section: Option<&Value>, key: &str, default: u64, least: u64, found: &mut Diagnostics) -> u64 {
+    let Some((text, location)) = section.and_then(|section| text(section, key)) else { return default };
+    match words::size(text) {
+        Some(bytes) if bytes % MIB == 0 && bytes >= least => bytes,
+        Some(bytes) if bytes % MIB == 0 => {
+            found.push(
+                Diagnostic::new("too-small", format!("`{key}` of {text} is too small"))
+                    .at(location, format!("at least {}MiB", least / MIB))
+                    .help("a partition cannot grow later without moving the next one: be generous"),
+            );
+            default
+        }
+        _ => {
+            found.push(
+                Diagnostic::new("bad-size", format!("`{text}` is not a size of a partition"))
+                    .at(location, "not a size")
+                    .help("a whole number of MiB, GiB or TiB, such as 512MiB"),
+            );
+            default
+        }
+    }
+}
+
+fn disk(value: &Value, found: &mut Diagnostics) -> Disk {
+    let section = value.get("disk");
+    let var = section.and_then(|disk| disk.get("var"));
+    let xfs = var.and_then(|var| text(var, "filesystem")).is_some_and(|(text, _)| text == "xfs");
+    Disk {
+        // Room for two UKIs with their initrds; FAT32 itself needs 33 MiB.
+        esp: size(section, "esp", 512 * MIB, 64 * MIB, found),
+        slot: size(section, "slot", 2 * GIB, 64 * MIB, found),
+        var: if xfs { VarFilesystem::Xfs } else { VarFilesystem::Ext4 },
+        // mkfs.xfs refuses less than 300 MiB.
+        var_min: size(var, "minimum", 2 * GIB, 320 * MIB, found),
+    }
+}
+
+fn compression(value: &Value, line: &str, found: &mut Diagnostics) -> Compression {
+    let section = value.get("filesystem");
+    let reads_zstd = kernels::number(line).is_none_or(|number| number >= kernels::ZSTD_FROM);
+    let asked = section.and_then(|it| text(it, "compression"));
+    if let Some(("zstd", location)) = asked.filter(|_| !reads_zstd) {
+        found.push(
+            Diagnostic::new("codec-too-new", format!("kernel {line} cannot read EROFS compressed with zstd"))
+                .at(location, "needs kernel 6.10 or later")
+                .help("use `compression: lz4hc`, or leave it out"),
+        );
+    }
+    let zstd = asked.map_or(reads_zstd, |(text, _)| text == "zstd");
+    let (default, greatest) = if zstd { (3, 19) } else { (9, 12) };
+    let level = section.and_then(|it| text(it, "level")).map_or(default, |(text, location)| {
+        text.parse().ok().filter(|level| (1..=greatest).contains(level)).unwrap_or_else(|| {
+            found.push(
+                Diagnostic::new("bad-level", format!("`{text}` is not a compression level"))
+                    .at(location, format!("1 to {greatest}"))
+                    .help("leave it out for the default"),
+            );
+            default
+        })
+    });
+    if zstd { Compression::Zstd { level } } else { Compression::Lz4hc { level } }
+}
+
+fn outputs(value: &Value) -> BTreeSet<Output> {
+    let named: BTreeSet<Output> = texts(value.get("outputs"))
+        .filter_map(|(text, _)| match text {
+            "raw" => Some(Output::Raw),
+            "qcow2" => Some(Output::Qcow2),
+            _ => None,
+        })
+        .collect();
+    if named.is_empty() { BTreeSet::from([Output::Raw, Output::Qcow2]) } else { named }
+}
+
+/// The node formats `/var` itself, with the image's own program.
+fn formatter_is_there(value: &Value, recipe: &Recipe, found: &mut Diagnostics) {
+    let (package, filesystem) = match recipe.disk.var {
+        VarFilesystem::Ext4 => ("e2fsprogs", "ext4"),
+        VarFilesystem::Xfs => ("xfsprogs", "xfs"),
+    };
+    if recipe.packages.iter().any(|request| request.name == package) {
+        return;
+    }
+    if let Some(dropped) = recipe.drop.iter().find(|dropped| dropped.name == package) {
+        found.push(
+            Diagnostic::new("formatter-dropped", format!("`{package}` is dropped, but the node formats /var with it"))
+                .at(&dropped.location, "dropped here")
+                .help(format!("/var is {filesystem}: keep `{package}`")),
+        );
+    } else if let Some(packages) = value.get("packages") {
+        found.push(
+            Diagnostic::new(
+                "formatter-missing",
+                format!("the node formats /var as {filesystem}, but has no `{package}`"),
+            )
+            .at(&packages.location, "not in this list")
+            .help(format!("add `{package}` to packages")),
+        );
+    }
+}

@@ -1,0 +1,118 @@
+//! The checked recipe as JSON: what was understood, with every default. Also what a lock's digest is taken of.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{Compression, Containerd, Located, Mirror, Output, PackageRequest, Recipe, RepositoryKind, User, VarFilesystem};
+
+/// The whole recipe.
+pub fn print(recipe: &Recipe) -> Value {
+    let texts = |list: &[Located<String>]| list.iter().map(|it| it.value.clone()).collect::<Vec<_>>();
+    let (codec, level) = match recipe.compression {
+        Compression::Zstd { level } => ("zstd", level),
+        Compression::Lz4hc { level } => ("lz4hc", level),
+    };
+    let outputs = recipe.outputs.iter().map(|output| match output {
+        Output::Raw => "raw",
+        Output::Qcow2 => "qcow2",
+    });
+    let accepted: Vec<Value> = recipe
+        .accept_scripts
+        .iter()
+        .map(|it| json!({"package": it.package, "script": it.script, "reason": it.reason}))
+        .collect();
+    json!({
+        "name": recipe.name,
+        "version": recipe.version,
+        "arch": recipe.arch.debian(),
+        "epoch": recipe.epoch,
+        "repositories": repositories(recipe),
+        "packages": recipe.packages.iter().map(request).collect::<Vec<_>>(),
+        "drop": recipe.drop.iter().map(|it| (it.name.clone(), it.reason.clone())).collect::<BTreeMap<_, _>>(),
+        "accept-scripts": accepted,
+        "kernel": {
+            "package": request(&recipe.kernel.package),
+            "line": recipe.kernel.line,
+            "cmdline": recipe.kernel.cmdline,
+            "initrd-modules": texts(&recipe.kernel.initrd_modules),
+        },
+        "sysctl": recipe.sysctl,
+        "modules": {
+            "load": texts(&recipe.modules.load),
+            "options": recipe.modules.options,
+            "blacklist": recipe.modules.blacklist,
+        },
+        "runtime": recipe.runtime.as_ref().map(containerd),
+        "services": {
+            "enable": texts(&recipe.services.enable),
+            "disable": texts(&recipe.services.disable),
+            "mask": texts(&recipe.services.mask),
+        },
+        "users": recipe.users.iter().map(|it| (it.name.clone(), user(it))).collect::<BTreeMap<_, _>>(),
+        "overlays": recipe.overlays.iter().map(|it| it.name.clone()).collect::<Vec<_>>(),
+        "timezone": recipe.timezone,
+        "locale": recipe.locale,
+        "writable": recipe.writable,
+        "filesystem": {"compression": codec, "level": level},
+        "disk": {
+            "esp": recipe.disk.esp,
+            "slot": recipe.disk.slot,
+            "var": {
+                "filesystem": match recipe.disk.var { VarFilesystem::Ext4 => "ext4", VarFilesystem::Xfs => "xfs" },
+                "minimum": recipe.disk.var_min,
+            },
+        },
+        "outputs": outputs.collect::<Vec<&str>>(),
+    })
+}
+
+/// What decides which packages the lock holds: repositories, requests and the kernel's package.
+pub fn package_inputs(recipe: &Recipe) -> Value {
+    json!({
+        "arch": recipe.arch.debian(),
+        "repositories": repositories(recipe),
+        "packages": recipe.packages.iter().map(request).collect::<Vec<_>>(),
+        "kernel": request(&recipe.kernel.package),
+    })
+}
+
+fn repositories(recipe: &Recipe) -> BTreeMap<&str, Value> {
+    let describe = |kind: &RepositoryKind| match kind {
+        RepositoryKind::Apt(apt) => {
+            let mirror = match &apt.mirror {
+                Mirror::Host => "host",
+                Mirror::Url(url) => url,
+            };
+            // Where the keyring lies on this machine must not change the lock.
+            let keyring = apt.keyring.file_name().unwrap_or_default().to_string_lossy();
+            json!({"apt": {"mirror": mirror, "suite": apt.suite, "components": apt.components, "keyring": keyring}})
+        }
+    };
+    recipe.repositories.iter().map(|it| (it.name.as_str(), describe(&it.kind))).collect()
+}
+
+fn request(request: &PackageRequest) -> String {
+    match &request.version {
+        Some(version) => format!("{}={version}", request.name),
+        None => request.name.clone(),
+    }
+}
+
+fn containerd(containerd: &Containerd) -> Value {
+    json!({"containerd": {
+        "systemd-cgroup": containerd.systemd_cgroup,
+        "sandbox-image": containerd.sandbox_image,
+        "mirrors": containerd.mirrors,
+    }})
+}
+
+fn user(user: &User) -> Value {
+    json!({
+        "uid": user.uid,
+        "groups": user.groups,
+        "shell": user.shell,
+        "home": user.home,
+        "ssh-authorized-keys": user.ssh_authorized_keys,
+    })
+}

@@ -1,0 +1,223 @@
+//! What single words of a recipe may look like: a table of rules, each with its slug.
+
+use crate::diag::{Diagnostic, Diagnostics, Location};
+
+/// One kind of word.
+#[derive(Debug)]
+pub struct Rule {
+    pub slug: &'static str,
+    /// `a package name`: completes "is not …".
+    pub noun: &'static str,
+    /// What is allowed, for the help line.
+    pub allowed: &'static str,
+    holds: fn(&str) -> bool,
+}
+
+/// The text, with a mistake noted if it breaks the rule.
+pub fn check(rule: &Rule, (text, location): (&str, &Location), found: &mut Diagnostics) -> String {
+    if !(rule.holds)(text) {
+        found.push(
+            Diagnostic::new(rule.slug, format!("`{}` is not {}", text.escape_debug(), rule.noun))
+                .at(location, format!("not {}", rule.noun))
+                .help(rule.allowed),
+        );
+    }
+    text.to_owned()
+}
+
+fn made_of(text: &str, punctuation: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || punctuation.contains(c))
+}
+
+fn lower(text: &str, punctuation: &str) -> bool {
+    made_of(text, punctuation) && !text.contains(|c: char| c.is_ascii_uppercase())
+}
+
+fn starts_alphanumeric(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphanumeric())
+}
+
+fn no_control(text: &str) -> bool {
+    !text.is_empty() && !text.contains(char::is_control)
+}
+
+fn normal_path(text: &str) -> bool {
+    let mut names = text.split('/').skip(1);
+    text.starts_with('/') && no_control(text) && names.all(|name| !matches!(name, "" | "." | ".."))
+}
+
+pub const NAME: Rule = Rule {
+    slug: "bad-name",
+    noun: "a name",
+    allowed: "names are lower case letters, digits and `-` `_` `.`, 64 at most, beginning with a letter or digit",
+    holds: |text| lower(text, "-_.") && starts_alphanumeric(text) && text.len() <= 64,
+};
+
+pub const VERSION: Rule = Rule {
+    slug: "bad-version",
+    noun: "a version",
+    allowed: "versions are letters, digits and `-` `_` `.` `+` `~`",
+    holds: |text| made_of(text, "-_.+~") && text.len() <= 64,
+};
+
+pub const PACKAGE: Rule = Rule {
+    slug: "bad-package-name",
+    noun: "a package name",
+    allowed: "package names are letters, digits and `+` `-` `.` `_`, without spaces",
+    holds: |text| made_of(text, "+-._") && starts_alphanumeric(text),
+};
+
+pub const PACKAGE_VERSION: Rule = Rule {
+    slug: "bad-package-version",
+    noun: "a package version",
+    allowed: "write the whole version as the repository has it, such as 1.7.24~ds1-6",
+    holds: |text| made_of(text, ".+-~:^_") && starts_alphanumeric(text),
+};
+
+pub const SUITE: Rule = Rule {
+    slug: "bad-suite",
+    noun: "a suite",
+    allowed: "a suite or code name, such as trixie or trixie-updates",
+    holds: |text| made_of(text, "-_./") && starts_alphanumeric(text) && !text.contains(".."),
+};
+
+pub const URL: Rule = Rule {
+    slug: "bad-url",
+    noun: "a URL",
+    allowed: "a URL begins with https://, http:// or file:/// and holds no spaces or passwords",
+    holds: |text| {
+        let rest = ["https://", "http://", "file:///"].iter().find_map(|scheme| text.strip_prefix(scheme));
+        rest.is_some_and(|rest| !rest.is_empty() && no_control(rest) && !rest.contains([' ', '@']))
+    },
+};
+
+pub const CMDLINE: Rule = Rule {
+    slug: "bad-cmdline-word",
+    noun: "one word of a kernel command line",
+    allowed: "one list item a word; quotes keep spaces: `dyndbg=\"file x +p\"`",
+    holds: |text| {
+        let quotes = text.matches('"').count();
+        no_control(text) && quotes % 2 == 0 && (quotes > 0 || !text.contains(' ')) && text.is_ascii()
+    },
+};
+
+pub const MODULE: Rule = Rule {
+    slug: "bad-module-name",
+    noun: "a kernel module's name",
+    allowed: "module names are letters, digits, `-` and `_`, without .ko",
+    holds: |text| made_of(text, "-_"),
+};
+
+pub const SYSCTL: Rule = Rule {
+    slug: "bad-sysctl",
+    noun: "the name of a kernel setting",
+    allowed: "names as in net.ipv4.ip_forward: parts joined by dots",
+    holds: |text| {
+        made_of(text, "-_./*")
+            && text.contains('.')
+            && !text.starts_with('.')
+            && text.split(['.', '/']).all(|it| !it.is_empty())
+    },
+};
+
+pub const SYSCTL_VALUE: Rule = Rule {
+    slug: "bad-sysctl-value",
+    noun: "the value of a kernel setting",
+    allowed: "values are one line, without `#` or `;`",
+    holds: |text| no_control(&text.replace('\t', " ")) && !text.contains(['#', ';']),
+};
+
+pub const ONE_LINE: Rule =
+    Rule { slug: "not-one-line", noun: "one line of text", allowed: "write it in one line", holds: no_control };
+
+pub const REGISTRY: Rule = Rule {
+    slug: "bad-registry",
+    noun: "a registry",
+    allowed: "a host with an optional port, such as registry.k8s.io, or `_default`",
+    holds: |text| made_of(text, "-._:") && !text.contains(".."),
+};
+
+pub const IMAGE: Rule = Rule {
+    slug: "bad-image",
+    noun: "a container image",
+    allowed: "an image with its registry and a tag or digest, such as registry.k8s.io/pause:3.10",
+    holds: |text| {
+        let last = text.rsplit('/').next().unwrap_or_default();
+        made_of(text, "-._:/@") && text.contains('/') && last.contains([':', '@'])
+    },
+};
+
+pub const UNIT: Rule = Rule {
+    slug: "bad-unit",
+    noun: "a systemd unit",
+    allowed: "units have a suffix: name.service, name.socket, name.timer, …",
+    holds: |text| {
+        const SUFFIXES: &[&str] =
+            &["service", "socket", "timer", "target", "mount", "automount", "path", "slice", "swap"];
+        let (name, suffix) = text.rsplit_once('.').unwrap_or_default();
+        made_of(name, "-_.:@\\") && SUFFIXES.contains(&suffix)
+    },
+};
+
+pub const ACCOUNT: Rule = Rule {
+    slug: "bad-account",
+    noun: "the name of a user or group",
+    allowed: "lower case letters, digits, `-` and `_`, 31 at most, beginning with a letter or `_`",
+    holds: |text| {
+        lower(text, "-_") && text.len() <= 31 && text.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+    },
+};
+
+pub const PATH: Rule = Rule {
+    slug: "bad-path",
+    noun: "an absolute path",
+    allowed: "an absolute path without `.` and `..`",
+    holds: |text| normal_path(text) && !text.contains(':'),
+};
+
+pub const WRITABLE: Rule = Rule {
+    slug: "bad-writable",
+    noun: "a directory that can be made writable",
+    allowed: "an absolute path outside /usr, /etc, /var, /proc, /sys, /dev, /run and /boot",
+    holds: |text| {
+        let taken = ["usr", "etc", "var", "proc", "sys", "dev", "run", "boot", "bin", "sbin", "lib", "lib64"];
+        normal_path(text) && !taken.contains(&text.split('/').nth(1).unwrap_or_default())
+    },
+};
+
+pub const SSH_KEY: Rule = Rule {
+    slug: "bad-ssh-key",
+    noun: "a public SSH key",
+    allowed: "the line of a .pub file: `ssh-ed25519 AAAA… comment`",
+    holds: |text| {
+        const KINDS: &[&str] = &["ssh-ed25519", "ssh-rsa", "ecdsa-sha2-", "sk-ssh-ed25519@", "sk-ecdsa-sha2-"];
+        let mut words = text.split(' ');
+        let kind = words.next().unwrap_or_default();
+        let key = words.next().unwrap_or_default();
+        no_control(text)
+            && KINDS.iter().any(|known| kind.starts_with(known))
+            && key.starts_with("AAAA")
+            && made_of(key, "+/=")
+    },
+};
+
+pub const TIMEZONE: Rule = Rule {
+    slug: "bad-timezone",
+    noun: "a time zone",
+    allowed: "a name below /usr/share/zoneinfo, such as UTC or Europe/Berlin",
+    holds: |text| made_of(text, "-_+/") && text.split('/').all(|part| !part.is_empty()),
+};
+
+pub const LOCALE: Rule = Rule {
+    slug: "bad-locale",
+    noun: "a locale",
+    allowed: "a locale such as C.UTF-8 or en_US.UTF-8",
+    holds: |text| made_of(text, "-_.@"),
+};
+
+/// `512MiB` → bytes.
+pub fn size(text: &str) -> Option<u64> {
+    let units = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)];
+    let (digits, shift) = units.iter().find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, *shift)))?;
+    digits.trim().parse::<u64>().ok()?.checked_mul(1 << shift)
+}

@@ -1,0 +1,180 @@
+//! Shows mistakes, failures and progress: the only code that prints for people, and it prints on stderr.
+
+use std::error::Error;
+use std::io::{self, IsTerminal, Write};
+use std::ops::Range;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::diag::{Diagnostic, Diagnostics, Location};
+use crate::repo::fetch::Progress;
+
+/// Widest report when the terminal does not say.
+const WIDTH: usize = 120;
+
+/// All mistakes as text, one empty line between them.
+pub fn render(diagnostics: &Diagnostics, color: Color) -> String {
+    let renderer = match color {
+        Color::Never => Renderer::plain(),
+        Color::Always => Renderer::styled(),
+    };
+    let renderer = renderer.term_width(WIDTH);
+    let texts: Vec<String> = diagnostics.0.iter().map(|diagnostic| render_one(diagnostic, &renderer)).collect();
+    texts.join("\n\n")
+}
+
+/// Colour is for terminals, and not when `NO_COLOR` asks for none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Color {
+    Never,
+    Always,
+}
+
+impl Color {
+    pub fn of_stderr() -> Color {
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        if plain || !io::stderr().is_terminal() { Color::Never } else { Color::Always }
+    }
+}
+
+fn render_one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
+    let mut group = Group::with_title(Level::ERROR.primary_title(diagnostic.title.as_str()).id(diagnostic.slug));
+    let mut places: Vec<(&Location, &str, AnnotationKind)> = Vec::new();
+    if let Some((location, label)) = &diagnostic.location {
+        places.push((location, label, AnnotationKind::Primary));
+    }
+    places
+        .extend(diagnostic.related.iter().map(|(location, label)| (location, label.as_str(), AnnotationKind::Context)));
+    // One snippet a source, in the order the sources appear.
+    while let Some((first, ..)) = places.first() {
+        let source = first.source.clone();
+        let text = source.text.as_str();
+        let (here, elsewhere): (Vec<_>, Vec<_>) = places.into_iter().partition(|(it, ..)| it.source == source);
+        let annotations =
+            here.iter().map(|(it, label, kind)| kind.span(visible(text, &it.span)).label((*label).to_owned()));
+        let annotations: Vec<_> = annotations.collect();
+        group = group.element(Snippet::source(text.to_owned()).path(source.name.clone()).annotations(annotations));
+        places = elsewhere;
+    }
+    for help in &diagnostic.help {
+        group = group.element(Level::HELP.message(help.as_str()));
+    }
+    renderer.render(&[group])
+}
+
+/// A span that stays in the text, on one line, and is a place to point at even when it is empty.
+fn visible(text: &str, span: &Range<usize>) -> Range<usize> {
+    let floor = |mut at: usize| {
+        at = at.min(text.len());
+        while !text.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    };
+    let start = floor(span.start);
+    let end = floor(span.end).max(start);
+    let line_end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
+    start..end.min(line_end)
+}
+
+/// A failure as a chain: what was being done, then why it did not work.
+pub fn failure(error: &anyhow::Error) -> String {
+    format!("error: {error:#}")
+}
+
+/// Prints an error of any kind and gives the exit code that belongs to it: 1 for mistakes in what a person wrote,
+/// 2 for a failure of the environment.
+pub fn show(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref::<Diagnostics>() {
+        Some(diagnostics) => {
+            let count = diagnostics.0.len();
+            let plural = if count == 1 { "" } else { "s" };
+            say(&format!("{}\n\n{count} mistake{plural}", render(diagnostics, Color::of_stderr())));
+            1
+        }
+        None => {
+            say(&failure(error));
+            2
+        }
+    }
+}
+
+/// One line (or block) for people. A closed stderr is not a reason to stop.
+pub fn say(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Whether an error is a closed stdout, which ends a command quietly.
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause: &(dyn Error + 'static)| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    })
+}
+
+/// Shows how a long command gets on: a moving line on a terminal, one line a finished stage elsewhere.
+#[derive(Debug)]
+pub struct Watch {
+    bar: ProgressBar,
+    /// Bytes of each download that is under way.
+    downloads: Mutex<std::collections::BTreeMap<String, (u64, u64)>>,
+}
+
+impl Watch {
+    pub fn new() -> Watch {
+        let bar = if io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
+            bar.set_style(style);
+        }
+        Watch { bar, downloads: Mutex::default() }
+    }
+
+    /// Runs a stage and says how long it took. The clock is for people only: nothing of it reaches an output.
+    pub fn stage<T>(&self, name: &str, run: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let start = Instant::now();
+        self.bar.reset_elapsed();
+        self.bar.set_message(name.to_owned());
+        self.bar.enable_steady_tick(Duration::from_millis(100));
+        let result = run();
+        self.bar.disable_steady_tick();
+        if result.is_ok() {
+            self.line(&format!("{name:<10} {:6.1} s", start.elapsed().as_secs_f64()));
+        } else {
+            self.bar.finish_and_clear();
+        }
+        result
+    }
+
+    /// A line that stays.
+    pub fn line(&self, text: &str) {
+        self.bar.suspend(|| say(text));
+    }
+}
+
+impl Default for Watch {
+    fn default() -> Watch {
+        Watch::new()
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Progress for Watch {
+    fn bytes(&self, what: &str, done: u64, total: u64) {
+        // A panic elsewhere does not make the figures wrong.
+        let mut downloads = self.downloads.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        downloads.insert(what.to_owned(), (done, total));
+        let (done, total) = downloads.values().fold((0, 0), |sum, it| (sum.0 + it.0, sum.1 + it.1));
+        self.bar.set_message(format!("fetch: {} of {} MiB, {what}", done >> 20, total.div_ceil(1 << 20)));
+    }
+
+    fn note(&self, text: &str) {
+        self.line(&format!("note: {text}"));
+    }
+}

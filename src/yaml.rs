@@ -1,0 +1,288 @@
+//! YAML as a value that knows where each part stands.
+//!
+//! A reader that stops at the first wrong type can show one mistake a run. So the text is first read into a [`Value`],
+//! which keeps the location of every key and value, and its meaning is judged afterwards by code that collects.
+//! Only a syntax error ends the reading. The YAML library's types do not leave this file.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::Spanned;
+
+use crate::diag::{Diagnostic, Diagnostics, Location, Source};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Value {
+    pub kind: Kind,
+    pub location: Location,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    Null,
+    /// `true` or `false`, unquoted.
+    Flag(bool),
+    /// An unquoted number, as it is written: `1.10` stays `1.10`.
+    Number(String),
+    Text(String),
+    List(Vec<Value>),
+    /// In the order written; no key twice.
+    Map(Vec<(Key, Value)>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    pub text: String,
+    pub location: Location,
+}
+
+impl Kind {
+    /// What a person calls it.
+    pub fn noun(&self) -> &'static str {
+        match self {
+            Kind::Null => "nothing",
+            Kind::Flag(_) => "true or false",
+            Kind::Number(_) => "a number",
+            Kind::Text(_) => "a text",
+            Kind::List(_) => "a list",
+            Kind::Map(_) => "a map",
+        }
+    }
+}
+
+impl Value {
+    /// A scalar as it is written; `None` for null, lists and maps.
+    pub fn text(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Flag(true) => Some("true"),
+            Kind::Flag(false) => Some("false"),
+            Kind::Number(text) | Kind::Text(text) => Some(text),
+            Kind::Null | Kind::List(_) | Kind::Map(_) => None,
+        }
+    }
+
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.entries().iter().find(|(other, _)| other.text == key).map(|(_, value)| value)
+    }
+
+    /// The entries of a map; none for anything else.
+    pub fn entries(&self) -> &[(Key, Value)] {
+        if let Kind::Map(entries) = &self.kind { entries } else { &[] }
+    }
+
+    /// The items of a list; none for anything else.
+    pub fn items(&self) -> &[Value] {
+        if let Kind::List(items) = &self.kind { items } else { &[] }
+    }
+}
+
+/// Reads one document. An empty one is null.
+pub fn parse(source: &Arc<Source>) -> Result<Value, Diagnostics> {
+    let options = serde_saphyr::options! { with_snippet: false, strict_booleans: true };
+    match serde_saphyr::from_str_with_options::<Spanned<Raw>>(&source.text, options) {
+        Ok(raw) => Ok(lower(raw, source)),
+        Err(serde_saphyr::Error::Eof { .. }) if source.text.lines().all(is_blank) => {
+            Ok(Value { kind: Kind::Null, location: Location::new(source, 0..0) })
+        }
+        Err(error) => Err(diagnostic(&error, source).into()),
+    }
+}
+
+fn is_blank(line: &str) -> bool {
+    let line = line.trim();
+    line.is_empty() || line.starts_with('#') || line == "---"
+}
+
+fn diagnostic(error: &serde_saphyr::Error, source: &Arc<Source>) -> Diagnostic {
+    let span = error.location().map_or(0..0, |location| span(location, source));
+    let location = Location::new(source, span);
+    if let serde_saphyr::Error::DuplicateMappingKey { key, .. } = error {
+        let key = key.as_deref().unwrap_or("?");
+        return Diagnostic::new("duplicate-key", format!("the key `{key}` is given twice"))
+            .at(&location, "second time here")
+            .help("keep one of the two");
+    }
+    // The library's message may carry its own position and several lines; the first line without them is the cause.
+    let text = error.render();
+    let line = text.lines().next().unwrap_or_default();
+    let cause = line.split(" at line ").next().unwrap_or(line).trim_start_matches("error: ").trim_end_matches('.');
+    let cause =
+        cause.split_once(": ").map_or(cause, |(head, rest)| if head.starts_with("line ") { rest } else { cause });
+    Diagnostic::new("yaml-syntax", "this is not valid YAML").at(&location, cause)
+}
+
+fn span(location: serde_saphyr::Location, source: &Source) -> Range<usize> {
+    let span = location.span();
+    let offset = |value: Option<u64>| value.and_then(|value| usize::try_from(value).ok());
+    let (start, length) = match (offset(span.byte_offset()), offset(span.byte_len())) {
+        (Some(start), Some(length)) => (start, length),
+        _ => (byte_offset(location, source), 0),
+    };
+    let start = start.min(source.text.len());
+    start..start.saturating_add(length).min(source.text.len())
+}
+
+/// Some syntax errors come with line and column only.
+fn byte_offset(location: serde_saphyr::Location, source: &Source) -> usize {
+    let index = |value: u64| usize::try_from(value.saturating_sub(1)).unwrap_or(0);
+    let start: usize = source.text.split_inclusive('\n').take(index(location.line())).map(str::len).sum();
+    let column: usize = source.text[start..].chars().take(index(location.column())).map(char::len_utf8).sum();
+    start + column
+}
+
+enum Raw {
+    Null,
+    Flag(bool),
+    Number,
+    Text(String),
+    List(Vec<Spanned<Raw>>),
+    Map(Vec<(Spanned<String>, Spanned<Raw>)>),
+}
+
+fn lower(raw: Spanned<Raw>, source: &Arc<Source>) -> Value {
+    let location = Location::new(source, span(raw.referenced, source));
+    let kind = match raw.value {
+        Raw::Null => Kind::Null,
+        Raw::Flag(value) => Kind::Flag(value),
+        Raw::Number => {
+            let written = span(raw.defined, source);
+            Kind::Number(source.text.get(written).unwrap_or_default().trim().to_owned())
+        }
+        Raw::Text(text) => Kind::Text(text),
+        Raw::List(items) => Kind::List(items.into_iter().map(|item| lower(item, source)).collect()),
+        Raw::Map(entries) => {
+            let key = |key: Spanned<String>| Key {
+                location: Location::new(source, span(key.referenced, source)),
+                text: key.value,
+            };
+            Kind::Map(entries.into_iter().map(|(name, value)| (key(name), lower(value, source))).collect())
+        }
+    };
+    Value { kind, location }
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Raw, D::Error> {
+        deserializer.deserialize_any(RawVisitor)
+    }
+}
+
+struct RawVisitor;
+
+impl<'de> Visitor<'de> for RawVisitor {
+    type Value = Raw;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a YAML value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Raw, E> {
+        Ok(Raw::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Raw, E> {
+        Ok(Raw::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
+        Ok(Raw::Flag(value))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Raw, E> {
+        Ok(Raw::Number)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Raw, E> {
+        Ok(Raw::Number)
+    }
+
+    fn visit_i128<E>(self, _: i128) -> Result<Raw, E> {
+        Ok(Raw::Number)
+    }
+
+    fn visit_u128<E>(self, _: u128) -> Result<Raw, E> {
+        Ok(Raw::Number)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Raw, E> {
+        Ok(Raw::Number)
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Raw, E> {
+        Ok(Raw::Text(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Raw, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = sequence.next_element()? {
+            items.push(item);
+        }
+        Ok(Raw::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Raw::Map(entries))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn show(value: &Value, out: &mut Vec<String>) {
+        let at = value.location.to_string();
+        match &value.kind {
+            Kind::List(items) => items.iter().for_each(|item| show(item, out)),
+            Kind::Map(entries) => {
+                for (key, value) in entries {
+                    out.push(format!("{} {}", key.location, key.text));
+                    show(value, out);
+                }
+            }
+            kind => out.push(format!("{at} {kind:?}")),
+        }
+    }
+
+    #[test]
+    fn every_part_keeps_its_place_and_its_spelling() {
+        let text = "# café ☃\nwörker: {a: 1.10, b: [yes, 0x10, \"x y\"]}\nempty:\nblock: |\n  one\n";
+        let value = parse(&Source::new("r", text)).unwrap();
+        let mut lines = Vec::new();
+        show(&value, &mut lines);
+        assert_eq!(
+            lines,
+            [
+                "r:2:1 wörker",
+                "r:2:10 a",
+                "r:2:13 Number(\"1.10\")",
+                "r:2:19 b",
+                "r:2:23 Text(\"yes\")",
+                "r:2:28 Number(\"0x10\")",
+                "r:2:34 Text(\"x y\")",
+                "r:3:1 empty",
+                "r:3:6 Null",
+                "r:4:1 block",
+                "r:5:3 Text(\"one\\n\")",
+            ]
+        );
+        assert_eq!(parse(&Source::new("r", "# nothing\n")).unwrap().kind, Kind::Null);
+    }
+
+    #[test]
+    fn syntax_errors_say_where() {
+        let error = |text: &str| parse(&Source::new("r", text)).unwrap_err();
+        let duplicate = error("a: 1\nb: 2\na: 3\n");
+        assert_eq!(duplicate.to_string(), "r:3:1: the key `a` is given twice [duplicate-key]; keep one of the two");
+        let broken = error("a: [1, 2\nb: 3\n");
+        assert_eq!(broken.0[0].slug, "yaml-syntax");
+        assert!(broken.to_string().starts_with("r:2:"), "{broken}");
+        assert!(!error("a: *unknown\n").to_string().contains("Debug"));
+    }
+}

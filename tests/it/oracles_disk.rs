@@ -1,0 +1,214 @@
+//! Disk formats judged by other people's tools: `sgdisk`, `fsck.vfat`, `qemu-img`, `objdump`, `cpio`, `isoinfo`.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use nodesmith::formats::cpio::{self, Node};
+use nodesmith::formats::fat::{self, Entry, Volume};
+use nodesmith::formats::gpt::SECTOR;
+use nodesmith::formats::pe::{self, NewSection};
+use nodesmith::formats::qcow2::{self, Codec};
+use nodesmith::formats::sparse::Source;
+use nodesmith::image::disk::{self, Parts, Request};
+use nodesmith::image::initrd::{self, Compression, Module};
+use nodesmith::tree::Digest;
+
+use crate::support::{oracle, run};
+
+const MIB: u64 = 1 << 20;
+
+/// Bytes that do not compress.
+fn noise(length: usize) -> Vec<u8> {
+    (0..length.div_ceil(32) as u64).flat_map(|block| Digest::of(block.to_le_bytes()).0).take(length).collect()
+}
+
+fn new_file(path: &Path) -> File {
+    File::options().read(true).write(true).create_new(true).open(path).unwrap()
+}
+
+#[test]
+fn sgdisk_and_fsck_find_a_whole_disk_in_order() {
+    let (Some(sgdisk), Some(fsck)) = (oracle("sgdisk"), oracle("fsck.vfat")) else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let image = directory.path().join("disk.raw");
+    let root_hash = Digest(std::array::from_fn(|index| u8::try_from(index * 7).unwrap()));
+    let plan = disk::plan(&Request {
+        image: "worker 1.36.2-1",
+        esp_bytes: 300 * MIB,
+        slot_bytes: 64 * MIB,
+        var_min_bytes: 100 * MIB,
+        esp_content_bytes: 40_000_000,
+        root_bytes: 5_000_192,
+        verity_bytes: 8192,
+        root_hash,
+        epoch: 1_700_000_000,
+    })
+    .unwrap();
+    let (kernel, root) = (noise(40_000_000), noise(5_000_192));
+    let many: Vec<String> = (0..200).map(|number| format!("loader/entries/a-long-name-{number}.conf")).collect();
+    let mut esp = vec![
+        Entry { path: "EFI/BOOT/BOOTX64.EFI", source: Source::Bytes(b"boot") },
+        Entry { path: "EFI/Linux/worker_1.36.2-1+3.efi", source: Source::Bytes(&kernel) },
+    ];
+    esp.extend(many.iter().map(|path| Entry { path, source: Source::Bytes(path.as_bytes()) }));
+    let parts = Parts { esp: &esp, root: Source::Bytes(&root), verity: Source::Bytes(&root[..8192]) };
+    let out = new_file(&image);
+    plan.write(&parts, &out).unwrap();
+
+    let verdict = run(Command::new(&sgdisk).arg("-v").arg(&image));
+    assert!(verdict.contains("No problems found"), "{verdict}");
+    let info = run(Command::new(&sgdisk).args(["-i", "2"]).arg(&image));
+    assert!(info.contains("Partition unique GUID: 00070E15-1C23-2A31-383F-464D545B6269"), "{info}");
+    assert!(info.contains("Linux x86-64 root") || info.contains("4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709"), "{info}");
+    assert!(info.contains("Attribute flags: 1000000000000000"), "{info}");
+
+    let esp = directory.path().join("esp.fat");
+    let first = plan.table.partitions[0].first_lba * SECTOR;
+    let mut bytes = vec![0; usize::try_from(plan.esp.bytes).unwrap()];
+    out.read_exact_at(&mut bytes, first).unwrap();
+    std::fs::write(&esp, bytes).unwrap();
+    let verdict = run(Command::new(&fsck).args(["-n", "-v"]).arg(&esp));
+    // 202 files and the directories /, EFI, EFI/BOOT, EFI/Linux, loader, loader/entries.
+    assert!(verdict.contains("2 FATs, 32 bit entries") && verdict.contains(" 208 files, "), "{verdict}");
+}
+
+#[test]
+fn fsck_finds_seeds_and_esps_of_all_sizes_in_order() {
+    let Some(fsck) = oracle("fsck.vfat") else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let check = |name: &str, bytes: &[u8]| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        run(Command::new(&fsck).arg("-n").arg(&path));
+    };
+    for length in [0, 100, 1_000_000, 12_000_000, 50_000_000] {
+        let content = noise(length);
+        let files: [(&str, &[u8]); 3] = [("meta-data", b"{}"), ("network-config", b""), ("user-data", &content)];
+        check(&format!("seed-{length}"), &fat::seed("CIDATA", 7, 0, &files).unwrap());
+    }
+    for mib in [34, 64, 65, 129, 257, 512, 2048] {
+        let volume = Volume { bytes: mib * MIB, label: "esp".into(), id: 7, epoch: 5_000_000_000 };
+        let path = directory.path().join(format!("esp-{mib}"));
+        let out = new_file(&path);
+        out.set_len(volume.bytes).unwrap();
+        fat::write(&volume, &[Entry { path: "EFI/a", source: Source::Bytes(b"a") }], &out, 0).unwrap();
+        run(Command::new(&fsck).arg("-n").arg(&path));
+    }
+}
+
+#[test]
+fn qemu_reads_the_same_from_qcow2_as_from_raw() {
+    let Some(qemu_img) = oracle("qemu-img") else { return };
+    let noise = noise(9 << 20);
+    // Name, size, what is written where.
+    let text: Vec<u8> = (0..300_000).flat_map(|number: u32| format!("{number}\n").into_bytes()).collect();
+    let cases: [(&str, u64, Vec<(u64, &[u8])>); 7] = [
+        ("one sector", 512, vec![(0, b"x")]),
+        ("no whole cluster at the end", (3 << 16) + 512, vec![(0, &noise[..70_000]), ((3 << 16) + 511, b"x")]),
+        ("all zero", 10 * MIB, vec![]),
+        ("incompressible", 9 * MIB, vec![(0, &noise)]),
+        ("mixed", 64 * MIB, vec![(0, &text), (10 * MIB - 3, &noise), (30 * MIB, &text), (64 * MIB - 1, b"x")]),
+        ("more than 4 GiB", 5 << 30, vec![(12_345, &text), ((5 << 30) - 100_000, &noise[..99_999])]),
+        ("tables that start in holes", 600 << 30, vec![(512 * MIB - 1, b"ab"), (599 << 30, &text)]),
+    ];
+    let directory = tempfile::tempdir().unwrap();
+    for (name, size, parts) in &cases {
+        let raw_path = directory.path().join("raw");
+        let raw = new_file(&raw_path);
+        raw.set_len(*size).unwrap();
+        for (offset, bytes) in parts {
+            raw.write_all_at(bytes, *offset).unwrap();
+        }
+        for codec in [Codec::Zlib { level: 6 }, Codec::Zstd { level: 3 }] {
+            let path = directory.path().join("qcow2");
+            let summary = qcow2::write(&raw, *size, new_file(&path), codec, 2).unwrap();
+            assert_eq!(summary.file_bytes, path.metadata().unwrap().len(), "{name}");
+            let info = run(Command::new(&qemu_img).args(["info", "-f", "qcow2", "--output=json"]).arg(&path));
+            assert!(info.contains(&format!("\"virtual-size\": {size}")), "{name}: {info}");
+            let verdict = run(Command::new(&qemu_img).args(["check", "-f", "qcow2"]).arg(&path));
+            assert!(verdict.contains("No errors were found on the image."), "{name}: {verdict}");
+            let compare = ["compare", "-f", "raw", "-F", "qcow2"];
+            run(Command::new(&qemu_img).args(compare).args([&raw_path, &path]));
+            std::fs::remove_file(&path).unwrap();
+        }
+        std::fs::remove_file(&raw_path).unwrap();
+    }
+}
+
+#[test]
+fn cpio_lists_the_initrd() {
+    let Some(tool) = oracle("cpio") else { return };
+    let module = Module { name: "dm-verity.ko", elf: b"ELF" };
+    let initrd = initrd::build(b"agent", &[module], 1_700_000_000, Compression::Gzip).unwrap();
+    let mut archive = Vec::new();
+    std::io::copy(&mut flate2::read::GzDecoder::new(initrd.bytes.as_slice()), &mut archive).unwrap();
+    let mut child = Command::new(tool)
+        .args(["-itv", "--quiet", "--numeric-uid-gid"])
+        .env("TZ", "UTC")
+        .env("LC_ALL", "C")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(&archive).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    insta::assert_snapshot!(String::from_utf8(output.stdout).unwrap(), @r#"
+    drwxr-xr-x   2 0        0               0 Nov 14  2023 dev
+    drwxr-xr-x   2 0        0               0 Nov 14  2023 proc
+    drwxr-xr-x   2 0        0               0 Nov 14  2023 run
+    drwxr-xr-x   2 0        0               0 Nov 14  2023 sys
+    drwxr-xr-x   2 0        0               0 Nov 14  2023 sysroot
+    crw-------   1 0        0          5,   1 Nov 14  2023 dev/console
+    -rwxr-xr-x   1 0        0               5 Nov 14  2023 init
+    drwxr-xr-x   2 0        0               0 Nov 14  2023 modules
+    -rw-r--r--   1 0        0              13 Nov 14  2023 modules/order
+    -rw-r--r--   1 0        0               3 Nov 14  2023 modules/dm-verity.ko
+    "#);
+    assert!(cpio::read(&archive).unwrap().iter().any(|entry| entry.node == Node::File(b"agent")));
+}
+
+#[test]
+fn objdump_lists_appended_sections() {
+    let Some(objdump) = oracle("objdump") else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("image.efi");
+    let sections =
+        [NewSection { name: ".osrel", content: b"ID=worker\n" }, NewSection { name: ".initrd", content: &[7; 5000] }];
+    std::fs::write(&path, pe::append(&tiny_efi_program(), &sections).unwrap()).unwrap();
+    let listing = run(Command::new(objdump).arg("-h").arg(&path));
+    let rows: Vec<&str> = listing.lines().filter(|line| line.trim_start().starts_with(['0', '1', '2'])).collect();
+    insta::assert_snapshot!(rows.join("\n"), @r#"
+    0 .text         00000200  0000000000001000  0000000000001000  00000400  2**4
+    1 .osrel        0000000a  0000000000002000  0000000000002000  00000600  2**2
+    2 .initrd       00001388  0000000000003000  0000000000003000  00000800  2**2
+    "#);
+}
+
+/// A 64-bit EFI program with one section, and a symbol table behind it: what a stub looks like.
+fn tiny_efi_program() -> Vec<u8> {
+    let mut image = vec![0; 0x400];
+    let mut put = |at: usize, bytes: &[u8]| image[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, b"MZ");
+    put(60, &64u32.to_le_bytes());
+    put(64, b"PE\0\0\x64\x86\x01\x00");
+    put(76, &0x600u32.to_le_bytes()); // symbol table
+    put(80, &1u32.to_le_bytes());
+    put(84, &[240, 0, 0x2e, 0x02]);
+    put(88, &0x20bu16.to_le_bytes());
+    for (at, value) in [(32, 0x1000u32), (36, 0x200), (56, 0x2000), (60, 0x400), (108, 16)] {
+        put(88 + at, &value.to_le_bytes());
+    }
+    put(88 + 68, &10u16.to_le_bytes()); // subsystem: EFI application
+    put(328, b".text");
+    for (at, value) in [(8, 0x200u32), (12, 0x1000), (16, 0x200), (20, 0x400), (36, 0x6000_0020)] {
+        put(328 + at, &value.to_le_bytes());
+    }
+    image.extend([0xc3; 0x200]);
+    image.extend([0; 18]);
+    image.extend(4u32.to_le_bytes());
+    image
+}

@@ -1,0 +1,106 @@
+//! What ARCHITECTURE.md promises about the source itself.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nodesmith::recipe::{check, load};
+use nodesmith::report::{Color, render};
+
+fn sources(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn every_source_file_says_what_it_is_for_and_has_one_subject() {
+    for path in sources(Path::new("src")) {
+        let text = fs::read_to_string(&path).unwrap();
+        let is_tests = path.file_name().is_some_and(|name| name == "tests.rs") || path.components().any(|it| it.as_os_str() == "tests");
+        assert!(is_tests || text.starts_with("//! "), "{} does not open with //!", path.display());
+        assert!(text.lines().count() <= 800, "{} has more than 800 lines", path.display());
+    }
+}
+
+#[test]
+fn formats_know_nothing_of_ours_but_the_tree() {
+    for path in sources(Path::new("src/formats")) {
+        for line in fs::read_to_string(&path).unwrap().lines().filter(|line| line.contains("crate::")) {
+            let allowed = line.contains("crate::tree") || line.contains("crate::formats");
+            assert!(allowed, "{}: {line}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_agent_knows_nothing_of_the_builder() {
+    for path in sources(Path::new("src/agent")) {
+        for line in fs::read_to_string(&path).unwrap().lines().filter(|line| line.contains("crate::")) {
+            let allowed = ["crate::agent", "crate::contract", "crate::diag", "crate::yaml", "crate::shape"];
+            assert!(allowed.iter().any(|it| line.contains(it)), "{}: {line}", path.display());
+        }
+    }
+}
+
+#[test]
+fn unsafe_code_stays_in_its_two_files() {
+    let allowed = ["src/agent/sys.rs", "src/formats/erofs/lz4hc.rs"];
+    for path in sources(Path::new("src")) {
+        let text = fs::read_to_string(&path).unwrap();
+        let is_allowed = allowed.iter().any(|it| Path::new(it) == path);
+        assert!(is_allowed || !text.contains("unsafe {"), "{}", path.display());
+        assert!(is_allowed || !text.contains("expect(unsafe_code"), "{}", path.display());
+    }
+}
+
+#[test]
+fn the_agents_dependencies_are_the_reviewed_ones() {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--no-default-features", "--edges", "normal", "--prefix", "none", "--format", "{p}"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut names: Vec<&str> = text.lines().filter_map(|line| line.split(' ').next()).filter(|name| *name != "nodesmith").collect();
+    names.sort_unstable();
+    names.dedup();
+    insta::assert_snapshot!(names.join(" "));
+}
+
+#[test]
+fn every_shipped_recipe_passes_check() {
+    let today = chrono::NaiveDate::from_ymd_opt(2026, 11, 1).unwrap();
+    let shipped = ["recipes", "tests/boot/recipes"].map(Path::new);
+    let recipes: Vec<PathBuf> = shipped
+        .iter()
+        .flat_map(|directory| fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .collect();
+    assert!(recipes.len() >= 2);
+    for path in recipes {
+        let value = load::load(&path).unwrap();
+        if let Err(mistakes) = check::check(&value, today) {
+            panic!("{}:\n{}", path.display(), render(&mistakes, Color::Never));
+        }
+    }
+}
+
+#[test]
+fn help_texts_fit_into_eighty_columns_with_room() {
+    for verb in ["check", "lock", "build", "inspect", "seed", "boot", "schema", "completions"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_nodesmith")).args([verb, "--help"]).env("COLUMNS", "80").output().unwrap();
+        assert!(output.status.success(), "{verb}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains("Usage: nodesmith"), "{verb}");
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{verb}:\n{text}");
+    }
+}
