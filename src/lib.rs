@@ -15,6 +15,10 @@ pub mod diag;
 pub mod yaml;
 
 #[cfg(feature = "builder")]
+pub mod assemble;
+#[cfg(feature = "builder")]
+pub mod checks;
+#[cfg(feature = "builder")]
 pub mod formats;
 #[cfg(feature = "builder")]
 pub mod image;

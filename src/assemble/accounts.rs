@@ -1,0 +1,349 @@
+//! Users and groups: who they are, their numbers, and the files in `/etc` that say so.
+//!
+//! Sources, the earlier one wins: base-passwd's master files, `sysusers.d` of every package (the files' own ids
+//! first), accounts that scripts make with `adduser`, the recipe's users. No account has a password, and root none at
+//! all; people come in with keys.
+//!
+//! Ids that nobody fixes must not depend on what else is in the image: files on a node's `/var` outlive an update, and
+//! would belong to somebody else after it. So the names every node has are numbered here ([`KNOWN_IDS`]), and other
+//! names get a number derived from the name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Context;
+
+use super::root::Root;
+use super::scripts::Effect;
+use super::sysusers::{self, GroupReference, Id, Line};
+use crate::diag::Diagnostic;
+use crate::package::{FileKind, Package};
+use crate::tree::{Content, Digest};
+
+/// Numbers of system accounts whose packages leave them open, the same for the user and the group of a name.
+const KNOWN_IDS: &[(&str, u32)] = &[
+    ("systemd-journal", 999),
+    ("systemd-network", 998),
+    ("systemd-timesync", 997),
+    ("systemd-resolve", 996),
+    ("messagebus", 995),
+    ("_ssh", 994),
+    ("render", 993),
+    ("kvm", 992),
+    ("sgx", 991),
+    ("input", 990),
+    ("clock", 989),
+    ("sshd", 988),
+    ("systemd-coredump", 987),
+    ("_chrony", 986),
+    ("polkitd", 985),
+    ("uuidd", 984),
+    ("tss", 983),
+    ("rpc", 982),
+    ("statd", 981),
+    ("nogroup", 65534),
+    ("nobody", 65534),
+];
+/// Where the numbers of all other system accounts lie: above Debian's static ones, below those above.
+const DERIVED_IDS: std::ops::Range<u32> = 300..900;
+/// First number of the recipe's users that have none, as `adduser` gives.
+const FIRST_PERSON: u32 = 1000;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    pub uid: u32,
+    pub gid: u32,
+    pub gecos: String,
+    pub home: String,
+    pub shell: String,
+    /// Whether it is a person of the recipe, who may log in with a key.
+    pub person: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    pub gid: u32,
+    pub members: BTreeSet<String>,
+}
+
+/// Everybody in the image, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Accounts {
+    pub users: BTreeMap<String, User>,
+    pub groups: BTreeMap<String, Group>,
+}
+
+impl Accounts {
+    pub fn uid(&self, name: &str) -> Option<u32> {
+        self.users.get(name).map(|user| user.uid)
+    }
+
+    pub fn gid(&self, name: &str) -> Option<u32> {
+        self.groups.get(name).map(|group| group.gid)
+    }
+
+    fn add_group(&mut self, name: &str, wanted: Option<u32>) -> u32 {
+        if let Some(group) = self.groups.get(name) {
+            return group.gid;
+        }
+        let gid = wanted.unwrap_or_else(|| self.free_id(name, DERIVED_IDS));
+        self.groups.insert(name.to_owned(), Group { gid, members: BTreeSet::new() });
+        gid
+    }
+
+    /// The number for a new name: the known one, else the first free one from where its hash points.
+    fn free_id(&self, name: &str, range: std::ops::Range<u32>) -> u32 {
+        let taken: BTreeSet<u32> =
+            self.users.values().map(|user| user.uid).chain(self.groups.values().map(|group| group.gid)).collect();
+        let known = KNOWN_IDS.iter().find(|(known, _)| *known == name).map(|(_, id)| *id);
+        if let Some(id) = known.filter(|id| !taken.contains(id)) {
+            return id;
+        }
+        let Digest(hash) = Digest::of(name);
+        let size = range.end - range.start;
+        let start = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]) % size;
+        let derived = (0..size).map(|step| range.start + (start + step) % size).find(|id| !taken.contains(id));
+        // More than six hundred system accounts: then anything above people's numbers.
+        derived.unwrap_or_else(|| (60_000..65_000).find(|id| !taken.contains(id)).unwrap_or(60_000))
+    }
+}
+
+/// Decides about every account, before anything is unpacked.
+pub(crate) fn settle(root: &mut Root) -> anyhow::Result<()> {
+    let mut accounts = masters(root)?;
+    let mut lines = sysusers_lines(root)?;
+    // Fixed numbers first, so that no open one takes them; then groups, which users refer to; then by name.
+    lines.sort_by_key(|line| match line {
+        Line::Group { name, id } => (u8::from(*id == Id::Any), 0, name.clone()),
+        Line::User { name, id, .. } => (u8::from(*id == Id::Any), 1, name.clone()),
+        Line::Member { user, .. } => (2, 0, user.clone()),
+    });
+    for effect in &root.effects {
+        if let Effect::SystemGroup(name) = effect {
+            lines.push(Line::Group { name: name.clone(), id: Id::Any });
+        }
+    }
+    for line in lines {
+        add(&mut accounts, line);
+    }
+    people(root, &mut accounts);
+    root.accounts = accounts;
+    Ok(())
+}
+
+fn add(accounts: &mut Accounts, line: Line) {
+    match line {
+        Line::Group { name, id } => {
+            accounts.add_group(&name, if let Id::Exactly(gid) = id { Some(gid) } else { None });
+        }
+        Line::User { name, id, group, gecos, home, shell } => {
+            if accounts.users.contains_key(&name) {
+                return;
+            }
+            let same = accounts.gid(&name);
+            let uid = match (id, same) {
+                (Id::Exactly(uid), _) => uid,
+                (Id::Any, Some(gid)) if accounts.users.values().all(|user| user.uid != gid) => gid,
+                (Id::Any, _) => accounts.free_id(&name, DERIVED_IDS),
+            };
+            let gid = match group {
+                Some(GroupReference::Id(gid)) => gid,
+                Some(GroupReference::Name(group)) => accounts.add_group(&group, None),
+                None => accounts.add_group(&name, Some(uid)),
+            };
+            accounts.users.insert(name, User { uid, gid, gecos, home, shell, person: false });
+        }
+        Line::Member { user, group } => {
+            accounts.add_group(&group, None);
+            if let Some(group) = accounts.groups.get_mut(&group) {
+                group.members.insert(user);
+            }
+        }
+    }
+}
+
+/// The accounts that base-passwd gives every Debian system; without it only root and nobody.
+fn masters(root: &Root) -> anyhow::Result<Accounts> {
+    let mut accounts = Accounts::default();
+    let passwd = packaged_text(root, "/usr/share/base-passwd/passwd.master")?;
+    let passwd = passwd.unwrap_or("root:*:0:0:root:/root:/bin/sh\nnobody:*:65534:65534:nobody:/:/bin/false\n".into());
+    let group = packaged_text(root, "/usr/share/base-passwd/group.master")?;
+    let group = group.unwrap_or("root:*:0:\nshadow:*:42:\nnogroup:*:65534:\n".into());
+    for line in group.lines().filter(|line| !line.is_empty()) {
+        let [name, _, gid, members] = fields(line)?;
+        let members = members.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        accounts.groups.insert(name.to_owned(), Group { gid: gid.parse().context(gid.to_owned())?, members });
+    }
+    for line in passwd.lines().filter(|line| !line.is_empty()) {
+        let [name, _, uid, gid, gecos, home, shell] = fields(line)?;
+        let user = User {
+            uid: uid.parse().context(uid.to_owned())?,
+            gid: gid.parse().context(gid.to_owned())?,
+            gecos: gecos.to_owned(),
+            home: home.to_owned(),
+            shell: shell.to_owned(),
+            person: false,
+        };
+        accounts.users.insert(name.to_owned(), user);
+    }
+    Ok(accounts)
+}
+
+fn fields<const N: usize>(line: &str) -> anyhow::Result<[&str; N]> {
+    let fields: Vec<&str> = line.split(':').collect();
+    fields.try_into().ok().with_context(|| format!("reading the account `{line}`: it needs {N} fields"))
+}
+
+/// A file's text straight from the packages: nothing is unpacked yet.
+fn packaged_text(root: &Root, path: &str) -> anyhow::Result<Option<String>> {
+    let mut found = root.packages.iter().flat_map(|package| files(package)).filter(|(file, _)| file == path);
+    let Some((_, content)) = found.next() else { return Ok(None) };
+    let bytes = content.read(root.inputs.contents).with_context(|| format!("reading `{path}` of a package"))?;
+    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+fn files(package: &Package) -> impl Iterator<Item = (String, Content)> {
+    package.files.iter().filter_map(|file| match &file.kind {
+        FileKind::File { digest, size } => {
+            Some((file.path.to_string(), Content::Stored { digest: *digest, size: *size }))
+        }
+        _ => None,
+    })
+}
+
+fn sysusers_lines(root: &mut Root) -> anyhow::Result<Vec<Line>> {
+    let mut lines = Vec::new();
+    for package in root.packages.clone() {
+        for (path, content) in files(package) {
+            let directory = path.rsplit_once('/').map(|(directory, _)| directory);
+            if !matches!(directory, Some("/usr/lib/sysusers.d" | "/lib/sysusers.d" | "/etc/sysusers.d"))
+                || !path.ends_with(".conf")
+            {
+                continue;
+            }
+            let text = content.read(root.inputs.contents).with_context(|| format!("reading `{path}`"))?;
+            match sysusers::parse(&String::from_utf8_lossy(&text)) {
+                Ok(found) => lines.extend(found),
+                Err((line, problem)) => root.mistakes.push(Diagnostic::new(
+                    "bad-sysusers",
+                    format!("`{path}` of {}, line {line}: {problem}", package.id),
+                )),
+            }
+        }
+    }
+    Ok(lines)
+}
+
+fn people(root: &mut Root, accounts: &mut Accounts) {
+    for user in &root.inputs.recipe.users {
+        let taken = user.uid.and_then(|uid| accounts.users.iter().find(|(_, other)| other.uid == uid));
+        if let Some((other, _)) = taken.filter(|(other, _)| **other != user.name) {
+            root.mistakes.push(
+                Diagnostic::new("uid-taken", format!("user `{}` cannot have the uid of `{other}`", user.name))
+                    .at(&user.location, format!("`{other}` has uid {}", user.uid.unwrap_or_default()))
+                    .help("leave `uid` out, or take another number"),
+            );
+            continue;
+        }
+        let free = (FIRST_PERSON..60_000).find(|id| {
+            accounts.users.values().all(|other| other.uid != *id)
+                && accounts.groups.values().all(|other| other.gid != *id)
+        });
+        let existing = accounts.users.get(&user.name).map(|user| (user.uid, user.gid));
+        let uid = user.uid.or(existing.map(|(uid, _)| uid)).or(free).unwrap_or(FIRST_PERSON);
+        let gid = match existing {
+            Some((_, gid)) => gid,
+            None => accounts.add_group(&user.name, Some(uid)),
+        };
+        let entry = User {
+            uid,
+            gid,
+            gecos: String::new(),
+            home: user.home.clone(),
+            shell: user.shell.clone(),
+            person: true,
+        };
+        accounts.users.insert(user.name.clone(), entry);
+        for group in &user.groups {
+            match accounts.groups.get_mut(group) {
+                Some(group) => {
+                    group.members.insert(user.name.clone());
+                }
+                None => root.mistakes.push(
+                    Diagnostic::new("unknown-group", format!("user `{}` is in no such group: `{group}`", user.name))
+                        .at(&user.location, "this user")
+                        .help(super::nearest("groups of this image", group, accounts.groups.keys())),
+                ),
+            }
+        }
+    }
+}
+
+/// Writes `/etc/passwd`, `group`, `shadow`, `gshadow`, and the empty `subuid` and `subgid`.
+pub(crate) fn write(root: &mut Root) -> anyhow::Result<()> {
+    let accounts = root.accounts.clone();
+    // A fixed day, and never 0, which means "must change the password now".
+    let day = (root.inputs.recipe.epoch / 86_400).max(1);
+    let mut users: Vec<(&String, &User)> = accounts.users.iter().collect();
+    users.sort_by_key(|(_, user)| user.uid);
+    let mut groups: Vec<(&String, &Group)> = accounts.groups.iter().collect();
+    groups.sort_by_key(|(_, group)| group.gid);
+    let (mut passwd, mut shadow, mut group, mut gshadow) = (String::new(), String::new(), String::new(), String::new());
+    for (name, user) in users {
+        let User { uid, gid, gecos, home, shell, person } = user;
+        passwd.push_str(&format!("{name}:x:{uid}:{gid}:{gecos}:{home}:{shell}\n"));
+        // `*` is no password; the `!` before it says "locked" as well, which sshd without PAM takes as "no key either".
+        let password = if *person { "*" } else { "!*" };
+        shadow.push_str(&format!("{name}:{password}:{day}:0:99999:7:::\n"));
+    }
+    for (name, Group { gid, members }) in groups {
+        let members = members.iter().map(String::as_str).collect::<Vec<_>>().join(",");
+        group.push_str(&format!("{name}:x:{gid}:{members}\n"));
+        gshadow.push_str(&format!("{name}:*::{members}\n"));
+    }
+    root.file("/etc/passwd", 0o644, passwd)?;
+    root.file("/etc/group", 0o644, group)?;
+    root.file("/etc/subuid", 0o644, "")?;
+    root.file("/etc/subgid", 0o644, "")?;
+    for (path, text) in [("/etc/shadow", shadow), ("/etc/gshadow", gshadow)] {
+        root.file(path, 0o640, text)?;
+        let (path, gid) = (root.path(path)?, accounts.gid("shadow").unwrap_or_default());
+        root.tree.update(&path, |inode| inode.gid = gid)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group(name: &str, id: Id) -> Line {
+        Line::Group { name: name.into(), id }
+    }
+
+    #[test]
+    fn an_id_does_not_depend_on_who_else_is_there() {
+        let mut alone = Accounts::default();
+        add(&mut alone, group("frr", Id::Any));
+        let mut crowded = Accounts::default();
+        for name in ["aaa", "bbb", "kvm"] {
+            add(&mut crowded, group(name, Id::Any));
+        }
+        add(&mut crowded, group("frr", Id::Any));
+        assert_eq!(alone.gid("frr"), crowded.gid("frr"));
+        assert_eq!(crowded.gid("kvm"), Some(992));
+    }
+
+    #[test]
+    fn a_user_takes_its_own_group_and_its_number() {
+        let mut accounts = Accounts::default();
+        add(&mut accounts, group("messagebus", Id::Exactly(200)));
+        let line = sysusers::parse("u messagebus - \"System Message Bus\" /nonexistent\n").unwrap().remove(0);
+        add(&mut accounts, line);
+        assert_eq!(accounts.users["messagebus"].uid, 200);
+        assert_eq!(accounts.users["messagebus"].gid, 200);
+        let line = sysusers::parse("u sshd -:nogroup x /run/sshd\n").unwrap().remove(0);
+        add(&mut accounts, line);
+        assert_eq!((accounts.users["sshd"].uid, accounts.users["sshd"].gid), (988, 65534));
+        assert!(!accounts.groups.contains_key("sshd"));
+    }
+}

@@ -1,0 +1,46 @@
+//! The node's agent in the root, and what it reads there.
+
+use super::root::Root;
+use crate::contract;
+use crate::tree::Content;
+
+/// The static program and its units.
+#[derive(Debug, Clone)]
+pub struct AgentFiles {
+    pub program: Content,
+    /// File name and text of each unit.
+    pub units: Vec<(String, String)>,
+}
+
+impl AgentFiles {
+    /// Units that say when they start.
+    pub(crate) fn enabled(&self) -> Vec<String> {
+        let installable = self.units.iter().filter(|(_, text)| text.lines().any(|line| line.trim() == "[Install]"));
+        installable.map(|(name, _)| name.clone()).collect()
+    }
+}
+
+/// Directories that every node can write to, besides `/etc` and `/var`: on the `/var` partition.
+const WRITABLE: [&str; 3] = ["/home", "/opt/cni/bin", "/root"];
+
+pub(crate) fn install(root: &mut Root) -> anyhow::Result<()> {
+    let agent = root.inputs.agent;
+    root.content(contract::AGENT, 0o755, agent.program.clone())?;
+    for (name, text) in &agent.units {
+        root.file(&format!("/usr/lib/systemd/system/{name}"), 0o644, text.as_str())?;
+    }
+    let recipe = root.inputs.recipe;
+    let mut writable: Vec<&str> = WRITABLE.to_vec();
+    writable.extend(recipe.writable.iter().map(String::as_str));
+    writable.sort_unstable();
+    writable.dedup();
+    let kernel = root.kernel.as_ref().map(|kernel| kernel.release.clone());
+    let info = serde_json::json!({
+        "name": recipe.name,
+        "version": recipe.version,
+        "recipe": { "name": recipe.name, "version": recipe.version, "epoch": recipe.epoch },
+        "kernel": kernel,
+        "writable": writable,
+    });
+    root.file(contract::IMAGE_INFO, 0o644, serde_json::to_string_pretty(&info)? + "\n")
+}

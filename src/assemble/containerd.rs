@@ -1,0 +1,95 @@
+//! containerd's configuration as Kubernetes needs it, in the schema of the installed version.
+//!
+//! Version 2 of the file for containerd 1.x, version 3 for 2.x (containerd's docs/cri/config.md). Mirrors are
+//! `hosts.toml` files below `/etc/containerd/certs.d`. `/opt/cni/bin` is where network add-ons put their plugins and is
+//! writable on a node; plugins of packages lie in `/usr/lib/cni` and are linked there, since 1.x knows one directory.
+
+use super::root::Root;
+use crate::diag::Diagnostic;
+use crate::recipe::Containerd;
+
+const CNI: &str = "/opt/cni/bin";
+const PACKAGED_CNI: &str = "/usr/lib/cni";
+const HOSTS: &str = "/etc/containerd/certs.d";
+
+pub(crate) fn write(root: &mut Root) -> anyhow::Result<()> {
+    let Some(runtime) = &root.inputs.recipe.runtime else { return Ok(()) };
+    let package = ["containerd", "containerd.io"].iter().find_map(|name| root.package(name));
+    let Some(package) = package else {
+        root.mistakes.push(
+            Diagnostic::new("no-runtime", "no package brings containerd")
+                .at(&runtime.location, "configured here")
+                .help("add `containerd` to `packages`"),
+        );
+        return Ok(());
+    };
+    let version = package.id.version.rsplit_once(':').map_or(package.id.version.as_str(), |(_, version)| version);
+    let text = if version.starts_with("1.") { version_2(runtime) } else { version_3(runtime) };
+    root.file("/etc/containerd/config.toml", 0o644, text)?;
+    for (registry, mirrors) in &runtime.mirrors {
+        root.file(&format!("{HOSTS}/{registry}/hosts.toml"), 0o644, hosts(registry, mirrors))?;
+    }
+    root.directory(HOSTS)?;
+    root.directory("/etc/cni/net.d")?;
+    root.directory(CNI)?;
+    if let Some((directory, _)) = root.lookup(PACKAGED_CNI) {
+        let plugins: Vec<String> = root
+            .tree
+            .children(&directory)
+            .map(|(path, _, _)| String::from_utf8_lossy(path.name()).into_owned())
+            .collect();
+        for plugin in plugins {
+            root.symlink(&format!("{CNI}/{plugin}"), &format!("{PACKAGED_CNI}/{plugin}"))?;
+        }
+    }
+    let socket = "unix:///run/containerd/containerd.sock";
+    root.file("/etc/crictl.yaml", 0o644, format!("runtime-endpoint: {socket}\nimage-endpoint: {socket}\n"))
+}
+
+fn version_2(runtime: &Containerd) -> String {
+    let cri = "plugins.\"io.containerd.grpc.v1.cri\"";
+    let Containerd { systemd_cgroup, sandbox_image, .. } = runtime;
+    format!(
+        "version = 2\n\n[{cri}]\n  sandbox_image = \"{sandbox_image}\"\n\n\
+         [{cri}.cni]\n  bin_dir = \"{CNI}\"\n  conf_dir = \"/etc/cni/net.d\"\n\n\
+         [{cri}.registry]\n  config_path = \"{HOSTS}\"\n\n\
+         [{cri}.containerd.runtimes.runc]\n  runtime_type = \"io.containerd.runc.v2\"\n\n\
+         [{cri}.containerd.runtimes.runc.options]\n  SystemdCgroup = {systemd_cgroup}\n\n\
+         [plugins.\"io.containerd.internal.v1.opt\"]\n  path = \"/var/lib/containerd/opt\"\n"
+    )
+}
+
+fn version_3(runtime: &Containerd) -> String {
+    let (images, cri) = ("plugins.\"io.containerd.cri.v1.images\"", "plugins.\"io.containerd.cri.v1.runtime\"");
+    let Containerd { systemd_cgroup, sandbox_image, .. } = runtime;
+    format!(
+        "version = 3\n\n[{images}.pinned_images]\n  sandbox = \"{sandbox_image}\"\n\n\
+         [{images}.registry]\n  config_path = \"{HOSTS}\"\n\n\
+         [{cri}.cni]\n  bin_dir = \"{CNI}\"\n  conf_dir = \"/etc/cni/net.d\"\n\n\
+         [{cri}.containerd.runtimes.runc]\n  runtime_type = \"io.containerd.runc.v2\"\n\n\
+         [{cri}.containerd.runtimes.runc.options]\n  SystemdCgroup = {systemd_cgroup}\n\n\
+         [plugins.\"io.containerd.internal.v1.opt\"]\n  path = \"/var/lib/containerd/opt\"\n"
+    )
+}
+
+/// containerd's docs/hosts.md: the registry itself is asked after the mirrors.
+fn hosts(registry: &str, mirrors: &[String]) -> String {
+    let server = if registry == "docker.io" { "registry-1.docker.io" } else { registry };
+    let mut text = format!("server = \"https://{server}\"\n");
+    for mirror in mirrors {
+        text.push_str(&format!("\n[host.\"{mirror}\"]\n  capabilities = [\"pull\", \"resolve\"]\n"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mirrors_are_asked_in_their_order() {
+        let text = hosts("docker.io", &["https://a".into(), "http://b:5000".into()]);
+        assert!(text.starts_with("server = \"https://registry-1.docker.io\"\n"));
+        assert!(text.find("https://a").unwrap() < text.find("http://b:5000").unwrap());
+    }
+}

@@ -1,0 +1,101 @@
+//! What the packages' scripts would have changed in files, done on the tree.
+//!
+//! Accounts, units, alternatives and whole subjects have steps of their own; here is the rest: directories, links,
+//! copies, owners, and the list of login shells.
+
+use anyhow::Context;
+
+use super::root::Root;
+use super::scripts::{DirectoryEffect, Effect, OwnerEffect};
+use crate::diag::Diagnostic;
+use crate::tree::{Inode, Kind};
+
+pub(crate) fn apply(root: &mut Root) -> anyhow::Result<()> {
+    for effect in root.effects.clone() {
+        match &effect {
+            Effect::Directory(directory) => make_directory(root, directory)?,
+            Effect::Symlink { path, target } => make_symlink(root, path, target)?,
+            Effect::Copy { from, to } => copy(root, from, to)?,
+            Effect::File { path, text } => {
+                if !root.exists(path) {
+                    root.file(path, 0o644, text.as_str())?;
+                }
+            }
+            Effect::Owner(owner) => change_owner(root, owner)?,
+            Effect::Enable(_)
+            | Effect::Sysusers(_)
+            | Effect::Tmpfiles(_)
+            | Effect::Alternative(_)
+            | Effect::SystemGroup(_)
+            | Effect::Step(_) => {}
+        }
+    }
+    shells(root)
+}
+
+fn octal(mode: &str) -> anyhow::Result<u16> {
+    u16::from_str_radix(mode, 8).with_context(|| format!("reading the mode `{mode}`"))
+}
+
+fn make_directory(root: &mut Root, directory: &DirectoryEffect) -> anyhow::Result<()> {
+    if root.exists(&directory.path) {
+        return Ok(());
+    }
+    let gid = root.accounts.gid(&directory.group);
+    let gid = gid.with_context(|| format!("looking up the group `{}` of {}", directory.group, directory.path))?;
+    root.directory_with(&directory.path, octal(&directory.mode)?, 0, gid)
+}
+
+/// A link in place of what is there; an empty directory gives way too, as `/var/run` does.
+fn make_symlink(root: &mut Root, path: &str, target: &str) -> anyhow::Result<()> {
+    let at = root.path(path)?;
+    if let Some(Inode { kind: Kind::Directory, .. }) = root.tree.get(&at) {
+        let origin = root.origin.clone();
+        root.tree.remove(&at, &origin)?;
+    }
+    root.symlink(path, target)
+}
+
+fn copy(root: &mut Root, from: &str, to: &str) -> anyhow::Result<()> {
+    if root.exists(to) {
+        return Ok(());
+    }
+    // What a package no longer brings, or pruning took, is not missed: the script copies defaults.
+    let Some((_, Inode { kind: Kind::File(content), mode, .. })) = root.lookup(from) else { return Ok(()) };
+    let (content, mode) = (content.clone(), *mode);
+    root.content(to, mode, content)
+}
+
+fn change_owner(root: &mut Root, owner: &OwnerEffect) -> anyhow::Result<()> {
+    let (uid, gid) = (root.accounts.uid(&owner.user), root.accounts.gid(&owner.group));
+    let (Some(uid), Some(gid)) = (uid, gid) else {
+        root.mistakes.push(Diagnostic::new(
+            "unknown-owner",
+            format!("`{}` is to belong to {}:{}, whom nobody makes", owner.path, owner.user, owner.group),
+        ));
+        return Ok(());
+    };
+    let mode = octal(&owner.mode)?;
+    if let Some((path, _)) = root.lookup(&owner.path) {
+        root.tree.update(&path, |inode| (inode.uid, inode.gid, inode.mode) = (uid, gid, mode))?;
+    }
+    Ok(())
+}
+
+/// `/etc/shells` as `update-shells` makes it: the default list and what packages name in `shells.d`, as far as they
+/// exist.
+fn shells(root: &mut Root) -> anyhow::Result<()> {
+    let mut lists = vec![root.read_text("/usr/share/debianutils/shells")?.unwrap_or_default()];
+    let named = root.drop_ins(&["/usr/share/debianutils/shells.d"], "")?;
+    lists.extend(named.values().map(|text| String::from_utf8_lossy(text).into_owned()));
+    let mut shells: Vec<&str> = Vec::new();
+    for shell in lists.iter().flat_map(|list| list.lines()).filter(|line| line.starts_with('/')) {
+        if !shells.contains(&shell) && root.exists(shell) {
+            shells.push(shell);
+        }
+    }
+    if shells.is_empty() {
+        return Ok(());
+    }
+    root.file("/etc/shells", 0o644, format!("# Valid login shells.\n{}\n", shells.join("\n")))
+}

@@ -1,0 +1,157 @@
+//! Unpacked packages, overlays and the recipe → the root file system of a node, as a [`Tree`].
+//!
+//! Nothing of the packages is executed. What their scripts would have done is either parsed or looked up
+//! ([`scripts`]) and then done natively by the steps below, in the order of [`STEPS`]. A step takes the [`Root`] as
+//! the steps before it left it, and knows one subject. What is to be done by hand for a Debian root was measured on a
+//! trial that booted; every step's file says what it stands for.
+
+pub mod accounts;
+mod agent;
+mod alternatives;
+mod ca;
+mod configuration;
+mod containerd;
+pub mod depmod;
+mod effects;
+mod etc;
+mod homes;
+mod modinfo;
+mod module_index;
+mod network;
+mod overlay;
+mod pam;
+mod prune;
+mod root;
+pub mod scripts;
+mod sysusers;
+pub mod unpack;
+pub mod units;
+mod var;
+
+use std::path::Path;
+
+use anyhow::Context;
+
+use crate::diag::Diagnostic;
+use crate::package::Package;
+use crate::recipe::Recipe;
+use crate::tree::{Contents, Origin, Tree};
+
+pub use agent::AgentFiles;
+use root::Root;
+use scripts::ScriptAccount;
+pub use unpack::KernelFiles;
+
+/// What a root is made of.
+#[derive(Clone, Copy)]
+pub struct Inputs<'a> {
+    pub recipe: &'a Recipe,
+    /// Every package of the lock, in any order; the ones that the recipe drops are left out here.
+    pub packages: &'a [Package],
+    pub contents: &'a dyn Contents,
+    /// Relative overlay directories start here.
+    pub base_directory: &'a Path,
+    pub agent: &'a AgentFiles,
+}
+
+impl std::fmt::Debug for Inputs<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Inputs of {} with {} packages", self.recipe.name, self.packages.len())
+    }
+}
+
+/// A finished root, and what belongs to it but does not lie in it.
+#[derive(Debug)]
+pub struct Assembled {
+    pub tree: Tree,
+    /// Every script and trigger of every package, and what became of it, in order of package and script.
+    pub scripts: Vec<ScriptAccount>,
+    pub kernel: KernelFiles,
+}
+
+/// One line of the table of contents below.
+struct Step {
+    name: &'static str,
+    run: fn(&mut Root) -> anyhow::Result<()>,
+}
+
+/// The order is law where the comments say so; elsewhere it is only the order of reading.
+const STEPS: &[Step] = &[
+    // Owners are numbers, so names must mean something before the first file is unpacked.
+    Step { name: "accounts", run: accounts::settle },
+    Step { name: "unpack", run: unpack::unpack },
+    Step { name: "prune", run: prune::prune },
+    Step { name: "scripts", run: effects::apply },
+    // After pruning: an alternative of something that went is none.
+    Step { name: "alternatives", run: alternatives::link },
+    Step { name: "account files", run: accounts::write },
+    Step { name: "pam", run: pam::write },
+    Step { name: "etc", run: etc::write },
+    Step { name: "configuration", run: configuration::write },
+    Step { name: "containerd", run: containerd::write },
+    Step { name: "network", run: network::write },
+    Step { name: "homes", run: homes::write },
+    Step { name: "agent", run: agent::install },
+    // Overlays have the last word on files; what follows reads them like everything else.
+    Step { name: "overlays", run: overlay::apply },
+    Step { name: "certificates", run: ca::bundle },
+    Step { name: "depmod", run: depmod::write },
+    Step { name: "units", run: units::enable },
+    Step { name: "var", run: var::split },
+];
+
+/// Makes the root. Mistakes of the recipe and scripts that nobody accounts for come back together, as
+/// [`Diagnostics`](crate::diag::Diagnostics) inside the error; anything else is a failure.
+pub fn assemble(inputs: &Inputs) -> anyhow::Result<Assembled> {
+    let mut root = Root::new(*inputs);
+    let kept = root.packages.clone();
+    let accounted = scripts::account(&kept, &inputs.recipe.accept_scripts);
+    root.effects = accounted.effects;
+    root.mistakes = accounted.mistakes;
+    for step in STEPS {
+        root.origin = Origin::from(format!("nodesmith: {}", step.name));
+        (step.run)(&mut root).with_context(|| format!("assembling the root: {}", step.name))?;
+    }
+    if root.kernel.is_none() {
+        root.mistakes.push(no_kernel(inputs.recipe));
+    }
+    let Root { tree, kernel, mistakes, .. } = root;
+    let kernel = mistakes.or(kernel)?.context("the missing kernel was reported")?;
+    Ok(Assembled { tree, scripts: accounted.accounts, kernel })
+}
+
+fn no_kernel(recipe: &Recipe) -> Diagnostic {
+    let package = &recipe.kernel.package;
+    Diagnostic::new("no-kernel", format!("no package brings a kernel: `{}` has no /boot/vmlinuz-*", package.name))
+        .at(&package.location, "this package should")
+        .help("name the package with the image itself, such as `linux-image-cloud-amd64`")
+}
+
+/// `nearest units: a, b`: the names that are most like `wanted`, for a help line.
+fn nearest<'a>(what: &str, wanted: &str, names: impl Iterator<Item = &'a String>) -> String {
+    let mut ranked: Vec<(usize, &String)> = names.map(|name| (distance(wanted, name), name)).collect();
+    ranked.sort();
+    let best: Vec<String> = ranked.iter().take(3).map(|(_, name)| format!("`{name}`")).collect();
+    if best.is_empty() { format!("there are no {what}") } else { format!("nearest {what}: {}", best.join(", ")) }
+}
+
+/// Levenshtein distance, in bytes; a name that contains the other counts as near.
+fn distance(one: &str, other: &str) -> usize {
+    if other.contains(one) {
+        return 1;
+    }
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (index, byte) in one.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = index + 1;
+        for (column, against) in other.bytes().enumerate() {
+            let changed = diagonal + usize::from(byte != against);
+            diagonal = row[column + 1];
+            row[column + 1] = changed.min(row[column] + 1).min(diagonal + 1);
+        }
+    }
+    row[other.len()]
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,302 @@
+//! Maintainer scripts: every one is accounted for, none is executed.
+//!
+//! On a fresh root only `preinst install`, `config` and `postinst configure` would run, and the triggers they set off.
+//! The blocks that debhelper writes are parsed ([`generated`]). What is left of a script, its [`residue`], is either
+//! nothing, or looked up in the shipped [`table`], which says what it would have changed on a fresh root, or why
+//! nothing. A script that is neither is a mistake that names its first line that nobody accounts for, unless the
+//! recipe accepts the script by name.
+
+mod generated;
+mod residue;
+mod table;
+
+use std::fmt;
+
+use serde::Deserialize;
+
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::package::{Package, PackageId, Script};
+use crate::recipe::AcceptedScript;
+use crate::tree::Digest;
+
+/// What a script would have changed on a fresh root; `effects::apply` and the steps named in `Step` do it.
+///
+/// The names are the words of the shipped table.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Effect {
+    /// `systemctl enable` of a unit.
+    Enable(String),
+    /// Unit files shipped in `sysusers.d`: `accounts` reads them all.
+    Sysusers(String),
+    /// A file of `tmpfiles.d`: read at every boot by `systemd-tmpfiles-setup.service`, nothing to do here.
+    Tmpfiles(String),
+    Alternative(Alternative),
+    Owner(OwnerEffect),
+    /// A system group made with `addgroup --system`.
+    SystemGroup(String),
+    Directory(DirectoryEffect),
+    Symlink { path: String, target: String },
+    /// A file copied with its mode, unless the target is there already.
+    Copy { from: String, to: String },
+    /// A file with this text, mode 0644, unless it is there already.
+    File { path: String, text: String },
+    /// A step of the assembly that does what the script does for itself.
+    Step(String),
+}
+
+/// One choice for a name, as `update-alternatives --install` takes it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alternative {
+    pub link: String,
+    pub name: String,
+    pub target: String,
+    pub priority: i32,
+    #[serde(default)]
+    pub slaves: Vec<Slave>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Slave {
+    pub link: String,
+    pub name: String,
+    pub target: String,
+}
+
+/// Owner and mode of a path that a package brings, octal as in `chmod`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OwnerEffect {
+    pub path: String,
+    pub user: String,
+    pub group: String,
+    pub mode: String,
+}
+
+/// A directory; one that is there keeps its owner and mode.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DirectoryEffect {
+    pub path: String,
+    #[serde(default = "root_name")]
+    pub group: String,
+    #[serde(default = "directory_mode")]
+    pub mode: String,
+}
+
+fn root_name() -> String {
+    "root".to_owned()
+}
+
+fn directory_mode() -> String {
+    "0755".to_owned()
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Effect::Enable(unit) => write!(f, "enable {unit}"),
+            Effect::Sysusers(file) => write!(f, "accounts of {file}"),
+            Effect::Tmpfiles(file) => write!(f, "tmpfiles of {file}, at boot"),
+            Effect::Alternative(alternative) => write!(f, "alternative {} → {}", alternative.name, alternative.target),
+            Effect::Owner(owner) => write!(f, "{} {}:{} {}", owner.path, owner.user, owner.group, owner.mode),
+            Effect::SystemGroup(group) => write!(f, "group {group}"),
+            Effect::Directory(directory) => write!(f, "directory {}", directory.path),
+            Effect::Symlink { path, target } => write!(f, "link {path} → {target}"),
+            Effect::Copy { from, to } => write!(f, "{to} from {from}"),
+            Effect::File { path, .. } => write!(f, "file {path}"),
+            Effect::Step(step) => write!(f, "step {step}"),
+        }
+    }
+}
+
+/// One script, or one trigger declaration, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScriptAccount {
+    pub package: PackageId,
+    pub script: String,
+    /// Of the script's whole text.
+    pub sha256: Digest,
+    pub outcome: Outcome,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It runs only when a package is removed or replaced.
+    NotRun,
+    /// Only generated blocks, with these effects.
+    Generated(Vec<Effect>),
+    /// The table knows it; effects of generated blocks included.
+    Known(Vec<Effect>),
+    /// The table knows why it changes nothing.
+    Nothing(String),
+    /// The recipe's author answers for it; its generated blocks were applied.
+    Accepted(String),
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |f: &mut fmt::Formatter<'_>, effects: &[Effect]| {
+            let texts: Vec<String> = effects.iter().map(Effect::to_string).collect();
+            f.write_str(&texts.join(", "))
+        };
+        match self {
+            Outcome::NotRun => f.write_str("not run on a fresh image"),
+            Outcome::Generated(effects) if effects.is_empty() => f.write_str("nothing to do on a fresh image"),
+            Outcome::Generated(effects) | Outcome::Known(effects) => list(f, effects),
+            Outcome::Nothing(reason) => write!(f, "no effect: {reason}"),
+            Outcome::Accepted(reason) => write!(f, "accepted by the recipe: {reason}"),
+        }
+    }
+}
+
+/// What [`account`] gives.
+#[derive(Debug, Default)]
+pub struct Accounted {
+    pub accounts: Vec<ScriptAccount>,
+    /// In order of package and script.
+    pub effects: Vec<Effect>,
+    pub mistakes: Diagnostics,
+}
+
+/// Accounts for the scripts and triggers of `packages`, which are taken in order of their ids.
+pub fn account(packages: &[&Package], accepted: &[AcceptedScript]) -> Accounted {
+    let mut packages = packages.to_vec();
+    packages.sort_by_key(|package| &package.id);
+    let mut accounted = Accounted::default();
+    for package in &packages {
+        let mut scripts: Vec<&Script> = package.scripts.iter().collect();
+        scripts.sort_by_key(|script| &script.name);
+        for script in scripts {
+            account_script(package, script, accepted, &mut accounted);
+        }
+        if let Some(text) = package.members.get("triggers") {
+            account_triggers(package, text, &mut accounted);
+        }
+    }
+    for accept in accepted {
+        if !packages.iter().any(|package| {
+            package.id.name == accept.package && package.scripts.iter().any(|script| script.name == accept.script)
+        }) {
+            accounted.mistakes.push(
+                Diagnostic::new("no-such-script", format!("`{}` has no script `{}`", accept.package, accept.script))
+                    .at(&accept.location, "accepts a script that is not there")
+                    .help("take this entry out"),
+            );
+        }
+    }
+    accounted
+}
+
+fn account_script(package: &Package, script: &Script, accepted: &[AcceptedScript], accounted: &mut Accounted) {
+    let accept = accepted.iter().find(|accept| accept.package == package.id.name && accept.script == script.name);
+    match outcome(package, script, accept) {
+        Ok((outcome, effects)) => {
+            accounted.effects.extend(effects);
+            let sha256 = Digest::of(&script.text);
+            let script = script.name.clone();
+            accounted.accounts.push(ScriptAccount { package: package.id.clone(), script, sha256, outcome });
+        }
+        Err(mistake) => accounted.mistakes.push(mistake),
+    }
+}
+
+/// What becomes of a script, and the effects to apply.
+fn outcome(
+    package: &Package,
+    script: &Script,
+    accept: Option<&AcceptedScript>,
+) -> Result<(Outcome, Vec<Effect>), Diagnostic> {
+    if matches!(script.name.as_str(), "prerm" | "postrm") {
+        return Ok((Outcome::NotRun, Vec::new()));
+    }
+    let text = String::from_utf8_lossy(&script.text);
+    let (blocks, residue) = residue::split(&text);
+    let mut effects = Vec::new();
+    let mut unknown = None;
+    for block in &blocks {
+        match generated::effects(block) {
+            Ok(found) => effects.extend(found),
+            Err(line) => unknown = unknown.or(Some(line)),
+        }
+    }
+    let found = table::lookup(&package.id.name, &script.name, &residue);
+    if unknown.is_none() {
+        if residue::is_empty(&residue) {
+            return Ok((Outcome::Generated(effects.clone()), effects));
+        }
+        match found {
+            table::Found::Effects(known) => {
+                effects.extend(known);
+                return Ok((Outcome::Known(effects.clone()), effects));
+            }
+            table::Found::Nothing(_) if !effects.is_empty() => return Ok((Outcome::Known(effects.clone()), effects)),
+            table::Found::Nothing(reason) => return Ok((Outcome::Nothing(reason), effects)),
+            table::Found::Other(_) | table::Found::Unknown => {}
+        }
+    }
+    if let Some(accept) = accept {
+        return Ok((Outcome::Accepted(accept.reason.clone()), effects));
+    }
+    let first = unknown.or_else(|| residue.first().map(|line| (line.number, line.text.clone())));
+    Err(unknown_script(package, script, first, found))
+}
+
+fn unknown_script(
+    package: &Package,
+    script: &Script,
+    first: Option<(usize, String)>,
+    found: table::Found,
+) -> Diagnostic {
+    let PackageId { name, version, .. } = &package.id;
+    let (line, text) = first.unwrap_or_default();
+    let title = format!("nobody accounts for `{}` of {name} {version}, from line {line}: `{text}`", script.name);
+    let mut diagnostic = Diagnostic::new("unknown-script", title);
+    if let table::Found::Other(difference) = found {
+        diagnostic = diagnostic.help(difference.to_string());
+    }
+    diagnostic.help(format!(
+        "read it; if a fresh image needs nothing of it, accept it: \
+         `accept-scripts: [{{package: {name}, script: {}, reason: …}}]`",
+        script.name
+    ))
+}
+
+/// Triggers that a package sets off by name, and why nothing has to follow on a fresh image.
+const TRIGGERS: [(&str, &str); 3] = [
+    ("ldconfig", "libraries lie in the directories that the loader searches by itself"),
+    ("update-initramfs", "the initrd is made by the builder"),
+    ("update-ca-certificates", "the step `certificates` bundles them all"),
+];
+
+/// `interest` lines say what a package's own postinst reacts to, and that script is accounted for. `activate` lines
+/// set something off.
+fn account_triggers(package: &Package, text: &[u8], accounted: &mut Accounted) {
+    let mut reasons = Vec::new();
+    for line in String::from_utf8_lossy(text).lines() {
+        let mut words = line.split_whitespace();
+        let (Some(verb), Some(name)) = (words.next(), words.next()) else { continue };
+        if !verb.starts_with("activate") {
+            continue;
+        }
+        match TRIGGERS.iter().find(|(known, _)| *known == name) {
+            Some((_, reason)) => reasons.push(format!("`{name}`: {reason}")),
+            None => accounted.mistakes.push(
+                Diagnostic::new("unknown-trigger", format!("{} sets off an unknown trigger: `{name}`", package.id))
+                    .help("leave the package out, or report this to the makers of nodesmith"),
+            ),
+        }
+    }
+    let reason = if reasons.is_empty() { "it only waits for others".to_owned() } else { reasons.join("; ") };
+    accounted.accounts.push(ScriptAccount {
+        package: package.id.clone(),
+        script: "triggers".to_owned(),
+        sha256: Digest::of(text),
+        outcome: Outcome::Nothing(reason),
+    });
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::diag::{Location, Source};
+
+fn package(name: &str, scripts: &[(&str, &str)]) -> Package {
+    Package {
+        id: PackageId { name: name.into(), version: "1.0".into(), arch: "amd64".into() },
+        control: vec![],
+        files: vec![],
+        scripts: scripts
+            .iter()
+            .map(|(name, text)| Script { name: (*name).into(), text: text.as_bytes().to_vec() })
+            .collect(),
+        members: BTreeMap::new(),
+    }
+}
+
+#[test]
+fn the_shipped_table_is_readable_and_each_entry_says_one_thing() {
+    let mut seen = std::collections::BTreeSet::new();
+    for entry in table::entries() {
+        let name = format!("{} {}", entry.package, entry.script);
+        assert!(entry.nothing.is_some() == entry.effects.is_empty(), "{name}: effects or `nothing`");
+        assert!(Digest::parse(&entry.sha256).is_some(), "{name}");
+        assert!(entry.lines.split_whitespace().all(|line| line.len() == 8), "{name}");
+        assert!(seen.insert((&entry.package, &entry.script, &entry.sha256)), "{name} twice");
+        for effect in &entry.effects {
+            if let Effect::Step(step) = effect {
+                assert!(crate::assemble::STEPS.iter().any(|known| known.name == step), "{name}: no step {step}");
+            }
+        }
+    }
+}
+
+#[test]
+fn scripts_that_run_at_removal_need_no_account() {
+    let package = package("x", &[("postrm", "rm -rf /etc/x")]);
+    let accounted = account(&[&package], &[]);
+    assert_eq!(accounted.accounts[0].outcome, Outcome::NotRun);
+    assert!(accounted.mistakes.is_empty());
+}
+
+#[test]
+fn an_unknown_script_is_named_with_its_first_line() {
+    let package = package("x", &[("postinst", "#!/bin/sh\nset -e\n\nadduser --system x\n")]);
+    let accounted = account(&[&package], &[]);
+    let text = accounted.mistakes.to_string();
+    assert!(text.starts_with("nobody accounts for `postinst` of x 1.0, from line 2: `set -e` [unknown-script]"), "{text}");
+    assert!(text.contains("accept-scripts: [{package: x, script: postinst"), "{text}");
+}
+
+#[test]
+fn a_recipe_can_answer_for_a_script_and_only_for_one_that_exists() {
+    let source = Source::new("r.yaml", "x");
+    let location = Location::new(&source, 0..1);
+    let accept = |script: &str| AcceptedScript {
+        package: "x".into(),
+        script: script.into(),
+        reason: "read it".into(),
+        location: location.clone(),
+    };
+    let package = package("x", &[("postinst", "adduser --system x\n")]);
+    let accounted = account(&[&package], &[accept("postinst"), accept("config")]);
+    assert_eq!(accounted.accounts[0].outcome, Outcome::Accepted("read it".into()));
+    assert_eq!(accounted.mistakes.to_string(), "r.yaml:1:1: `x` has no script `config` [no-such-script]; take this entry out");
+}
+
+#[test]
+fn a_trigger_that_nobody_knows_is_a_mistake() {
+    let mut known = package("a", &[]);
+    known.members.insert("triggers".into(), b"# c\nactivate-noawait ldconfig\n".to_vec());
+    let mut unknown = package("b", &[]);
+    unknown.members.insert("triggers".into(), b"activate update-everything\ninterest x\n".to_vec());
+    let accounted = account(&[&unknown, &known], &[]);
+    assert_eq!(accounted.accounts.len(), 2);
+    assert!(accounted.mistakes.to_string().contains("`update-everything`"));
+}

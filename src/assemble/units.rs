@@ -1,0 +1,224 @@
+//! Which systemd units start: `systemctl enable`, `disable` and `mask` without a systemd.
+//!
+//! What packages' scripts enable, what every node needs, and what the recipe says, in this order. `[Install]` is read
+//! as systemd.unit(5) says it. The links go to `/etc/systemd/system` as `systemctl enable` makes them, not to `/usr`:
+//! `systemctl is-enabled`, which kubeadm asks about the kubelet, calls only those enabled, and an administrator can
+//! disable them on a node.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::nearest;
+use super::root::Root;
+use super::scripts::Effect;
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::recipe::Located;
+use crate::tree::{Inode, Kind, TreePath};
+
+const ETC: &str = "/etc/systemd/system";
+const USR: &str = "/usr/lib/systemd/system";
+/// Endings of unit names that `[Install]` makes sense for; a name without one is a service.
+const SUFFIXES: [&str; 8] = [".service", ".socket", ".timer", ".target", ".path", ".mount", ".automount", ".slice"];
+
+/// Enabled if a package brings them: nobody else decides about the network of a Debian system.
+const DEFAULTS: [&str; 1] = ["systemd-networkd.service"];
+
+/// Not started although packages want them: what they maintain is fixed in the image, or not there.
+const USELESS: &[&str] = &[
+    "ldconfig.service",
+    "systemd-hwdb-update.service",
+    "systemd-journal-catalog-update.service",
+    "systemd-sysusers.service",
+    "systemd-update-done.service",
+    "systemd-firstboot.service",
+    "systemd-hibernate-clear.service",
+    "systemd-ask-password-console.path",
+    "systemd-ask-password-wall.path",
+    "systemd-tpm2-setup-early.service",
+    "systemd-tpm2-setup.service",
+    "systemd-pcrmachine.service",
+    "systemd-pcrphase.service",
+    "systemd-pcrphase-sysinit.service",
+    // No package database that changes, no LVM.
+    "dpkg-db-backup.timer",
+    "e2scrub_all.timer",
+    "e2scrub_reap.service",
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+    "man-db.timer",
+];
+
+/// Makes and removes the links.
+pub(crate) fn enable(root: &mut Root) -> anyhow::Result<()> {
+    root.symlink(&format!("{ETC}/default.target"), &format!("{USR}/multi-user.target"))?;
+    let mut wanted: Vec<String> = Vec::new();
+    for effect in &root.effects {
+        if let Effect::Enable(unit) = effect {
+            wanted.push(unit.clone());
+        }
+    }
+    wanted.extend(DEFAULTS.map(str::to_owned));
+    wanted.extend(root.inputs.agent.enabled());
+    for unit in wanted.iter().filter(|unit| !USELESS.contains(&unit.as_str())) {
+        enable_unit(root, unit, &mut BTreeSet::new())?;
+    }
+    USELESS.iter().try_for_each(|unit| disable_unit(root, unit))?;
+    let services = &root.inputs.recipe.services;
+    let mut mistakes = Diagnostics::default();
+    for located in &services.enable {
+        let unit = full_name(&located.value);
+        if !enable_unit(root, &unit, &mut BTreeSet::new())? {
+            mistakes.push(unknown_unit(root, located, "enabled"));
+        }
+    }
+    for located in &services.disable {
+        let unit = full_name(&located.value);
+        if unit_file(root, &unit).is_none() {
+            mistakes.push(unknown_unit(root, located, "disabled"));
+        }
+        disable_unit(root, &unit)?;
+    }
+    for located in &services.mask {
+        // Masking what is not there yet is legitimate: it keeps it from ever starting.
+        let unit = full_name(&located.value);
+        disable_unit(root, &unit)?;
+        root.symlink(&format!("{ETC}/{unit}"), "/dev/null")?;
+    }
+    root.mistakes.0.extend(mistakes.0);
+    Ok(())
+}
+
+fn full_name(name: &str) -> String {
+    if SUFFIXES.iter().any(|suffix| name.ends_with(suffix)) { name.to_owned() } else { format!("{name}.service") }
+}
+
+/// `getty@tty1.service` → `getty@.service` and `tty1`.
+fn template(unit: &str) -> Option<(String, &str)> {
+    let (prefix, rest) = unit.split_once('@')?;
+    let (instance, suffix) = rest.rsplit_once('.')?;
+    Some((format!("{prefix}@.{suffix}"), instance))
+}
+
+/// Path of the file that defines `unit`, its template's if it is an instance.
+fn unit_file(root: &Root, unit: &str) -> Option<String> {
+    let names = [Some(unit.to_owned()), template(unit).map(|(template, _)| template)];
+    let paths = names.into_iter().flatten().flat_map(|name| [format!("{ETC}/{name}"), format!("{USR}/{name}")]);
+    paths.into_iter().find(|path| matches!(root.lookup(path), Some((_, Inode { kind: Kind::File(_), .. }))))
+}
+
+/// Enables one unit and what it says `Also=` to; whether there is such a unit.
+fn enable_unit(root: &mut Root, unit: &str, seen: &mut BTreeSet<String>) -> anyhow::Result<bool> {
+    // Users' own service managers read another directory.
+    let (directory, unit) = match unit.strip_prefix("user/") {
+        Some(unit) => ("/etc/systemd/user", unit),
+        None => (ETC, unit),
+    };
+    let file = if directory == ETC {
+        unit_file(root, unit)
+    } else {
+        Some(format!("/usr/lib/systemd/user/{unit}")).filter(|path| root.exists(path))
+    };
+    let Some(file) = file else { return Ok(false) };
+    if !seen.insert(unit.to_owned()) {
+        return Ok(true);
+    }
+    let install = install_section(&root.read_text(&file)?.unwrap_or_default());
+    let empty = Vec::new();
+    let list = |key: &str| install.get(key).unwrap_or(&empty);
+    let mut name = unit.to_owned();
+    if let (Some((_, "")), Some(instance)) = (template(unit), list("DefaultInstance").first()) {
+        name = unit.replacen('@', &format!("@{instance}"), 1);
+    }
+    let instance = template(&name).map(|(_, instance)| instance.to_owned()).unwrap_or_default();
+    for (key, kind) in [("WantedBy", "wants"), ("RequiredBy", "requires"), ("UpheldBy", "upholds")] {
+        for target in list(key) {
+            let target = target.replace("%i", &instance);
+            root.symlink(&format!("{directory}/{target}.{kind}/{name}"), &file)?;
+        }
+    }
+    for alias in list("Alias").iter().filter(|alias| **alias != name) {
+        root.symlink(&format!("{directory}/{}", alias.replace("%i", &instance)), &file)?;
+    }
+    for also in list("Also").clone() {
+        enable_unit(root, &also, seen)?;
+    }
+    Ok(true)
+}
+
+/// Words of every key of `[Install]`; an empty assignment takes back what was before it.
+fn install_section(text: &str) -> BTreeMap<String, Vec<String>> {
+    let mut keys: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut inside = false;
+    for line in text.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';'])) {
+        if line.starts_with('[') {
+            inside = line == "[Install]";
+        } else if let Some((key, value)) = line.split_once('=').filter(|_| inside) {
+            let words = keys.entry(key.trim().to_owned()).or_default();
+            if value.trim().is_empty() {
+                words.clear();
+            }
+            words.extend(value.split_whitespace().map(str::to_owned));
+        }
+    }
+    keys
+}
+
+/// Removes every link that starts `unit` or is another name of it, the ones that packages ship included.
+fn disable_unit(root: &mut Root, unit: &str) -> anyhow::Result<()> {
+    for directory in [ETC, USR] {
+        let Some((directory, _)) = root.lookup(directory) else { continue };
+        let links: Vec<TreePath> = root
+            .tree
+            .below(&directory)
+            .filter(|(path, _, inode)| {
+                let Kind::Symlink(target) = &inode.kind else { return false };
+                let by_dependency = path.name() == unit.as_bytes()
+                    && path.parent().is_some_and(|parent| {
+                        [b".wants".as_slice(), b".requires", b".upholds"].iter().any(|end| parent.name().ends_with(end))
+                    });
+                let alias = directory.as_bytes().starts_with(b"/etc")
+                    && path.parent().as_ref() == Some(&directory)
+                    && target.rsplit(|byte| *byte == b'/').next() == Some(unit.as_bytes());
+                by_dependency || alias
+            })
+            .map(|(path, _, _)| path.clone())
+            .collect();
+        for link in links {
+            root.tree.remove_all(&link);
+        }
+    }
+    Ok(())
+}
+
+fn unknown_unit(root: &Root, unit: &Located<String>, verb: &str) -> Diagnostic {
+    let mut names = BTreeSet::new();
+    for directory in [ETC, USR] {
+        let Some((directory, _)) = root.lookup(directory) else { continue };
+        let units = root.tree.children(&directory).map(|(path, _, _)| String::from_utf8_lossy(path.name()).into_owned());
+        names.extend(units.filter(|name| SUFFIXES.iter().any(|suffix| name.ends_with(suffix))));
+    }
+    Diagnostic::new("unknown-unit", format!("no package or overlay brings the unit `{}`", full_name(&unit.value)))
+        .at(&unit.location, format!("cannot be {verb}"))
+        .help(nearest("units of this image", &full_name(&unit.value), names.iter()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn install_sections_are_lists() {
+        let text = "[Unit]\nAlso=x\n[Install]\n# Also=y\nWantedBy=a.target b.target\nWantedBy=c.target\nAlias=\n";
+        let keys = install_section(text);
+        assert_eq!(keys["WantedBy"], ["a.target", "b.target", "c.target"]);
+        assert!(!keys.contains_key("Also"));
+        assert!(keys["Alias"].is_empty());
+    }
+
+    #[test]
+    fn instances_have_templates() {
+        assert_eq!(template("getty@tty1.service"), Some(("getty@.service".into(), "tty1")));
+        assert_eq!(template("a.service"), None);
+        assert_eq!(full_name("chronyd"), "chronyd.service");
+        assert_eq!(full_name("a.timer"), "a.timer");
+    }
+}
