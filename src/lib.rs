@@ -23,6 +23,8 @@ pub mod formats;
 #[cfg(feature = "builder")]
 pub mod image;
 #[cfg(feature = "builder")]
+pub mod lock;
+#[cfg(feature = "builder")]
 pub mod package;
 #[cfg(feature = "builder")]
 pub mod recipe;

@@ -254,14 +254,8 @@ fn people(root: &mut Root, accounts: &mut Accounts) {
             Some((_, gid)) => gid,
             None => accounts.add_group(&user.name, Some(uid)),
         };
-        let entry = User {
-            uid,
-            gid,
-            gecos: String::new(),
-            home: user.home.clone(),
-            shell: user.shell.clone(),
-            person: true,
-        };
+        let entry =
+            User { uid, gid, gecos: String::new(), home: user.home.clone(), shell: user.shell.clone(), person: true };
         accounts.users.insert(user.name.clone(), entry);
         for group in &user.groups {
             match accounts.groups.get_mut(group) {

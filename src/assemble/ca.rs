@@ -12,9 +12,10 @@ pub(crate) fn bundle(root: &mut Root) -> anyhow::Result<()> {
     let mut paths = Vec::new();
     for directory in ["/usr/share/ca-certificates", "/usr/local/share/ca-certificates"] {
         let Some((directory, _)) = root.lookup(directory) else { continue };
-        let files = root.tree.below(&directory).filter(|(path, _, inode)| {
-            matches!(inode.kind, Kind::File(_)) && path.name().ends_with(b".crt")
-        });
+        let files = root
+            .tree
+            .below(&directory)
+            .filter(|(path, _, inode)| matches!(inode.kind, Kind::File(_)) && path.name().ends_with(b".crt"));
         paths.extend(files.map(|(path, _, inode)| (path.clone(), inode.kind.clone())));
     }
     if paths.is_empty() {

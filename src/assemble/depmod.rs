@@ -196,13 +196,12 @@ fn builtin_names(text: &str) -> BTreeSet<String> {
     text.lines().filter_map(modinfo::module_name).collect()
 }
 
-fn unknown_module<'a>(
-    name: &str,
-    location: Option<&Location>,
-    known: impl Iterator<Item = &'a String>,
-) -> Diagnostic {
-    let diagnostic = Diagnostic::new("unknown-module", format!("the kernel has no module `{name}`"))
-        .help(nearest("modules of this kernel", &modinfo::underscored(name), known));
+fn unknown_module<'a>(name: &str, location: Option<&Location>, known: impl Iterator<Item = &'a String>) -> Diagnostic {
+    let diagnostic = Diagnostic::new("unknown-module", format!("the kernel has no module `{name}`")).help(nearest(
+        "modules of this kernel",
+        &modinfo::underscored(name),
+        known,
+    ));
     match location {
         Some(location) => diagnostic.at(location, "neither a module nor built in"),
         None => diagnostic,

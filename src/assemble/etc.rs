@@ -57,7 +57,11 @@ fn os_release(root: &mut Root) -> anyhow::Result<()> {
 /// A value as the shell would read it.
 fn quoted(value: &str) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
-    if value.chars().all(plain) { value.to_owned() } else { format!("\"{}\"", value.replace(['"', '\\', '$', '`'], "_")) }
+    if value.chars().all(plain) {
+        value.to_owned()
+    } else {
+        format!("\"{}\"", value.replace(['"', '\\', '$', '`'], "_"))
+    }
 }
 
 fn timezone(root: &mut Root) -> anyhow::Result<()> {

@@ -24,8 +24,8 @@ mod prune;
 mod root;
 pub mod scripts;
 mod sysusers;
-pub mod unpack;
 pub mod units;
+pub mod unpack;
 mod var;
 
 use std::path::Path;

@@ -67,7 +67,9 @@ pub(crate) fn information(elf: &[u8]) -> anyhow::Result<ModuleInformation> {
         let entry = String::from_utf8_lossy(entry);
         let Some((key, value)) = entry.split_once('=') else { continue };
         match key {
-            "depends" => information.depends.extend(value.split(',').filter(|name| !name.is_empty()).map(str::to_owned)),
+            "depends" => {
+                information.depends.extend(value.split(',').filter(|name| !name.is_empty()).map(str::to_owned))
+            }
             "alias" => information.aliases.push(value.to_owned()),
             "softdep" => information.softdeps.push(value.to_owned()),
             "weakdep" => information.weakdeps.push(value.to_owned()),

@@ -79,8 +79,7 @@ fn fill(template: &str, variable: &str, field: &str, profiles: &[Profile], inter
     let word = variable.split('_').next().unwrap_or(variable);
     let primary = modules(&of_kind("Primary"), field, word, 1);
     // A session without a primary module must not end at the template's pam_deny.
-    let primary =
-        if primary.is_empty() { format!("{word}\t[default=1]\t\t\tpam_permit.so\n") } else { primary };
+    let primary = if primary.is_empty() { format!("{word}\t[default=1]\t\t\tpam_permit.so\n") } else { primary };
     let additional = modules(&of_kind("Additional"), field, word, 0);
     let mut text = String::new();
     for line in template.lines() {
@@ -120,7 +119,13 @@ mod tests {
     #[test]
     fn success_jumps_over_the_rest_of_the_block_and_the_refusal() {
         let profiles = [profile("unix", UNIX), profile("other", UNIX)];
-        let text = fill("# c\n$auth_primary\nauth\trequisite\tpam_deny.so\n$auth_additional\n", "auth", "Auth", &profiles, true);
+        let text = fill(
+            "# c\n$auth_primary\nauth\trequisite\tpam_deny.so\n$auth_additional\n",
+            "auth",
+            "Auth",
+            &profiles,
+            true,
+        );
         assert_eq!(
             text,
             "# c\nauth\t[success=2 default=ignore]\tpam_unix.so\n\

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 
+use super::Inputs;
 use super::accounts::Accounts;
 use super::scripts::Effect;
 use super::unpack::KernelFiles;
-use super::Inputs;
 use crate::diag::Diagnostics;
 use crate::package::Package;
 use crate::tree::{Content, Inode, Kind, Origin, Tree, TreePath};

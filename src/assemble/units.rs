@@ -193,7 +193,8 @@ fn unknown_unit(root: &Root, unit: &Located<String>, verb: &str) -> Diagnostic {
     let mut names = BTreeSet::new();
     for directory in [ETC, USR] {
         let Some((directory, _)) = root.lookup(directory) else { continue };
-        let units = root.tree.children(&directory).map(|(path, _, _)| String::from_utf8_lossy(path.name()).into_owned());
+        let units =
+            root.tree.children(&directory).map(|(path, _, _)| String::from_utf8_lossy(path.name()).into_owned());
         names.extend(units.filter(|name| SUFFIXES.iter().any(|suffix| name.ends_with(suffix))));
     }
     Diagnostic::new("unknown-unit", format!("no package or overlay brings the unit `{}`", full_name(&unit.value)))

@@ -16,7 +16,8 @@ use crate::package::{FileEntry, FileKind, Owner, Package, PackageId};
 use crate::tree::{Content, Inode, Kind, Origin, Problem, TreePath};
 
 /// The links of a merged `/usr`. Trixie's base-files brings them; older ones have directories there.
-const MERGED: [(&str, &str); 4] = [("/bin", "usr/bin"), ("/sbin", "usr/sbin"), ("/lib", "usr/lib"), ("/lib64", "usr/lib64")];
+const MERGED: [(&str, &str); 4] =
+    [("/bin", "usr/bin"), ("/sbin", "usr/sbin"), ("/lib", "usr/lib"), ("/lib64", "usr/lib64")];
 
 /// The kernel of the image, taken from `/boot` of its package.
 #[derive(Debug, Clone)]

@@ -25,13 +25,8 @@ const MOUNT_POINTS: [(&str, u16); 14] = [
     ("/sys", 0o555),
     ("/tmp", 0o1777),
 ];
-const SKELETON: [(&str, u16); 5] = [
-    ("/var/cache", 0o755),
-    ("/var/lib", 0o755),
-    ("/var/log", 0o755),
-    ("/var/spool", 0o755),
-    ("/var/tmp", 0o1777),
-];
+const SKELETON: [(&str, u16); 5] =
+    [("/var/cache", 0o755), ("/var/lib", 0o755), ("/var/log", 0o755), ("/var/spool", 0o755), ("/var/tmp", 0o1777)];
 
 pub(crate) fn split(root: &mut Root) -> anyhow::Result<()> {
     for (path, mode) in SKELETON {

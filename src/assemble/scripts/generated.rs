@@ -77,7 +77,11 @@ fn line_effects(line: &str, before: &[Line]) -> Option<Vec<Effect>> {
         // `debian-installed` is true only where a former version was.
         let installed = |line: &Line| line.text.contains("debian-installed");
         let units = quoted(rest);
-        return Some(if before.iter().any(installed) { vec![] } else { units.into_iter().map(Effect::Enable).collect() });
+        return Some(if before.iter().any(installed) {
+            vec![]
+        } else {
+            units.into_iter().map(Effect::Enable).collect()
+        });
     }
     // Units of the users' own service managers: their links lie in /etc/systemd/user.
     if let Some(rest) = line.strip_prefix("deb-systemd-helper --user enable ") {

@@ -36,11 +36,20 @@ pub enum Effect {
     /// A system group made with `addgroup --system`.
     SystemGroup(String),
     Directory(DirectoryEffect),
-    Symlink { path: String, target: String },
+    Symlink {
+        path: String,
+        target: String,
+    },
     /// A file copied with its mode, unless the target is there already.
-    Copy { from: String, to: String },
+    Copy {
+        from: String,
+        to: String,
+    },
     /// A file with this text, mode 0644, unless it is there already.
-    File { path: String, text: String },
+    File {
+        path: String,
+        text: String,
+    },
     /// A step of the assembly that does what the script does for itself.
     Step(String),
 }

@@ -11,8 +11,8 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 
-use super::residue::{self, Line};
 use super::Effect;
+use super::residue::{self, Line};
 use crate::tree::Digest;
 
 /// Lines of a changed script that an error shows at most.
@@ -115,7 +115,8 @@ fn difference(entry: &Entry, residue: &[Line]) -> Difference {
 /// What a new entry has to begin with; for the tests that list scripts nobody accounts for.
 #[cfg(test)]
 pub(super) fn skeleton(package: &crate::package::PackageId, script: &str, residue: &[Line]) -> String {
-    let star = package.name.strip_prefix("linux-image-").filter(|release| release.starts_with(|c: char| c.is_numeric()));
+    let star =
+        package.name.strip_prefix("linux-image-").filter(|release| release.starts_with(|c: char| c.is_numeric()));
     let name = if star.is_some() { "linux-image-*" } else { &package.name };
     let residue = starred(residue, star.unwrap_or_default());
     let lines: BTreeSet<String> = residue.iter().map(|line| short(&line.text)).collect();

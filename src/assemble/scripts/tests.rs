@@ -46,7 +46,10 @@ fn an_unknown_script_is_named_with_its_first_line() {
     let package = package("x", &[("postinst", "#!/bin/sh\nset -e\n\nadduser --system x\n")]);
     let accounted = account(&[&package], &[]);
     let text = accounted.mistakes.to_string();
-    assert!(text.starts_with("nobody accounts for `postinst` of x 1.0, from line 2: `set -e` [unknown-script]"), "{text}");
+    assert!(
+        text.starts_with("nobody accounts for `postinst` of x 1.0, from line 2: `set -e` [unknown-script]"),
+        "{text}"
+    );
     assert!(text.contains("accept-scripts: [{package: x, script: postinst"), "{text}");
 }
 
@@ -63,7 +66,10 @@ fn a_recipe_can_answer_for_a_script_and_only_for_one_that_exists() {
     let package = package("x", &[("postinst", "adduser --system x\n")]);
     let accounted = account(&[&package], &[accept("postinst"), accept("config")]);
     assert_eq!(accounted.accounts[0].outcome, Outcome::Accepted("read it".into()));
-    assert_eq!(accounted.mistakes.to_string(), "r.yaml:1:1: `x` has no script `config` [no-such-script]; take this entry out");
+    assert_eq!(
+        accounted.mistakes.to_string(),
+        "r.yaml:1:1: `x` has no script `config` [no-such-script]; take this entry out"
+    );
 }
 
 #[test]
