@@ -3,6 +3,7 @@
 pub mod deb;
 mod saved;
 mod tarball;
+pub mod version;
 
 use std::collections::BTreeMap;
 use std::fmt;
