@@ -28,6 +28,7 @@ pub mod seed;
 pub mod ssh_key;
 pub mod status;
 pub mod sys;
+pub mod units;
 pub mod var;
 pub mod verity;
 pub mod volume;

@@ -122,7 +122,10 @@ fn a_root_has_merged_directories_empty_identity_and_var_as_a_template() {
     assert!(exists("/usr/share/factory/var/cache/tool") && exists("/var/tmp") && !exists("/var/cache/tool"));
     assert_eq!((kernel.release.as_str(), kernel.config.as_str()), ("6.12", "CONFIG_X=y\n"));
     assert!(!exists("/boot/vmlinuz-6.12"));
-    assert_eq!(link(&tree, "/etc/systemd/system/default.target").as_deref(), Some("/usr/lib/systemd/system/multi-user.target"));
+    assert_eq!(
+        link(&tree, "/etc/systemd/system/default.target").as_deref(),
+        Some("/usr/lib/systemd/system/multi-user.target")
+    );
     let unit = link(&tree, "/etc/systemd/system/multi-user.target.wants/nodeinit.service");
     assert_eq!(unit.as_deref(), Some("/usr/lib/systemd/system/nodeinit.service"));
     assert_eq!(tree.get(&TreePath::parse("/etc/shadow").unwrap()).unwrap().gid, 42);
@@ -165,11 +168,14 @@ fn an_owner_whom_nobody_makes_is_a_mistake_not_root() {
 fn units_are_enabled_disabled_and_masked_and_unknown_ones_named() {
     let mut world = World::new();
     let install = "[Install]\nWantedBy=multi-user.target\nAlias=other.service\nAlso=b.socket\n";
-    world.package("a", &[
-        ("/usr/lib/systemd/system/a.service", install),
-        ("/usr/lib/systemd/system/b.socket", "[Install]\nWantedBy=sockets.target\n"),
-        ("/usr/lib/systemd/system/t@.service", "[Install]\nWantedBy=x.target\nDefaultInstance=one\n"),
-    ]);
+    world.package(
+        "a",
+        &[
+            ("/usr/lib/systemd/system/a.service", install),
+            ("/usr/lib/systemd/system/b.socket", "[Install]\nWantedBy=sockets.target\n"),
+            ("/usr/lib/systemd/system/t@.service", "[Install]\nWantedBy=x.target\nDefaultInstance=one\n"),
+        ],
+    );
     let named = |name: &str| crate::recipe::Located { value: name.to_owned(), location: location() };
     world.recipe.services.enable = vec![named("a"), named("t@.service")];
     world.recipe.services.mask = vec![named("firewalld")];
@@ -214,7 +220,10 @@ fn overlays_replace_files_and_take_attributes_from_their_manifest() {
 #[test]
 fn scripts_leave_their_effects_in_the_tree() {
     let mut world = World::new();
-    let package = world.package("awk", &[("/usr/bin/mawk", "awk"), ("/usr/lib/systemd/system/a.timer", "[Install]\nWantedBy=timers.target\n")]);
+    let package = world.package(
+        "awk",
+        &[("/usr/bin/mawk", "awk"), ("/usr/lib/systemd/system/a.timer", "[Install]\nWantedBy=timers.target\n")],
+    );
     let text = "#!/bin/sh\nset -e\n# Automatically added by dh_installalternatives/13\n\
                 update-alternatives --install /usr/bin/awk awk /usr/bin/mawk 5\n# End automatically added section\n\
                 # Automatically added by dh_installsystemd/13\ndeb-systemd-helper enable 'a.timer' >/dev/null\n\

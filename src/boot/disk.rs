@@ -95,7 +95,8 @@ pub fn seed(seed: &Path, place: &Path) -> anyhow::Result<PathBuf> {
         bail!("`{}` has none of meta-data, user-data, network-config", seed.display());
     }
     let path = place.join("seed.img");
-    let files: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes): &(String, Vec<u8>)| (name.as_str(), bytes.as_slice())).collect();
+    let files: Vec<(&str, &[u8])> =
+        files.iter().map(|(name, bytes): &(String, Vec<u8>)| (name.as_str(), bytes.as_slice())).collect();
     let volume = fat::seed("CIDATA", 1, 0, &files).with_context(|| format!("making a volume of {}", seed.display()))?;
     fs::write(&path, volume).with_context(|| format!("writing {}", path.display()))?;
     Ok(path)

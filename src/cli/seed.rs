@@ -95,7 +95,8 @@ fn files(arguments: &Seed) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
         set("user-data", text.into_bytes());
     }
     if let Some(address) = &arguments.address {
-        let mut text = format!("version: 2\nethernets:\n  first:\n    match: {{name: \"e*\"}}\n    addresses: [{address}]\n");
+        let mut text =
+            format!("version: 2\nethernets:\n  first:\n    match: {{name: \"e*\"}}\n    addresses: [{address}]\n");
         if let Some(gateway) = &arguments.gateway {
             text.push_str(&format!("    routes: [{{to: default, via: {gateway}}}]\n"));
         }

@@ -5,6 +5,7 @@
 
 pub mod disk;
 pub mod initrd;
+pub mod inspect;
 pub mod manifest;
 pub mod node;
 pub mod outputs;
