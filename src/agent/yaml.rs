@@ -357,7 +357,8 @@ mod tests {
     fn a_syntax_error_and_a_duplicate_key_are_located() {
         for text in ["a: [1\nb: 2\n", "a: 1\nb: 2\na: 3\n", "a: \"x\n", "- a\nb: c\n"] {
             let error = parse(&Source::new("user-data", text)).unwrap_err();
-    
+            assert_eq!(error.slug, "yaml-syntax");
+            assert!(error.to_string().starts_with("user-data:"), "{error}");
         }
     }
 
