@@ -65,7 +65,7 @@ pub fn gather(root: &Path, config: &NodeConfig) -> Result<Facts> {
     Ok(Facts {
         machine_id: text(&below(root, "/etc/machine-id"))?.trim().to_owned(),
         hostname: text(&below(root, "/etc/hostname"))?.trim().to_owned(),
-        interfaces: interfaces(&below(root, "/sys/class/net"))?,
+        interfaces: interfaces(root)?,
         passwd: text(&below(root, "/etc/passwd"))?,
         group: text(&below(root, "/etc/group"))?,
         writable: writable::declared(root)?,
@@ -100,9 +100,11 @@ fn names(directory: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn interfaces(directory: &Path) -> Result<Vec<Interface>> {
+/// The network interfaces that the kernel has now, `lo` left out.
+pub fn interfaces(root: &Path) -> Result<Vec<Interface>> {
+    let directory = below(root, "/sys/class/net");
     let mut interfaces = Vec::new();
-    for name in names(directory)?.into_iter().filter(|name| name != "lo") {
+    for name in names(&directory)?.into_iter().filter(|name| name != "lo") {
         let mac = text(&directory.join(&name).join("address"))?.trim().to_owned();
         interfaces.push(Interface { name, mac });
     }

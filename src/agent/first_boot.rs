@@ -7,6 +7,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
@@ -71,7 +72,9 @@ fn configure(status: &mut Status) -> Result<()> {
         status.host_name = fs::read_to_string("/etc/hostname").unwrap_or_default().trim().to_owned();
         return Ok(());
     }
-    let (config, plan) = make_plan(seed.as_ref(), root)?;
+    let config = config_of(seed.as_ref())?;
+    wait_for_interfaces(&config, root)?;
+    let plan = plan_for(&config, root)?;
     status.instance_id = config.instance_id;
     for note in &plan.notes {
         console::say(note);
@@ -100,16 +103,42 @@ fn applied() -> Result<Option<String>> {
     }
 }
 
-/// The plan for this seed on the system below `root`.
+/// What the seed says; without one, the defaults.
 ///
 /// # Errors
 /// [`Diagnostics`] for mistakes in the seed.
-pub fn make_plan(seed: Option<&Seed>, root: &Path) -> Result<(NodeConfig, Plan)> {
-    let config = match seed {
+pub fn config_of(seed: Option<&Seed>) -> Result<NodeConfig> {
+    Ok(match seed {
         Some(seed) => nocloud::parse(seed)?,
         None => NodeConfig::default(),
-    };
-    let facts = facts::gather(root, &config)?;
-    let plan = plan::plan(&config, &facts)?;
-    Ok((config, plan))
+    })
+}
+
+/// The plan for this configuration on the system below `root`.
+///
+/// # Errors
+/// [`Diagnostics`] for what this image cannot do.
+pub fn plan_for(config: &NodeConfig, root: &Path) -> Result<Plan> {
+    let facts = facts::gather(root, config)?;
+    Ok(plan::plan(config, &facts)?)
+}
+
+/// How long the drivers of the interfaces that the metadata names may take; then the plan says which are missing.
+const INTERFACE_DEADLINE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Waits for the interfaces that the metadata names by address.
+fn wait_for_interfaces(config: &NodeConfig, root: &Path) -> Result<()> {
+    let ethernets = config.network.iter().flat_map(|network| &network.ethernets);
+    let wanted: Vec<&String> =
+        ethernets.filter(|ethernet| !ethernet.optional).filter_map(|ethernet| ethernet.matching.mac.as_ref()).collect();
+    let started = Instant::now();
+    while started.elapsed() < INTERFACE_DEADLINE {
+        let present = facts::interfaces(root)?;
+        if wanted.iter().all(|mac| present.iter().any(|interface| interface.mac == **mac)) {
+            break;
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Ok(())
 }

@@ -104,8 +104,8 @@ fn print_plan(words: &[OsString]) -> Result<()> {
     }
     let directory: &Path = seed.as_deref().context("`plan` needs `--seed DIR`")?;
     let seed = seed::read_directory(directory, &directory.display().to_string())?;
-    let (_, plan) = first_boot::make_plan(Some(&seed), &root)?;
-    print(&plan.to_string())
+    let config = first_boot::config_of(Some(&seed))?;
+    print(&first_boot::plan_for(&config, &root)?.to_string())
 }
 
 fn print(text: &str) -> Result<()> {

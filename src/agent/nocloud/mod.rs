@@ -73,7 +73,7 @@ pub fn parse(seed: &Seed) -> Result<NodeConfig, Diagnostics> {
     if let Some(source) = seed.files.get(NETWORK_CONFIG) {
         match yaml::parse(source) {
             Ok(node) => config.network = network::parse(&node, &mut reader),
-            Err(mistake) => reader.mistakes.push(mistake),
+            Err(mistakes) => reader.mistakes.0.extend(mistakes.0),
         }
     }
     let mut mistakes = reader.mistakes;
@@ -104,8 +104,8 @@ fn meta_data(seed: &Seed, reader: &mut Reader, config: &mut NodeConfig) -> Optio
     };
     let node = match yaml::parse(source) {
         Ok(node) => node,
-        Err(mistake) => {
-            reader.mistakes.push(mistake);
+        Err(mistakes) => {
+            reader.mistakes.0.extend(mistakes.0);
             return None;
         }
     };
@@ -147,8 +147,8 @@ fn user_data(seed: &Seed, reader: &mut Reader, config: &mut NodeConfig) -> Optio
     }
     let node = match yaml::parse(source) {
         Ok(node) => node,
-        Err(mistake) => {
-            reader.mistakes.push(mistake);
+        Err(mistakes) => {
+            reader.mistakes.0.extend(mistakes.0);
             return None;
         }
     };
