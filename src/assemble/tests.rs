@@ -19,17 +19,17 @@ kernel: {package: linux-image-x, line: \"6.12\"}
 packages: [base-files, e2fsprogs]
 ";
 
-pub(super) struct World {
+pub(crate) struct World {
     directory: tempfile::TempDir,
-    store: Store,
-    pub(super) recipe: Recipe,
+    pub(crate) store: Store,
+    pub(crate) recipe: Recipe,
     packages: Vec<Package>,
     agent: AgentFiles,
 }
 
 impl World {
     /// A world whose packages are a base and a kernel.
-    pub(super) fn new() -> World {
+    pub(crate) fn new() -> World {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(&directory.path().join("store")).unwrap();
         let path = directory.path().join("recipe.yaml");
@@ -48,7 +48,7 @@ impl World {
     }
 
     /// Adds a package; paths that end with a slash are directories.
-    pub(super) fn package(&mut self, name: &str, files: &[(&str, &str)]) -> &mut Package {
+    pub(crate) fn package(&mut self, name: &str, files: &[(&str, &str)]) -> &mut Package {
         let entry = |(path, text): &(&str, &str)| FileEntry {
             path: TreePath::parse(path).unwrap(),
             kind: if path.ends_with('/') {
@@ -73,7 +73,7 @@ impl World {
         self.packages.last_mut().unwrap()
     }
 
-    fn assemble(&self) -> anyhow::Result<Assembled> {
+    pub(crate) fn assemble(&self) -> anyhow::Result<Assembled> {
         let base_directory = self.directory.path();
         let World { store, recipe, packages, agent, .. } = self;
         assemble(&Inputs { recipe, packages, contents: store, base_directory, agent })
@@ -122,7 +122,10 @@ fn a_root_has_merged_directories_empty_identity_and_var_as_a_template() {
     assert!(exists("/usr/share/factory/var/cache/tool") && exists("/var/tmp") && !exists("/var/cache/tool"));
     assert_eq!((kernel.release.as_str(), kernel.config.as_str()), ("6.12", "CONFIG_X=y\n"));
     assert!(!exists("/boot/vmlinuz-6.12"));
-    assert_eq!(link(&tree, "/etc/systemd/system/default.target").as_deref(), Some("/usr/lib/systemd/system/multi-user.target"));
+    assert_eq!(
+        link(&tree, "/etc/systemd/system/default.target").as_deref(),
+        Some("/usr/lib/systemd/system/multi-user.target")
+    );
     let unit = link(&tree, "/etc/systemd/system/multi-user.target.wants/nodeinit.service");
     assert_eq!(unit.as_deref(), Some("/usr/lib/systemd/system/nodeinit.service"));
     assert_eq!(tree.get(&TreePath::parse("/etc/shadow").unwrap()).unwrap().gid, 42);
@@ -165,11 +168,14 @@ fn an_owner_whom_nobody_makes_is_a_mistake_not_root() {
 fn units_are_enabled_disabled_and_masked_and_unknown_ones_named() {
     let mut world = World::new();
     let install = "[Install]\nWantedBy=multi-user.target\nAlias=other.service\nAlso=b.socket\n";
-    world.package("a", &[
-        ("/usr/lib/systemd/system/a.service", install),
-        ("/usr/lib/systemd/system/b.socket", "[Install]\nWantedBy=sockets.target\n"),
-        ("/usr/lib/systemd/system/t@.service", "[Install]\nWantedBy=x.target\nDefaultInstance=one\n"),
-    ]);
+    world.package(
+        "a",
+        &[
+            ("/usr/lib/systemd/system/a.service", install),
+            ("/usr/lib/systemd/system/b.socket", "[Install]\nWantedBy=sockets.target\n"),
+            ("/usr/lib/systemd/system/t@.service", "[Install]\nWantedBy=x.target\nDefaultInstance=one\n"),
+        ],
+    );
     let named = |name: &str| crate::recipe::Located { value: name.to_owned(), location: location() };
     world.recipe.services.enable = vec![named("a"), named("t@.service")];
     world.recipe.services.mask = vec![named("firewalld")];
@@ -214,7 +220,10 @@ fn overlays_replace_files_and_take_attributes_from_their_manifest() {
 #[test]
 fn scripts_leave_their_effects_in_the_tree() {
     let mut world = World::new();
-    let package = world.package("awk", &[("/usr/bin/mawk", "awk"), ("/usr/lib/systemd/system/a.timer", "[Install]\nWantedBy=timers.target\n")]);
+    let package = world.package(
+        "awk",
+        &[("/usr/bin/mawk", "awk"), ("/usr/lib/systemd/system/a.timer", "[Install]\nWantedBy=timers.target\n")],
+    );
     let text = "#!/bin/sh\nset -e\n# Automatically added by dh_installalternatives/13\n\
                 update-alternatives --install /usr/bin/awk awk /usr/bin/mawk 5\n# End automatically added section\n\
                 # Automatically added by dh_installsystemd/13\ndeb-systemd-helper enable 'a.timer' >/dev/null\n\
@@ -319,8 +328,14 @@ fn real_packages_make_a_root() {
         Ok(assembled) => assembled,
         Err(error) => panic!("{error:?}"),
     };
-    let out = directory.path().join("dump");
-    std::fs::write(&out, crate::tree::dump::dump(&assembled.tree)).unwrap();
+    let Assembled { tree, kernel, .. } = &assembled;
+    let found =
+        crate::checks::run(&crate::checks::Subject { recipe: &recipe, tree, contents: &store, kernel }).unwrap();
+    assert!(found.is_empty(), "{found}");
+    let wanted = ["virtio_blk", "virtio-net", "dm_verity", "erofs", "overlay", "ext4", "nvme", "ahci", "sd_mod"];
+    let wanted = wanted.map(|name| depmod::WantedModule { name: name.into(), location: None, required: true });
+    let modules = depmod::modules_with_dependencies(tree, &store, &kernel.release, &wanted).unwrap();
+    println!("initrd: {:?}", modules.iter().map(|module| (&module.name, module.elf.len())).collect::<Vec<_>>());
     for account in &assembled.scripts {
         println!("{} {}: {}", account.package, account.script, account.outcome);
     }
