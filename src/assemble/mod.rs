@@ -154,4 +154,4 @@ fn distance(one: &str, other: &str) -> usize {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

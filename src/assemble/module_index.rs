@@ -16,6 +16,9 @@ const HAS_VALUES: u32 = 0x4000_0000;
 const HAS_CHILDREN: u32 = 0x2000_0000;
 const OFFSET_MASK: u32 = 0x0FFF_FFFF;
 
+/// Texts with their priorities.
+type Values = [(u32, String)];
+
 /// Keys with their values; of several values of a key the lowest priority comes first.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
@@ -38,7 +41,7 @@ impl Index {
     }
 
     pub(crate) fn write(&self) -> anyhow::Result<Vec<u8>> {
-        let entries: Vec<(&[u8], &[(u32, String)])> =
+        let entries: Vec<(&[u8], &Values)> =
             self.keys.iter().map(|(key, values)| (key.as_slice(), values.as_slice())).collect();
         let mut bytes: Vec<u8> = [MAGIC, VERSION, 0].iter().flat_map(|word| word.to_be_bytes()).collect();
         let root = node(&entries, 0, &mut bytes)?;
@@ -48,7 +51,7 @@ impl Index {
 }
 
 /// Writes the node for `entries`, sorted and alike in their first `depth` bytes, after its children; where it is.
-fn node(entries: &[(&[u8], &[(u32, String)])], depth: usize, bytes: &mut Vec<u8>) -> anyhow::Result<u32> {
+fn node(entries: &[(&[u8], &Values)], depth: usize, bytes: &mut Vec<u8>) -> anyhow::Result<u32> {
     let (first, last) = match entries {
         [] => (&[][..], &[][..]),
         [first, ..] => (first.0, entries[entries.len() - 1].0),

@@ -25,9 +25,14 @@ const PRUNED: &[&str] = &[
     "/usr/share/debconf",
     "/usr/share/initramfs-tools",
     "/etc/initramfs-tools",
+    // Conversions between other encodings than UTF-8 and its kin, which libc has built in.
+    "/usr/lib/x86_64-linux-gnu/gconv",
+    "/usr/lib/aarch64-linux-gnu/gconv",
     // hwdb.bin and the message catalogue are not compiled.
     "/usr/lib/udev/hwdb.d",
     "/usr/lib/systemd/catalog",
+    // Merges Debian's account masters on upgrades, by way of debconf.
+    "/usr/sbin/update-passwd",
     // The boot loader goes to the ESP from the tools, not from here.
     "/usr/lib/systemd/boot",
     // Boot without systemd.

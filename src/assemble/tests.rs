@@ -19,17 +19,17 @@ kernel: {package: linux-image-x, line: \"6.12\"}
 packages: [base-files, e2fsprogs]
 ";
 
-pub(super) struct World {
+pub(crate) struct World {
     directory: tempfile::TempDir,
-    store: Store,
-    pub(super) recipe: Recipe,
+    pub(crate) store: Store,
+    pub(crate) recipe: Recipe,
     packages: Vec<Package>,
     agent: AgentFiles,
 }
 
 impl World {
     /// A world whose packages are a base and a kernel.
-    pub(super) fn new() -> World {
+    pub(crate) fn new() -> World {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(&directory.path().join("store")).unwrap();
         let path = directory.path().join("recipe.yaml");
@@ -48,7 +48,7 @@ impl World {
     }
 
     /// Adds a package; paths that end with a slash are directories.
-    pub(super) fn package(&mut self, name: &str, files: &[(&str, &str)]) -> &mut Package {
+    pub(crate) fn package(&mut self, name: &str, files: &[(&str, &str)]) -> &mut Package {
         let entry = |(path, text): &(&str, &str)| FileEntry {
             path: TreePath::parse(path).unwrap(),
             kind: if path.ends_with('/') {
@@ -73,7 +73,7 @@ impl World {
         self.packages.last_mut().unwrap()
     }
 
-    fn assemble(&self) -> anyhow::Result<Assembled> {
+    pub(crate) fn assemble(&self) -> anyhow::Result<Assembled> {
         let base_directory = self.directory.path();
         let World { store, recipe, packages, agent, .. } = self;
         assemble(&Inputs { recipe, packages, contents: store, base_directory, agent })
@@ -328,8 +328,14 @@ fn real_packages_make_a_root() {
         Ok(assembled) => assembled,
         Err(error) => panic!("{error:?}"),
     };
-    let out = directory.path().join("dump");
-    std::fs::write(&out, crate::tree::dump::dump(&assembled.tree)).unwrap();
+    let Assembled { tree, kernel, .. } = &assembled;
+    let found =
+        crate::checks::run(&crate::checks::Subject { recipe: &recipe, tree, contents: &store, kernel }).unwrap();
+    assert!(found.is_empty(), "{found}");
+    let wanted = ["virtio_blk", "virtio-net", "dm_verity", "erofs", "overlay", "ext4", "nvme", "ahci", "sd_mod"];
+    let wanted = wanted.map(|name| depmod::WantedModule { name: name.into(), location: None, required: true });
+    let modules = depmod::modules_with_dependencies(tree, &store, &kernel.release, &wanted).unwrap();
+    println!("initrd: {:?}", modules.iter().map(|module| (&module.name, module.elf.len())).collect::<Vec<_>>());
     for account in &assembled.scripts {
         println!("{} {}: {}", account.package, account.script, account.outcome);
     }

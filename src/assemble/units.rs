@@ -45,6 +45,8 @@ const USELESS: &[&str] = &[
     "apt-daily.timer",
     "apt-daily-upgrade.timer",
     "man-db.timer",
+    // Without a time server the boot would never be complete; what needs the right time can still ask for the target.
+    "systemd-time-wait-sync.service",
 ];
 
 /// Makes and removes the links.

@@ -208,7 +208,7 @@ fn account_script(package: &Package, script: &Script, accepted: &[AcceptedScript
             let script = script.name.clone();
             accounted.accounts.push(ScriptAccount { package: package.id.clone(), script, sha256, outcome });
         }
-        Err(mistake) => accounted.mistakes.push(mistake),
+        Err(mistakes) => accounted.mistakes.0.extend(mistakes.0),
     }
 }
 
@@ -217,7 +217,7 @@ fn outcome(
     package: &Package,
     script: &Script,
     accept: Option<&AcceptedScript>,
-) -> Result<(Outcome, Vec<Effect>), Diagnostic> {
+) -> Result<(Outcome, Vec<Effect>), Diagnostics> {
     if matches!(script.name.as_str(), "prerm" | "postrm") {
         return Ok((Outcome::NotRun, Vec::new()));
     }
@@ -249,8 +249,11 @@ fn outcome(
     if let Some(accept) = accept {
         return Ok((Outcome::Accepted(accept.reason.clone()), effects));
     }
-    let first = unknown.or_else(|| residue.first().map(|line| (line.number, line.text.clone())));
-    Err(unknown_script(package, script, first, found))
+    // Where to start reading: what is new against a known version, else the first line that does something.
+    let new = if let table::Found::Other(difference) = &found { difference.new.first() } else { None };
+    let acting = residue.iter().find(|line| !line.text.starts_with("set "));
+    let first = unknown.or_else(|| new.or(acting).map(|line| (line.number, line.text.clone())));
+    Err(unknown_script(package, script, first, found).into())
 }
 
 fn unknown_script(

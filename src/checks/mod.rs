@@ -1,0 +1,238 @@
+//! Checks of a finished root: what has to hold for every image, whatever made it so.
+//!
+//! A table of small functions over the tree. A check that fails gives sentences; one that cannot be run is a failure.
+//! They are asked after the assembly, so that an overlay or an accepted script cannot undo what the steps did.
+
+mod libraries;
+
+use std::collections::BTreeSet;
+
+use anyhow::Context;
+
+use crate::assemble::KernelFiles;
+use crate::contract;
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::recipe::{Compression, Recipe, VarFilesystem};
+use crate::tree::{Contents, Inode, Kind, Origin, Tree, TreePath};
+
+/// What is checked.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    pub recipe: &'a Recipe,
+    pub tree: &'a Tree,
+    pub contents: &'a dyn Contents,
+    pub kernel: &'a KernelFiles,
+}
+
+impl std::fmt::Debug for Subject<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the root of {}", self.recipe.name)
+    }
+}
+
+/// What a check found, one sentence each; empty if all is well.
+type Findings = anyhow::Result<Vec<String>>;
+
+pub struct Check {
+    /// The diagnostics' slug.
+    pub name: &'static str,
+    pub what: &'static str,
+    run: fn(&Subject) -> Findings,
+}
+
+impl std::fmt::Debug for Check {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.name, self.what)
+    }
+}
+
+pub const CHECKS: &[Check] = &[
+    Check { name: "machine-id-empty", what: "the node's identity is not in the image", run: machine_id },
+    Check { name: "host-key-in-image", what: "no private host key is in the image", run: host_keys },
+    Check { name: "password-in-image", what: "no account has a password", run: passwords },
+    Check { name: "owner-without-account", what: "every file belongs to an account of the image", run: owners },
+    Check { name: "user-without-shell", what: "everybody's shell exists", run: shells },
+    Check { name: "no-init", what: "there is a PID 1 and a target to boot to", run: init },
+    Check { name: "dangling-unit", what: "every unit that is started exists", run: unit_links },
+    Check { name: "no-mount-point", what: "what is mounted over exists", run: mount_points },
+    Check { name: "no-formatter", what: "the root can make the file system of /var", run: formatter },
+    Check { name: "kernel-cannot", what: "the kernel can mount this image", run: kernel },
+    Check { name: "runtime-configuration", what: "containerd is configured as the recipe says", run: runtime },
+    Check { name: "missing-library", what: "every program finds its libraries", run: libraries::check },
+];
+
+/// Runs all checks.
+///
+/// # Errors
+/// A check that cannot be run: a file of the tree that cannot be read.
+pub fn run(subject: &Subject) -> anyhow::Result<Diagnostics> {
+    let mut found = Diagnostics::default();
+    for check in CHECKS {
+        for finding in (check.run)(subject).with_context(|| format!("checking that {}", check.what))? {
+            found.push(Diagnostic::new(check.name, finding));
+        }
+    }
+    Ok(found)
+}
+
+impl Subject<'_> {
+    fn lookup(&self, path: &str) -> anyhow::Result<Option<&Inode>> {
+        let path = self.tree.resolve(&TreePath::parse(path)?, &Origin::from("checks"))?;
+        Ok(self.tree.get(&path))
+    }
+
+    /// The text of the file that `path` leads to; empty if there is none.
+    fn text(&self, path: &str) -> anyhow::Result<String> {
+        let Some(Inode { kind: Kind::File(content), .. }) = self.lookup(path)? else { return Ok(String::new()) };
+        Ok(String::from_utf8_lossy(&content.read(self.contents).with_context(|| path.to_owned())?).into_owned())
+    }
+
+    /// Fields of every line of an account file.
+    fn accounts(&self, path: &str) -> anyhow::Result<Vec<Vec<String>>> {
+        Ok(self.text(path)?.lines().map(|line| line.split(':').map(str::to_owned).collect()).collect())
+    }
+}
+
+fn machine_id(subject: &Subject) -> Findings {
+    let found = match subject.lookup("/etc/machine-id")? {
+        None => "`/etc/machine-id` is missing: systemd could not make it on a read-only root",
+        Some(_) if subject.text("/etc/machine-id")?.is_empty() => return Ok(vec![]),
+        Some(_) => "`/etc/machine-id` is not empty: every node would have this identity",
+    };
+    Ok(vec![found.to_owned()])
+}
+
+fn host_keys(subject: &Subject) -> Findings {
+    let directory = TreePath::parse("/etc/ssh")?;
+    let keys = subject
+        .tree
+        .below(&directory)
+        .filter(|(path, _, _)| path.name().starts_with(b"ssh_host_") && path.name().ends_with(b"_key"));
+    Ok(keys.map(|(path, _, inode)| format!("`{path}` from {} would be every node's key", inode.origin)).collect())
+}
+
+fn passwords(subject: &Subject) -> Findings {
+    let mut found = Vec::new();
+    for (path, letters) in [("/etc/shadow", "!*"), ("/etc/passwd", "x!*")] {
+        for fields in subject.accounts(path)? {
+            let password = fields.get(1).map_or("", String::as_str);
+            if !password.starts_with(|letter| letters.contains(letter)) {
+                let what = if password.is_empty() { "needs no password" } else { "has a password" };
+                found.push(format!("`{}` {what} in `{path}`", fields[0]));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn owners(subject: &Subject) -> Findings {
+    let ids = |path: &str| -> anyhow::Result<BTreeSet<u32>> {
+        Ok(subject.accounts(path)?.iter().filter_map(|fields| fields.get(2)?.parse().ok()).collect())
+    };
+    let (users, groups) = (ids("/etc/passwd")?, ids("/etc/group")?);
+    let strange =
+        subject.tree.iter().filter(|(_, _, inode)| !users.contains(&inode.uid) || !groups.contains(&inode.gid));
+    Ok(strange
+        .map(|(path, _, inode)| {
+            format!("`{path}` from {} belongs to {}:{}, whom nobody is", inode.origin, inode.uid, inode.gid)
+        })
+        .collect())
+}
+
+fn shells(subject: &Subject) -> Findings {
+    let mut found = Vec::new();
+    for user in &subject.recipe.users {
+        if subject.lookup(&user.shell)?.is_none() {
+            found.push(format!("`{}` cannot log in: no package brings the shell `{}`", user.name, user.shell));
+        }
+    }
+    Ok(found)
+}
+
+fn init(subject: &Subject) -> Findings {
+    let paths = ["/sbin/init", "/etc/systemd/system/default.target", contract::AGENT, contract::IMAGE_INFO];
+    missing(subject, &paths)
+}
+
+fn missing(subject: &Subject, paths: &[&str]) -> Findings {
+    let mut found = Vec::new();
+    for path in paths {
+        if subject.lookup(path)?.is_none() {
+            found.push(format!("there is no `{path}`"));
+        }
+    }
+    Ok(found)
+}
+
+fn unit_links(subject: &Subject) -> Findings {
+    let mut found = Vec::new();
+    for directory in ["/etc/systemd/system", "/usr/lib/systemd/system"] {
+        for (path, _, inode) in subject.tree.below(&TreePath::parse(directory)?) {
+            let Kind::Symlink(target) = &inode.kind else { continue };
+            if target != b"/dev/null" && subject.lookup(&path.to_string())?.is_none() {
+                found.push(format!("`{path}` from {} leads nowhere", inode.origin));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn mount_points(subject: &Subject) -> Findings {
+    let fixed = ["/dev", "/etc", "/proc", "/run", "/sys", "/tmp", "/var", "/var/tmp", contract::VAR_TEMPLATE];
+    missing(
+        subject,
+        &[&fixed, subject.recipe.writable.iter().map(String::as_str).collect::<Vec<_>>().as_slice()].concat(),
+    )
+}
+
+fn formatter(subject: &Subject) -> Findings {
+    let path = match subject.recipe.disk.var {
+        VarFilesystem::Ext4 => "/usr/sbin/mkfs.ext4",
+        VarFilesystem::Xfs => "/usr/sbin/mkfs.xfs",
+    };
+    missing(subject, &[path])
+}
+
+fn kernel(subject: &Subject) -> Findings {
+    let KernelFiles { config, release, .. } = subject.kernel;
+    if config.is_empty() {
+        return Ok(vec![format!("kernel {release} comes without its configuration")]);
+    }
+    let codec = match subject.recipe.compression {
+        Compression::Zstd { .. } => "EROFS_FS_ZIP_ZSTD",
+        Compression::Lz4hc { .. } => "EROFS_FS_ZIP",
+    };
+    let filesystem = match subject.recipe.disk.var {
+        VarFilesystem::Ext4 => "EXT4_FS",
+        VarFilesystem::Xfs => "XFS_FS",
+    };
+    // Each is needed before or for mounting the root; `m` will do, the initrd brings modules.
+    let wanted = ["EROFS_FS", codec, "BLK_DEV_DM", "DM_VERITY", "OVERLAY_FS", filesystem, "VFAT_FS", "CGROUPS"];
+    let built_in = ["EFI_STUB", "DEVTMPFS", "TMPFS", "BLK_DEV_INITRD"];
+    let has = |name: &str, values: &[&str]| {
+        config.lines().any(|line| {
+            let value = line.strip_prefix("CONFIG_").and_then(|line| line.strip_prefix(name)?.strip_prefix('='));
+            value.is_some_and(|value| values.contains(&value))
+        })
+    };
+    let absent = wanted.iter().filter(|name| !has(name, &["y", "m"]));
+    let absent = absent.chain(built_in.iter().filter(|name| !has(name, &["y"])));
+    Ok(absent.map(|name| format!("kernel {release} was built without CONFIG_{name}")).collect())
+}
+
+fn runtime(subject: &Subject) -> Findings {
+    let Some(runtime) = &subject.recipe.runtime else { return Ok(vec![]) };
+    let path = "/etc/containerd/config.toml";
+    let text = subject.text(path)?;
+    let mut found = missing(subject, &["/usr/bin/containerd", "/usr/sbin/runc"])?;
+    if !text.contains(&format!("SystemdCgroup = {}", runtime.systemd_cgroup)) {
+        found.push(format!("`{path}` does not say `SystemdCgroup = {}`", runtime.systemd_cgroup));
+    }
+    if !text.contains(&runtime.sandbox_image) {
+        found.push(format!("`{path}` does not name the sandbox image {}", runtime.sandbox_image));
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+use super::*;
+use crate::assemble::tests::World;
+use crate::tree::Content;
+
+fn names(found: &Diagnostics) -> Vec<&str> {
+    found.0.iter().map(|finding| finding.slug).collect()
+}
+
+/// Findings of a small root after `change`.
+fn after(change: impl FnOnce(&mut Tree)) -> String {
+    let world = World::new();
+    let mut assembled = world.assemble().unwrap();
+    change(&mut assembled.tree);
+    let subject =
+        Subject { recipe: &world.recipe, tree: &assembled.tree, contents: &world.store, kernel: &assembled.kernel };
+    run(&subject).unwrap().to_string()
+}
+
+fn path(path: &str) -> TreePath {
+    TreePath::parse(path).unwrap()
+}
+
+fn put(tree: &mut Tree, at: &str, text: &str) {
+    let inode = Inode::new(Kind::File(Content::inline(text)), 0o644, 0, &Origin::from("test"));
+    tree.replace(path(at), inode).unwrap();
+}
+
+#[test]
+fn names_are_slugs_and_no_two_are_the_same() {
+    let slugs: BTreeSet<&str> = CHECKS.iter().map(|check| check.name).collect();
+    assert_eq!(slugs.len(), CHECKS.len());
+    assert!(slugs.iter().all(|slug| slug.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-')));
+}
+
+#[test]
+fn a_root_without_systemd_lacks_an_init_and_a_formatter() {
+    let text = after(|_| {});
+    assert!(text.contains("there is no `/sbin/init` [no-init]"), "{text}");
+    assert!(text.contains("there is no `/usr/sbin/mkfs.ext4` [no-formatter]"), "{text}");
+    assert!(text.contains("kernel 6.12 was built without CONFIG_EROFS_FS "), "{text}");
+    for fine in ["machine-id-empty", "password-in-image", "owner-without-account", "no-mount-point", "missing-library"]
+    {
+        assert!(!text.contains(fine), "{text}");
+    }
+}
+
+#[test]
+fn what_would_be_the_same_on_every_node_is_found() {
+    let text = after(|tree| {
+        put(tree, "/etc/machine-id", "0123\n");
+        let inode = Inode::new(Kind::Directory, 0o755, 0, &Origin::from("test"));
+        tree.insert(path("/etc/ssh"), inode).unwrap();
+        put(tree, "/etc/ssh/ssh_host_rsa_key", "key");
+        put(tree, "/etc/shadow", "root::1::::::\nops:$6$x:1::::::\nbin:!*:1::::::\n");
+    });
+    assert!(text.contains("every node would have this identity [machine-id-empty]"), "{text}");
+    assert!(text.contains("`/etc/ssh/ssh_host_rsa_key` from test"), "{text}");
+    assert!(text.contains("`root` needs no password") && text.contains("`ops` has a password"), "{text}");
+    assert!(!text.contains("`bin`"), "{text}");
+}
+
+#[test]
+fn strangers_and_dangling_units_are_named_with_their_origin() {
+    let text = after(|tree| {
+        put(tree, "/etc/x", "");
+        tree.update(&path("/etc/x"), |inode| inode.uid = 4242).unwrap();
+        let link = Inode::new(Kind::Symlink(b"../gone.service".to_vec()), 0o777, 0, &Origin::from("test"));
+        tree.insert(path("/etc/systemd/system/gone.service"), link).unwrap();
+    });
+    assert!(text.contains("`/etc/x` from test belongs to 4242:0"), "{text}");
+    assert!(text.contains("`/etc/systemd/system/gone.service` from test leads nowhere [dangling-unit]"), "{text}");
+}
+
+#[test]
+fn every_finding_carries_its_checks_name() {
+    let world = World::new();
+    let Some(assembled) = world.assemble().ok() else { panic!("the small root is fine") };
+    let subject =
+        Subject { recipe: &world.recipe, tree: &assembled.tree, contents: &world.store, kernel: &assembled.kernel };
+    let found = run(&subject).unwrap();
+    assert!(names(&found).iter().all(|name| CHECKS.iter().any(|check| check.name == *name)));
+}
