@@ -3,10 +3,12 @@
 //! `apt` turns a repository's signed metadata into an [`Index`]; `store` keeps bytes by their digest, `fetch` fills it,
 //! `trust` says whose signatures count, `host` knows which mirror this machine uses.
 
+pub(crate) mod date;
 pub mod fetch;
 pub mod store;
 #[cfg(test)]
-mod testserver;
+pub(crate) mod testserver;
+pub mod trust;
 
 use crate::package::PackageId;
 use crate::tree::Digest;

@@ -1,0 +1,398 @@
+//! Who signed a repository's metadata: keyrings, cleartext signatures, and the rules for both.
+//!
+//! The `pgp` crate parses and computes; what counts is decided here. A signature counts if its hash is SHA-256 or
+//! better, its key is in the keyring, may sign, is strong enough, is not revoked, and had not expired when it signed.
+//! With a date to judge by, the key must not have expired by then either. Self-signatures may be of any hash: the
+//! keyring is the recipe author's own file, so nobody else chose what they cover. Rules: RFC 9580; in doubt, `gpgv`.
+//! Every refusal has a slug of its own.
+
+use std::fmt;
+use std::fs;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use pgp::armor::{BlockType, Dearmor};
+use pgp::composed::{CleartextSignedMessage, Deserializable, SignedPublicKey, SignedPublicSubKey};
+use pgp::crypto::hash::HashAlgorithm;
+use pgp::packet::{Packet, PacketParser, Signature, SignatureType, SubpacketData};
+use pgp::ser::Serialize;
+use pgp::types::{Fingerprint, KeyDetails, PublicParams, Tag};
+
+use super::date::show_day;
+
+/// RSA keys below this are refused, as apt and sequoia do since 2024.
+const RSA_BITS_MIN: u16 = 2048;
+/// How far the clocks of this machine and of a repository may differ.
+const CLOCK_TOLERANCE: i64 = 86_400;
+
+/// Public keys that may sign.
+#[derive(Debug, Clone)]
+pub struct Keyring {
+    name: String,
+    keys: Vec<SignedPublicKey>,
+}
+
+/// A text that was signed by a key of the keyring.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// Exactly what the signature covers, with `\n` line ends.
+    pub text: String,
+    /// Fingerprint of the primary key, upper-case hexadecimal.
+    pub signer: String,
+    /// When it was signed, in seconds since 1970.
+    pub at: i64,
+}
+
+/// Why a signed text is not trusted. Keys are named by fingerprint; days are UTC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    NoSignature { why: String },
+    UnknownKey { signers: Vec<String>, keyring: String },
+    BadSignature { key: String },
+    WeakHash { key: String, hash: String },
+    WeakKey { key: String, why: String },
+    KeyCannotSign { key: String },
+    KeyRevoked { key: String },
+    KeyExpired { key: String, at: i64, judged: i64 },
+    SignatureExpired { key: String, at: i64 },
+    SignatureFromFuture { key: String, at: i64 },
+}
+
+impl Refusal {
+    /// Stable name of the kind of refusal.
+    pub fn slug(&self) -> &'static str {
+        match self {
+            Refusal::NoSignature { .. } => "no-signature",
+            Refusal::UnknownKey { .. } => "unknown-key",
+            Refusal::BadSignature { .. } => "bad-signature",
+            Refusal::WeakHash { .. } => "weak-hash",
+            Refusal::WeakKey { .. } => "weak-key",
+            Refusal::KeyCannotSign { .. } => "key-cannot-sign",
+            Refusal::KeyRevoked { .. } => "key-revoked",
+            Refusal::KeyExpired { .. } => "key-expired",
+            Refusal::SignatureExpired { .. } => "signature-expired",
+            Refusal::SignatureFromFuture { .. } => "signature-from-future",
+        }
+    }
+
+    /// Of several signatures' refusals, the one that says most is shown.
+    fn rank(&self) -> u8 {
+        match self {
+            Refusal::BadSignature { .. } => 0,
+            Refusal::KeyRevoked { .. } => 1,
+            Refusal::KeyExpired { .. } => 2,
+            Refusal::SignatureExpired { .. } | Refusal::SignatureFromFuture { .. } => 3,
+            Refusal::WeakHash { .. } | Refusal::WeakKey { .. } => 4,
+            Refusal::KeyCannotSign { .. } => 5,
+            Refusal::UnknownKey { .. } => 6,
+            Refusal::NoSignature { .. } => 7,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::NoSignature { why } => write!(f, "there is no signature: {why}")?,
+            Refusal::UnknownKey { signers, keyring } => {
+                write!(f, "signed by {}, which the keyring {keyring} does not have", signers.join(" and "))?;
+            }
+            Refusal::BadSignature { key } => write!(f, "the signature by {key} is not of this text")?,
+            Refusal::WeakHash { key, hash } => write!(f, "the signature by {key} uses the weak hash {hash}")?,
+            Refusal::WeakKey { key, why } => write!(f, "the key {key} is too weak: {why}")?,
+            Refusal::KeyCannotSign { key } => write!(f, "the key {key} is not one for signing")?,
+            Refusal::KeyRevoked { key } => write!(f, "the key {key} has been revoked")?,
+            Refusal::KeyExpired { key, at, judged } => {
+                write!(f, "the key {key} expired on {}, before {}", show_day(*at), show_day(*judged))?;
+            }
+            Refusal::SignatureExpired { key, at } => {
+                write!(f, "the signature by {key} expired on {}", show_day(*at))?;
+            }
+            Refusal::SignatureFromFuture { key, at } => {
+                write!(f, "the signature by {key} is from the future: {}", show_day(*at))?;
+            }
+        }
+        write!(f, " [{}]", self.slug())
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl Keyring {
+    /// Reads a file of public keys, binary or armored.
+    pub fn load(path: &Path) -> Result<Keyring> {
+        let bytes = fs::read(path).with_context(|| format!("reading the keyring {}", path.display()))?;
+        Keyring::parse(&path.display().to_string(), &bytes)
+    }
+
+    /// Packets of unknown kinds or versions are skipped, as other programs do; a keyring without any key that can be
+    /// read is an error. `name` is how messages call it.
+    pub fn parse(name: &str, bytes: &[u8]) -> Result<Keyring> {
+        let mut keys = Vec::new();
+        for block in blocks(bytes).with_context(|| format!("reading the keyring {name}"))? {
+            keys.extend(parse_keys(&block));
+        }
+        ensure!(!keys.is_empty(), "the keyring {name} has no public key that can be read");
+        Ok(Keyring { name: name.to_owned(), keys })
+    }
+
+    /// Fingerprints of the primary keys, in the file's order.
+    pub fn fingerprints(&self) -> Vec<String> {
+        self.keys.iter().map(|key| show_fingerprint(&key.fingerprint())).collect()
+    }
+
+    /// The text of a cleartext-signed message, if a key of this ring signed it. `as_of`, in seconds since 1970, is the
+    /// day to judge keys by in addition to the day of the signature.
+    pub fn verify_cleartext(&self, message: &[u8], as_of: Option<i64>) -> Result<Signed, Refusal> {
+        let no_signature = |why: &str| Refusal::NoSignature { why: why.to_owned() };
+        let message = std::str::from_utf8(message).map_err(|_| no_signature("the file is not UTF-8"))?;
+        if !message.starts_with("-----BEGIN PGP SIGNED MESSAGE-----") {
+            return Err(no_signature("the file does not start with `-----BEGIN PGP SIGNED MESSAGE-----`"));
+        }
+        let (message, _) = CleartextSignedMessage::from_string(message)
+            .map_err(|error| no_signature(&format!("the signed message does not parse: {error}")))?;
+        let text = message.signed_text();
+        let (signer, at) = self.judge(text.as_bytes(), message.signatures(), as_of)?;
+        Ok(Signed { text: text.replace("\r\n", "\n"), signer, at })
+    }
+
+    /// One good signature is enough: a repository signs with its old and its new key at once.
+    fn judge(&self, data: &[u8], signatures: &[Signature], as_of: Option<i64>) -> Result<(String, i64), Refusal> {
+        let mut refusals = Vec::new();
+        let mut strangers = Vec::new();
+        for signature in signatures {
+            let candidates: Vec<Signer> = self.keys.iter().flat_map(|key| signers(key, signature)).collect();
+            if candidates.is_empty() {
+                strangers.push(show_issuer(signature));
+            }
+            for signer in candidates {
+                match signer.judge(data, signature, as_of) {
+                    Ok(at) => return Ok((show_fingerprint(&signer.key.fingerprint()), at)),
+                    Err(refusal) => refusals.push(refusal),
+                }
+            }
+        }
+        if !strangers.is_empty() {
+            refusals.push(Refusal::UnknownKey { signers: strangers, keyring: self.name.clone() });
+        }
+        let none = || Refusal::NoSignature { why: "the signature block is empty".to_owned() };
+        Err(refusals.into_iter().min_by_key(Refusal::rank).unwrap_or_else(none))
+    }
+}
+
+/// The key that a signature names: a primary key, or one of its subkeys.
+struct Signer<'a> {
+    key: &'a SignedPublicKey,
+    subkey: Option<&'a SignedPublicSubKey>,
+}
+
+fn signers<'a>(key: &'a SignedPublicKey, signature: &Signature) -> Vec<Signer<'a>> {
+    let fingerprints = signature.issuer_fingerprint();
+    let named = |candidate: &dyn KeyDetails| match fingerprints.is_empty() {
+        true => signature.issuer_key_id().contains(&&candidate.legacy_key_id()),
+        false => fingerprints.contains(&&candidate.fingerprint()),
+    };
+    let primary = named(&key.primary_key).then_some(Signer { key, subkey: None });
+    let subkeys = key.public_subkeys.iter().filter(|subkey| named(&subkey.key));
+    primary.into_iter().chain(subkeys.map(|subkey| Signer { key, subkey: Some(subkey) })).collect()
+}
+
+impl Signer<'_> {
+    /// When the signature was made, if it counts.
+    fn judge(&self, data: &[u8], signature: &Signature, as_of: Option<i64>) -> Result<i64, Refusal> {
+        let key = || match self.subkey {
+            Some(subkey) => show_fingerprint(&subkey.key.fingerprint()),
+            None => show_fingerprint(&self.key.fingerprint()),
+        };
+        let hash = signature.hash_alg().unwrap_or(HashAlgorithm::None);
+        let strong = [
+            HashAlgorithm::Sha256,
+            HashAlgorithm::Sha384,
+            HashAlgorithm::Sha512,
+            HashAlgorithm::Sha3_256,
+            HashAlgorithm::Sha3_512,
+        ];
+        if !strong.contains(&hash) {
+            return Err(Refusal::WeakHash { key: key(), hash: hash.to_string() });
+        }
+        let verified = match self.subkey {
+            Some(subkey) => signature.verify(&subkey.key, data),
+            None => signature.verify(&self.key.primary_key, data),
+        };
+        let of_text = matches!(signature.typ(), Some(SignatureType::Text | SignatureType::Binary));
+        let (true, Ok(()), Some(made)) = (of_text, verified, signature.created()) else {
+            return Err(Refusal::BadSignature { key: key() });
+        };
+        let made = i64::from(made.as_secs());
+
+        let revoked = || Refusal::KeyRevoked { key: key() };
+        let primary = &self.key.primary_key;
+        if self.key.details.revocation_signatures.iter().any(|revocation| revocation.verify_key(primary).is_ok()) {
+            return Err(revoked());
+        }
+        let cannot_sign = || Refusal::KeyCannotSign { key: key() };
+        let own = newest_self_signature(self.key).ok_or_else(cannot_sign)?;
+        let mut validities = vec![validity(primary, own)];
+        match self.subkey {
+            None => {
+                weakness(primary.public_params()).map_or(Ok(()), |why| Err(Refusal::WeakKey { key: key(), why }))?;
+                may_sign(own).then_some(()).ok_or_else(cannot_sign)?;
+            }
+            Some(subkey) => {
+                for params in [primary.public_params(), subkey.key.public_params()] {
+                    weakness(params).map_or(Ok(()), |why| Err(Refusal::WeakKey { key: key(), why }))?;
+                }
+                let bound = |binding: &&Signature| binding.verify_subkey_binding(primary, &subkey.key).is_ok();
+                let valid = || subkey.signatures.iter().filter(bound);
+                if valid().any(|signature| signature.typ() == Some(SignatureType::SubkeyRevocation)) {
+                    return Err(revoked());
+                }
+                let bindings = valid().filter(|signature| signature.typ() == Some(SignatureType::SubkeyBinding));
+                let binding = bindings.max_by_key(|binding| binding.created()).ok_or_else(cannot_sign)?;
+                // The subkey's own signature that it belongs to this key: else anybody could claim it.
+                let back = binding.embedded_signature();
+                let claimed = back.is_some_and(|back| back.verify_primary_key_binding(&subkey.key, primary).is_ok());
+                (claimed && may_sign(binding)).then_some(()).ok_or_else(cannot_sign)?;
+                validities.push(validity(&subkey.key, binding));
+            }
+        }
+        let days = [Some(made), as_of];
+        for judged in days.into_iter().flatten() {
+            for (from, until) in &validities {
+                if judged < *from - CLOCK_TOLERANCE {
+                    return Err(Refusal::SignatureFromFuture { key: key(), at: *from });
+                }
+                if let Some(at) = until.filter(|until| *until <= judged) {
+                    return Err(Refusal::KeyExpired { key: key(), at, judged });
+                }
+            }
+        }
+        if let Some(as_of) = as_of {
+            let lasts = signature.signature_expiration_time().map_or(0, |time| i64::from(time.as_secs()));
+            if lasts > 0 && made + lasts <= as_of {
+                return Err(Refusal::SignatureExpired { key: key(), at: made + lasts });
+            }
+            if made > as_of + CLOCK_TOLERANCE {
+                return Err(Refusal::SignatureFromFuture { key: key(), at: made });
+            }
+        }
+        Ok(made)
+    }
+}
+
+/// The signature in which the key last described itself: of a user id that is not revoked, or of the key as a whole.
+fn newest_self_signature(key: &SignedPublicKey) -> Option<&Signature> {
+    let primary = &key.primary_key;
+    let direct = key.details.direct_signatures.iter().filter(|signature| signature.verify_key(primary).is_ok());
+    let of_users = key.details.users.iter().filter_map(|user| {
+        let own = |signature: &&Signature| signature.verify_certification(primary, Tag::UserId, &user.id).is_ok();
+        let newest = user.signatures.iter().filter(own).max_by_key(|signature| signature.created())?;
+        (newest.typ() != Some(SignatureType::CertRevocation)).then_some(newest)
+    });
+    direct.chain(of_users).max_by_key(|signature| signature.created())
+}
+
+/// From when and until when a key is valid, as a self-signature or a binding says; seconds since 1970.
+fn validity(key: &impl KeyDetails, statement: &Signature) -> (i64, Option<i64>) {
+    let from = i64::from(key.created_at().as_secs());
+    let lasts = statement.key_expiration_time().map(|time| i64::from(time.as_secs()));
+    (from, lasts.filter(|seconds| *seconds > 0).map(|seconds| from + seconds))
+}
+
+/// Keys from before key flags existed have none and may sign.
+fn may_sign(statement: &Signature) -> bool {
+    let has_flags = statement.config().is_some_and(|config| {
+        config.hashed_subpackets().any(|subpacket| matches!(subpacket.data, SubpacketData::KeyFlags(_)))
+    });
+    !has_flags || statement.key_flags().sign()
+}
+
+fn weakness(params: &PublicParams) -> Option<String> {
+    match params {
+        PublicParams::RSA(_) => {
+            // The first number of the parameters is the modulus; numbers start with their length in bits.
+            let bytes = params.to_bytes().unwrap_or_default();
+            let bits = bytes.first_chunk().map_or(0, |bits| u16::from_be_bytes(*bits));
+            (bits < RSA_BITS_MIN).then(|| format!("RSA with {bits} bits"))
+        }
+        PublicParams::ECDSA(_) | PublicParams::EdDSALegacy(_) | PublicParams::Ed25519(_) | PublicParams::Ed448(_) => {
+            None
+        }
+        PublicParams::DSA(_) => Some("DSA".to_owned()),
+        _ => Some("its algorithm is not one for signing".to_owned()),
+    }
+}
+
+/// The binary keyrings in a file: the file itself, or what its armored blocks hold.
+fn blocks(bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
+    const BEGIN: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
+    // The first byte of a binary packet has its top bit set, so a binary keyring is no ASCII.
+    let Some(text) = std::str::from_utf8(bytes).ok().filter(|text| text.contains(BEGIN)) else {
+        return Ok(vec![bytes.to_vec()]);
+    };
+    let mut blocks = Vec::new();
+    for (index, block) in text.split(BEGIN).skip(1).enumerate() {
+        let block = format!("{BEGIN}{block}");
+        let mut armor = Dearmor::new(BufReader::new(block.as_bytes()));
+        let mut bytes = Vec::new();
+        armor.read_to_end(&mut bytes).with_context(|| format!("reading armored block {}", index + 1))?;
+        ensure!(armor.typ == Some(BlockType::PublicKey), "armored block {} has no public keys", index + 1);
+        blocks.push(bytes);
+    }
+    Ok(blocks)
+}
+
+/// Keys from packets. One that does not parse takes the signatures over it along.
+fn parse_keys(bytes: &[u8]) -> Vec<SignedPublicKey> {
+    let mut groups: Vec<Vec<Packet>> = Vec::new();
+    let mut skipping = true;
+    let mut parser = PacketParser::new(bytes);
+    // What follows a broken packet header cannot be found.
+    while let Some(Ok(mut body)) = parser.next_ref() {
+        let header = body.packet_header();
+        let mut bytes = Vec::new();
+        if body.read_to_end(&mut bytes).is_err() {
+            break;
+        }
+        let packet = Packet::from_reader(header, bytes.as_slice()).ok();
+        match (header.tag(), packet) {
+            (Tag::PublicKey, packet) => {
+                // Without its primary key, what follows belongs to nothing.
+                groups.push(packet.into_iter().collect());
+                skipping = false;
+            }
+            (Tag::Signature, Some(packet)) if !skipping => {
+                groups.last_mut().into_iter().for_each(|group| group.push(packet.clone()))
+            }
+            (Tag::Signature, _) => {}
+            (Tag::UserId | Tag::UserAttribute | Tag::PublicSubkey, Some(packet)) => {
+                skipping = false;
+                groups.last_mut().into_iter().for_each(|group| group.push(packet.clone()));
+            }
+            _ => skipping = true,
+        }
+    }
+    let whole = |group: &Vec<Packet>| matches!(group.first(), Some(Packet::PublicKey(_)));
+    groups.retain(whole);
+    let keys =
+        groups.into_iter().map(|group| SignedPublicKey::from_packets(group.into_iter().map(Ok).peekable()).next());
+    keys.flatten().filter_map(|key| key.ok()).collect()
+}
+
+fn show_issuer(signature: &Signature) -> String {
+    if let Some(fingerprint) = signature.issuer_fingerprint().first() {
+        return show_fingerprint(fingerprint);
+    }
+    match signature.issuer_key_id().first() {
+        Some(id) => id.to_string().to_uppercase(),
+        None => "an unnamed key".to_owned(),
+    }
+}
+
+fn show_fingerprint(fingerprint: &Fingerprint) -> String {
+    fingerprint.as_bytes().iter().map(|byte| format!("{byte:02X}")).collect()
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
