@@ -5,7 +5,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
@@ -134,7 +134,7 @@ fn number_in(path: &Path) -> Result<u64> {
 /// How long to wait for disks, how often to look, how often to say so.
 const DEADLINE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(100);
-const SAY_EACH: u32 = 50;
+const SAY_EACH: Duration = Duration::from_secs(5);
 
 /// Waits for the disk that the root hash names.
 ///
@@ -142,7 +142,9 @@ const SAY_EACH: u32 = 50;
 /// None within [`DEADLINE`]: the message says what was seen instead. Two: both are named, because booting one of two
 /// clones would depend on which disk the firmware shows first.
 pub fn wait_for_root(root_hash: &RootHash) -> Result<RootDisk> {
-    let mut attempts = 0;
+    // By the clock, not by attempts: opening an empty drive can take a second.
+    let started = Instant::now();
+    let mut next_word = SAY_EACH;
     let mut found_before = false;
     loop {
         let (mut found, notes) = scan(root_hash)?;
@@ -156,7 +158,7 @@ pub fn wait_for_root(root_hash: &RootHash) -> Result<RootDisk> {
         {
             return settle(root);
         }
-        if attempts >= DEADLINE.as_millis().div_ceil(PAUSE.as_millis()) {
+        if started.elapsed() >= DEADLINE {
             let (root, verity) = root_hash.partition_guids();
             bail!(
                 "no disk has the partitions {} and {} within {} s; seen: {}",
@@ -166,8 +168,8 @@ pub fn wait_for_root(root_hash: &RootHash) -> Result<RootDisk> {
                 if notes.is_empty() { "no disk at all".to_owned() } else { notes.join("; ") }
             );
         }
-        attempts += 1;
-        if attempts % u128::from(SAY_EACH) == 0 {
+        if started.elapsed() >= next_word {
+            next_word += SAY_EACH;
             let seen = if notes.is_empty() { "no disk yet".to_owned() } else { notes.join("; ") };
             console::say(&format!("waiting for the disk with the root {root_hash}: {seen}"));
         }

@@ -12,19 +12,28 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 
+pub mod base64;
 pub mod cmdline;
+pub mod config;
 pub mod console;
 pub mod copy;
 pub mod disk;
 pub mod durable;
 pub mod gpt;
 pub mod initrd;
+pub mod network;
+pub mod nocloud;
 pub mod run;
+pub mod seed;
+pub mod ssh_key;
 pub mod status;
 pub mod sys;
+pub mod units;
 pub mod var;
 pub mod verity;
+pub mod volume;
 pub mod writable;
+pub mod yaml;
 
 /// Where the initrd mounts the root.
 const SYSROOT: &str = "/sysroot";

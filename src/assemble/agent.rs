@@ -33,6 +33,10 @@ pub(crate) fn install(root: &mut Root) -> anyhow::Result<()> {
     let mut writable: Vec<&str> = WRITABLE.to_vec();
     writable.extend(recipe.writable.iter().map(String::as_str));
     writable.sort_unstable();
+    // One mount for each; what lies in another one of them is writable already.
+    let all = writable.clone();
+    let inside = |path: &str, outer: &str| path.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'));
+    writable.retain(|path| !all.iter().any(|outer| inside(path, outer)));
     writable.dedup();
     let kernel = root.kernel.as_ref().map(|kernel| kernel.release.clone());
     let info = serde_json::json!({

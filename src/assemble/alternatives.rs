@@ -29,7 +29,10 @@ pub(crate) fn link(root: &mut Root) -> anyhow::Result<()> {
                 put_link(root, &slave.link, &slave.name, &slave.target)?;
             }
         }
-        root.file(&format!("{STATE}/{name}"), 0o644, state(&choices))?;
+        // The tool belongs to dpkg, which most nodes leave out.
+        if root.package("dpkg").is_some() {
+            root.file(&format!("{STATE}/{name}"), 0o644, state(&choices))?;
+        }
     }
     Ok(())
 }

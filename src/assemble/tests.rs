@@ -1,1 +1,364 @@
+//! Small roots made of hand-made packages; and, where a directory of real debs is given, a whole node.
 
+use std::path::Path;
+
+use super::*;
+use crate::diag::{Location, Source};
+use crate::package::{FileEntry, FileKind, Owner, PackageId, Script};
+use crate::recipe::{AcceptedScript, Overlay};
+use crate::repo::store::Store;
+use crate::tree::{Content, Kind, Tree, TreePath};
+
+const RECIPE: &str = "\
+nodesmith: 1
+name: test
+version: \"1\"
+arch: x86_64
+repositories: {debian: {apt: {mirror: host, suite: trixie, keyring: /k.gpg}}}
+kernel: {package: linux-image-x, line: \"6.12\"}
+packages: [base-files, e2fsprogs]
+";
+
+pub(super) struct World {
+    directory: tempfile::TempDir,
+    store: Store,
+    pub(super) recipe: Recipe,
+    packages: Vec<Package>,
+    agent: AgentFiles,
+}
+
+impl World {
+    /// A world whose packages are a base and a kernel.
+    pub(super) fn new() -> World {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&directory.path().join("store")).unwrap();
+        let path = directory.path().join("recipe.yaml");
+        let keyring = directory.path().join("k.gpg");
+        std::fs::write(&keyring, "").unwrap();
+        std::fs::write(&path, RECIPE.replace("/k.gpg", &keyring.display().to_string())).unwrap();
+        let recipe = recipe(&path);
+        let agent = AgentFiles {
+            program: Content::inline("agent"),
+            units: vec![("nodeinit.service".into(), "[Install]\nWantedBy=multi-user.target\n".into())],
+        };
+        let mut world = World { directory, store, recipe, packages: Vec::new(), agent };
+        world.package("base-files", &[("/usr/bin/", ""), ("/var/lib/base/", ""), ("/etc/base.conf", "base\n")]);
+        world.package("linux-image-x", &[("/boot/vmlinuz-6.12", "kernel"), ("/boot/config-6.12", "CONFIG_X=y\n")]);
+        world
+    }
+
+    /// Adds a package; paths that end with a slash are directories.
+    pub(super) fn package(&mut self, name: &str, files: &[(&str, &str)]) -> &mut Package {
+        let entry = |(path, text): &(&str, &str)| FileEntry {
+            path: TreePath::parse(path).unwrap(),
+            kind: if path.ends_with('/') {
+                FileKind::Directory
+            } else {
+                FileKind::File { digest: self.store.put(text.as_bytes()).unwrap(), size: text.len() as u64 }
+            },
+            mode: if path.ends_with('/') { 0o755 } else { 0o644 },
+            user: Owner { name: "root".into(), id: 0 },
+            group: Owner { name: "root".into(), id: 0 },
+            mtime: 7,
+            xattrs: Default::default(),
+        };
+        let package = Package {
+            id: PackageId { name: name.into(), version: "1.0".into(), arch: "amd64".into() },
+            control: vec![],
+            files: files.iter().map(entry).collect(),
+            scripts: vec![],
+            members: Default::default(),
+        };
+        self.packages.push(package);
+        self.packages.last_mut().unwrap()
+    }
+
+    fn assemble(&self) -> anyhow::Result<Assembled> {
+        let base_directory = self.directory.path();
+        let World { store, recipe, packages, agent, .. } = self;
+        assemble(&Inputs { recipe, packages, contents: store, base_directory, agent })
+    }
+
+    fn text(&self, tree: &Tree, path: &str) -> String {
+        let Some(Kind::File(content)) = tree.get(&TreePath::parse(path).unwrap()).map(|inode| &inode.kind) else {
+            panic!("no file {path}");
+        };
+        String::from_utf8(content.read(&self.store).unwrap()).unwrap()
+    }
+}
+
+fn recipe(path: &Path) -> Recipe {
+    let value = crate::recipe::load::load(path).unwrap();
+    let day = chrono::NaiveDate::from_ymd_opt(2026, 11, 1).unwrap();
+    crate::recipe::check::check(&value, day).map_err(|mistakes| mistakes.to_string()).unwrap()
+}
+
+fn link(tree: &Tree, path: &str) -> Option<String> {
+    match &tree.get(&TreePath::parse(path).unwrap())?.kind {
+        Kind::Symlink(target) => Some(String::from_utf8(target.clone()).unwrap()),
+        _ => None,
+    }
+}
+
+fn location() -> Location {
+    Location::new(&Source::new("r.yaml", "x"), 0..1)
+}
+
+fn mistakes(result: anyhow::Result<Assembled>) -> String {
+    result.unwrap_err().downcast_ref::<crate::diag::Diagnostics>().unwrap().to_string()
+}
+
+#[test]
+fn a_root_has_merged_directories_empty_identity_and_var_as_a_template() {
+    let mut world = World::new();
+    world.package("tool", &[("/bin/tool", "#!tool"), ("/sbin/admin", "#!admin"), ("/var/cache/tool/", "")]);
+    let Assembled { tree, kernel, .. } = world.assemble().unwrap();
+    assert_eq!(link(&tree, "/bin").as_deref(), Some("usr/bin"));
+    assert_eq!(world.text(&tree, "/usr/bin/tool"), "#!tool");
+    assert_eq!(world.text(&tree, "/usr/sbin/admin"), "#!admin");
+    assert_eq!(world.text(&tree, "/etc/machine-id"), "");
+    assert!(world.text(&tree, "/etc/shadow").lines().all(|line| line.contains(":!*:") || line.contains(":*:")));
+    let exists = |path: &str| tree.get(&TreePath::parse(path).unwrap()).is_some();
+    assert!(exists("/usr/share/factory/var/cache/tool") && exists("/var/tmp") && !exists("/var/cache/tool"));
+    assert_eq!((kernel.release.as_str(), kernel.config.as_str()), ("6.12", "CONFIG_X=y\n"));
+    assert!(!exists("/boot/vmlinuz-6.12"));
+    assert_eq!(
+        link(&tree, "/etc/systemd/system/default.target").as_deref(),
+        Some("/usr/lib/systemd/system/multi-user.target")
+    );
+    let unit = link(&tree, "/etc/systemd/system/multi-user.target.wants/nodeinit.service");
+    assert_eq!(unit.as_deref(), Some("/usr/lib/systemd/system/nodeinit.service"));
+    assert_eq!(tree.get(&TreePath::parse("/etc/shadow").unwrap()).unwrap().gid, 42);
+}
+
+#[test]
+fn the_order_of_the_packages_does_not_matter() {
+    let mut world = World::new();
+    world.package("one", &[("/usr/lib/sysusers.d/one.conf", "u one -\n"), ("/opt/x/", "")]);
+    world.package("two", &[("/usr/lib/sysusers.d/two.conf", "g two 42\nu three -\n"), ("/opt/x/", "")]);
+    let first = crate::tree::dump::dump(&world.assemble().unwrap().tree);
+    world.packages.reverse();
+    assert_eq!(first, crate::tree::dump::dump(&world.assemble().unwrap().tree));
+}
+
+#[test]
+fn one_path_from_two_packages_is_a_mistake_that_names_both() {
+    let mut world = World::new();
+    world.package("one", &[("/usr/bin/x", "1")]);
+    world.package("two", &[("/bin/x", "2")]);
+    let text = mistakes(world.assemble());
+    assert!(text.starts_with("`/usr/bin/x` is in one 1.0 and in two 1.0 [file-conflict]"), "{text}");
+    let two = world.packages.last_mut().unwrap();
+    two.control.push(("Replaces".into(), "one (<< 2)".into()));
+    let tree = world.assemble().unwrap().tree;
+    assert_eq!(world.text(&tree, "/usr/bin/x"), "2");
+}
+
+#[test]
+fn an_owner_whom_nobody_makes_is_a_mistake_not_root() {
+    let mut world = World::new();
+    world.package("one", &[("/usr/bin/x", "1")]).files[0].group.name = "stranger".into();
+    assert!(mistakes(world.assemble()).contains("`/usr/bin/x` of one 1.0 belongs to `stranger`"));
+    world.package("two", &[("/usr/lib/sysusers.d/s.conf", "g stranger -\n")]);
+    let tree = world.assemble().unwrap().tree;
+    assert!(tree.get(&TreePath::parse("/usr/bin/x").unwrap()).unwrap().gid >= 300);
+}
+
+#[test]
+fn units_are_enabled_disabled_and_masked_and_unknown_ones_named() {
+    let mut world = World::new();
+    let install = "[Install]\nWantedBy=multi-user.target\nAlias=other.service\nAlso=b.socket\n";
+    world.package(
+        "a",
+        &[
+            ("/usr/lib/systemd/system/a.service", install),
+            ("/usr/lib/systemd/system/b.socket", "[Install]\nWantedBy=sockets.target\n"),
+            ("/usr/lib/systemd/system/t@.service", "[Install]\nWantedBy=x.target\nDefaultInstance=one\n"),
+        ],
+    );
+    let named = |name: &str| crate::recipe::Located { value: name.to_owned(), location: location() };
+    world.recipe.services.enable = vec![named("a"), named("t@.service")];
+    world.recipe.services.mask = vec![named("firewalld")];
+    let tree = world.assemble().unwrap().tree;
+    let etc = |path: &str| link(&tree, &format!("/etc/systemd/system/{path}"));
+    assert_eq!(etc("multi-user.target.wants/a.service").as_deref(), Some("/usr/lib/systemd/system/a.service"));
+    assert_eq!(etc("other.service").as_deref(), Some("/usr/lib/systemd/system/a.service"));
+    assert!(etc("sockets.target.wants/b.socket").is_some());
+    assert_eq!(etc("x.target.wants/t@one.service").as_deref(), Some("/usr/lib/systemd/system/t@.service"));
+    assert_eq!(etc("firewalld.service").as_deref(), Some("/dev/null"));
+    world.recipe.services.disable = vec![named("a")];
+    let tree = world.assemble().unwrap().tree;
+    assert_eq!(link(&tree, "/etc/systemd/system/multi-user.target.wants/a.service"), None);
+    assert_eq!(link(&tree, "/etc/systemd/system/other.service"), None);
+    world.recipe.services.enable = vec![named("aa")];
+    let text = mistakes(world.assemble());
+    assert!(text.contains("r.yaml:1:1: no package or overlay brings the unit `aa.service`"), "{text}");
+    assert!(text.contains("`a.service`"), "{text}");
+}
+
+#[test]
+fn overlays_replace_files_and_take_attributes_from_their_manifest() {
+    let mut world = World::new();
+    let overlay = world.directory.path().join("over");
+    std::fs::create_dir_all(overlay.join("bin")).unwrap();
+    std::fs::create_dir_all(overlay.join("etc")).unwrap();
+    std::fs::write(overlay.join("bin/mine"), "#!").unwrap();
+    std::fs::write(overlay.join("etc/base.conf"), "overlaid\n").unwrap();
+    std::os::unix::fs::symlink("base.conf", overlay.join("etc/link")).unwrap();
+    std::fs::write(world.directory.path().join("over.manifest.yaml"), "/etc/base.conf: {mode: \"0600\"}\n").unwrap();
+    world.recipe.overlays = vec![Overlay { directory: "over".into(), name: "over".into(), location: location() }];
+    let tree = world.assemble().unwrap().tree;
+    assert_eq!(world.text(&tree, "/etc/base.conf"), "overlaid\n");
+    let inode = tree.get(&TreePath::parse("/etc/base.conf").unwrap()).unwrap();
+    assert_eq!((inode.mode, &*inode.origin), (0o600, "overlay over"));
+    assert_eq!(world.text(&tree, "/usr/bin/mine"), "#!");
+    assert_eq!(link(&tree, "/etc/link").as_deref(), Some("base.conf"));
+    std::fs::write(world.directory.path().join("over.manifest.yaml"), "/nowhere: {}\n").unwrap();
+    assert!(mistakes(world.assemble()).contains("names `/nowhere`"));
+}
+
+#[test]
+fn scripts_leave_their_effects_in_the_tree() {
+    let mut world = World::new();
+    let package = world.package(
+        "awk",
+        &[("/usr/bin/mawk", "awk"), ("/usr/lib/systemd/system/a.timer", "[Install]\nWantedBy=timers.target\n")],
+    );
+    let text = "#!/bin/sh\nset -e\n# Automatically added by dh_installalternatives/13\n\
+                update-alternatives --install /usr/bin/awk awk /usr/bin/mawk 5\n# End automatically added section\n\
+                # Automatically added by dh_installsystemd/13\ndeb-systemd-helper enable 'a.timer' >/dev/null\n\
+                # End automatically added section\n";
+    package.scripts.push(Script { name: "postinst".into(), text: text.into() });
+    let Assembled { tree, scripts, .. } = world.assemble().unwrap();
+    assert_eq!(link(&tree, "/usr/bin/awk").as_deref(), Some("/etc/alternatives/awk"));
+    assert_eq!(link(&tree, "/etc/alternatives/awk").as_deref(), Some("/usr/bin/mawk"));
+    assert!(link(&tree, "/etc/systemd/system/timers.target.wants/a.timer").is_some());
+    assert_eq!(scripts[0].outcome.to_string(), "alternative awk → /usr/bin/mawk, enable a.timer");
+}
+
+#[test]
+fn an_unknown_script_stops_the_assembly_unless_it_is_accepted() {
+    let mut world = World::new();
+    let script = Script { name: "postinst".into(), text: b"curl | sh\n".to_vec() };
+    world.package("bad", &[]).scripts.push(script);
+    assert!(mistakes(world.assemble()).contains("`curl | sh` [unknown-script]"));
+    world.recipe.accept_scripts = vec![AcceptedScript {
+        package: "bad".into(),
+        script: "postinst".into(),
+        reason: "read".into(),
+        location: location(),
+    }];
+    assert!(world.assemble().is_ok());
+}
+
+#[test]
+fn containerd_gets_the_schema_of_its_version() {
+    let mut world = World::new();
+    world.recipe.runtime = Some(crate::recipe::Containerd {
+        systemd_cgroup: true,
+        sandbox_image: "registry.k8s.io/pause:3.10".into(),
+        mirrors: [("docker.io".to_owned(), vec!["https://mirror.example".to_owned()])].into(),
+        location: location(),
+    });
+    assert!(mistakes(world.assemble()).contains("no package brings containerd"));
+    world.package("containerd", &[("/usr/lib/cni/bridge", "")]).id.version = "1.7.24~ds1-6".into();
+    let tree = world.assemble().unwrap().tree;
+    assert!(world.text(&tree, "/etc/containerd/config.toml").starts_with("version = 2\n"));
+    assert!(world.text(&tree, "/etc/containerd/certs.d/docker.io/hosts.toml").contains("https://mirror.example"));
+    assert_eq!(link(&tree, "/opt/cni/bin/bridge").as_deref(), Some("/usr/lib/cni/bridge"));
+    world.packages.last_mut().unwrap().id.version = "1:2.1.4-1".into();
+    let tree = world.assemble().unwrap().tree;
+    assert!(world.text(&tree, "/etc/containerd/config.toml").starts_with("version = 3\n"));
+}
+
+#[test]
+fn people_get_a_home_and_their_keys_and_no_password() {
+    let mut world = World::new();
+    world.recipe.users = vec![crate::recipe::User {
+        name: "ops".into(),
+        uid: None,
+        groups: vec!["shadow".into()],
+        shell: "/bin/sh".into(),
+        home: "/home/ops".into(),
+        ssh_authorized_keys: vec!["ssh-ed25519 AAAA ops".into()],
+        location: location(),
+    }];
+    let tree = world.assemble().unwrap().tree;
+    assert_eq!(world.text(&tree, "/home/ops/.ssh/authorized_keys"), "ssh-ed25519 AAAA ops\n");
+    let home = tree.get(&TreePath::parse("/home/ops").unwrap()).unwrap();
+    assert_eq!((home.uid, home.gid, home.mode), (1000, 1000, 0o700));
+    assert!(world.text(&tree, "/etc/shadow").contains("\nops:*:"));
+    assert!(world.text(&tree, "/etc/group").contains("shadow:x:42:ops\n"));
+    world.recipe.users[0].groups = vec!["shade".into()];
+    assert!(mistakes(world.assemble()).contains("nearest groups of this image: `shadow`"));
+}
+
+/// A whole node from the debs of a directory, by the recipe at `recipes/quickstart.yaml`. Not a test of its own
+/// right: `cargo test assemble::tests::real -- --nocapture` with the variable set shows what came of it.
+#[test]
+fn real_packages_make_a_root() {
+    let Some(debs) = std::env::var_os("NODESMITH_TEST_DEBS") else {
+        println!("skipped: NODESMITH_TEST_DEBS names no directory of debs");
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let keep = std::env::var_os("NODESMITH_TEST_STORE").map(std::path::PathBuf::from);
+    let store = Store::open(&keep.unwrap_or_else(|| directory.path().join("store"))).unwrap();
+    let mut paths: Vec<_> = std::fs::read_dir(debs).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "deb"));
+    paths.sort();
+    let packages: Vec<Package> = paths
+        .iter()
+        .map(|path| {
+            let bytes = std::fs::read(path).unwrap();
+            let digest = store.put(&bytes).unwrap();
+            crate::package::deb::load(&store, &digest, &path.display().to_string()).unwrap()
+        })
+        .collect();
+    let recipe = recipe(Path::new("recipes/quickstart.yaml"));
+    let agent = AgentFiles { program: Content::inline("agent"), units: vec![] };
+    let inputs = Inputs {
+        recipe: &recipe,
+        packages: &packages,
+        contents: &store,
+        base_directory: Path::new("recipes"),
+        agent: &agent,
+    };
+    let assembled = match assemble(&inputs) {
+        Ok(assembled) => assembled,
+        Err(error) => panic!("{error:?}"),
+    };
+    let out = directory.path().join("dump");
+    std::fs::write(&out, crate::tree::dump::dump(&assembled.tree)).unwrap();
+    for account in &assembled.scripts {
+        println!("{} {}: {}", account.package, account.script, account.outcome);
+    }
+    let (mut count, mut bytes) = (0, 0);
+    for (_, _, inode) in assembled.tree.iter() {
+        count += 1;
+        bytes += if let Kind::File(content) = &inode.kind { content.size() } else { 0 };
+    }
+    println!("{count} paths, {bytes} bytes, kernel {}", assembled.kernel.release);
+    if let Some(copy) = std::env::var_os("NODESMITH_TEST_OUT") {
+        write_out(&assembled.tree, &store, Path::new(&copy));
+    }
+}
+
+/// The tree on disk, owners left out, for other people's tools to look at.
+fn write_out(tree: &Tree, store: &Store, out: &Path) {
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    for (path, _, inode) in tree.iter() {
+        let at = out.join(std::ffi::OsStr::from_bytes(path.as_bytes()).to_str().unwrap().trim_start_matches('/'));
+        match &inode.kind {
+            Kind::Directory => std::fs::create_dir_all(&at).unwrap(),
+            Kind::Symlink(target) => symlink(std::ffi::OsStr::from_bytes(target), &at).unwrap(),
+            Kind::File(content) => {
+                std::fs::write(&at, content.read(store).unwrap()).unwrap();
+                std::fs::set_permissions(&at, std::fs::Permissions::from_mode(u32::from(inode.mode))).unwrap();
+            }
+            _ => {}
+        }
+    }
+    std::fs::write(out.join("../tree.dump"), crate::tree::dump::dump(tree)).unwrap();
+}

@@ -1,1 +1,313 @@
-//! placeholder
+//! Small ISO 9660 images (ECMA-119) with Joliet names: metadata seeds for platforms that take only CD-ROMs.
+//!
+//! Takes a label, a time and files for the root directory (there are no others); gives the image. Readers find the
+//! names as they are through Joliet, and `META_DAT`-like ones without it. Oracles: `isoinfo`, `blkid`, Linux.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::calendar::Civil;
+
+const SECTOR: usize = 2048;
+/// Sectors before the first volume descriptor.
+const SYSTEM_AREA: usize = 16;
+/// Escape sequence of Joliet with UCS-2 level 3, in the supplementary descriptor.
+const JOLIET: &[u8] = b"%/E";
+/// Characters in a volume label: what Joliet has room for.
+const LABEL_MAX: usize = 16;
+/// Characters in a Joliet name.
+const NAME_MAX: usize = 64;
+/// Sectors of the parts before the directories: system area, three descriptors, two pairs of path tables.
+const DIRECTORIES: usize = SYSTEM_AREA + 3 + 4;
+
+/// Why there is no image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IsoError {
+    BadLabel(String),
+    BadName(String),
+    TooLarge,
+}
+
+impl fmt::Display for IsoError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            IsoError::BadLabel(label) => {
+                write!(f, "`{label}` is no label: it needs 1 to {LABEL_MAX} letters, digits, `-` or `_`")
+            }
+            IsoError::BadName(name) => write!(
+                f,
+                "`{name}` cannot be on a CD image: it needs 1 to {NAME_MAX} ASCII characters without `*/:;?\\`, once"
+            ),
+            IsoError::TooLarge => f.write_str("the files are too large for a CD image"),
+        }
+    }
+}
+
+impl std::error::Error for IsoError {}
+
+/// One of the two directories: the same files under the names of one character set.
+struct Directory {
+    /// Identifiers with version, as bytes, with the index of the file; sorted by identifier.
+    records: Vec<(Vec<u8>, usize)>,
+    sector: usize,
+    sectors: usize,
+}
+
+/// The image, whole sectors of 2048 bytes.
+pub fn write(label: &str, epoch: i64, files: &[(&str, &[u8])]) -> Result<Vec<u8>, IsoError> {
+    let good = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_');
+    if label.is_empty() || label.len() > LABEL_MAX || !label.chars().all(good) {
+        return Err(IsoError::BadLabel(label.to_owned()));
+    }
+    let (mut short_names, mut names) = (BTreeSet::new(), BTreeSet::new());
+    let (mut plain, mut joliet) = (Vec::new(), Vec::new());
+    for (index, (name, _)) in files.iter().enumerate() {
+        let bad = |character: char| {
+            !(character.is_ascii_graphic() || character == ' ')
+                || matches!(character, '*' | '/' | ':' | ';' | '?' | '\\')
+        };
+        let dots = *name == "." || *name == "..";
+        if name.is_empty() || name.len() > NAME_MAX || dots || name.contains(bad) || !names.insert(name) {
+            return Err(IsoError::BadName((*name).to_owned()));
+        }
+        plain.push((short_name(name, &mut short_names).into_bytes(), index));
+        joliet.push((ucs2(&format!("{name};1")), index));
+    }
+    let directory = |mut records: Vec<(Vec<u8>, usize)>, sector| {
+        records.sort();
+        // Sizes do not depend on where the files are.
+        let sectors = directory_bytes(&records, (sector, 0), &|_| (0, 0), Civil::of(0)).len() / SECTOR;
+        Directory { records, sector, sectors }
+    };
+    let plain = directory(plain, DIRECTORIES);
+    let joliet = directory(joliet, DIRECTORIES + plain.sectors);
+
+    let mut places = Vec::new();
+    let mut next = joliet.sector + joliet.sectors;
+    for (_, bytes) in files {
+        places.push((next, bytes.len()));
+        next += bytes.len().div_ceil(SECTOR);
+    }
+    u32::try_from(next).ok().filter(|sectors| *sectors < 1 << 20).ok_or(IsoError::TooLarge)?;
+
+    let date = Civil::of(epoch);
+    let mut image = vec![0; SYSTEM_AREA * SECTOR];
+    for (directory, is_joliet) in [(&plain, false), (&joliet, true)] {
+        image.extend(descriptor(label, directory, is_joliet, next, date));
+    }
+    let mut end = vec![255];
+    end.extend(b"CD001\x01");
+    image.extend(sectors_of(end));
+    for directory in [&plain, &joliet] {
+        image.extend(sectors_of(path_table(directory.sector, u32::to_le_bytes, u16::to_le_bytes)));
+        image.extend(sectors_of(path_table(directory.sector, u32::to_be_bytes, u16::to_be_bytes)));
+    }
+    for directory in [&plain, &joliet] {
+        let own = (directory.sector, directory.sectors * SECTOR);
+        image.extend(directory_bytes(&directory.records, own, &|index| places[index], date));
+    }
+    for (_, bytes) in files {
+        image.extend(sectors_of(bytes.to_vec()));
+    }
+    Ok(image)
+}
+
+/// `META_DAT.;1`: eight and three characters of the basic set; the number of a file where two would be the same.
+fn short_name(name: &str, taken: &mut BTreeSet<String>) -> String {
+    let (base, extension) = name.rsplit_once('.').unwrap_or((name, ""));
+    let keep = |text: &str, length: usize| -> String {
+        let basic =
+            |character: char| if character.is_ascii_alphanumeric() { character.to_ascii_uppercase() } else { '_' };
+        text.chars().take(length).map(basic).collect()
+    };
+    let (base, extension) = (keep(base, 8), keep(extension, 3));
+    let numbered = (1..).map(|number: u32| {
+        let digits = number.to_string();
+        format!("{}{digits}.{extension};1", &base[..base.len().min(8_usize.saturating_sub(digits.len()))])
+    });
+    let mut names = std::iter::once(format!("{base}.{extension};1")).chain(numbered);
+    let free = names.find(|name| taken.insert(name.clone()));
+    free.expect("there are more numbers than files")
+}
+
+fn ucs2(text: &str) -> Vec<u8> {
+    text.encode_utf16().flat_map(u16::to_be_bytes).collect()
+}
+
+/// Pads to whole sectors.
+fn sectors_of(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.resize(bytes.len().next_multiple_of(SECTOR), 0);
+    bytes
+}
+
+/// A number in both byte orders, as most fields are.
+fn both32(value: usize) -> [u8; 8] {
+    let value = u32::try_from(value).expect("an image has less than 2 GiB");
+    let (little, big) = (value.to_le_bytes(), value.to_be_bytes());
+    std::array::from_fn(|index| if index < 4 { little[index] } else { big[index - 4] })
+}
+
+fn both16(value: u16) -> [u8; 4] {
+    let (little, big) = (value.to_le_bytes(), value.to_be_bytes());
+    [little[0], little[1], big[0], big[1]]
+}
+
+/// ECMA-119 9.1.
+fn record(identifier: &[u8], (sector, length): (usize, usize), is_directory: bool, date: Civil) -> Vec<u8> {
+    let size = (33 + identifier.len()).next_multiple_of(2);
+    let mut record = vec![u8::try_from(size).expect("names have at most 66 characters"), 0];
+    record.extend(both32(sector));
+    record.extend(both32(length));
+    let year = u8::try_from((date.year - 1900).clamp(0, 255)).expect("clamped");
+    record.extend([year, date.month, date.day, date.hour, date.minute, date.second, 0]);
+    record.extend([if is_directory { 2 } else { 0 }, 0, 0]);
+    record.extend(both16(1));
+    record.push(u8::try_from(identifier.len()).expect("names have at most 66 characters"));
+    record.extend(identifier);
+    record.resize(size, 0);
+    record
+}
+
+/// The records of a directory: itself, its parent (the root is its own), its files. None crosses a sector's end.
+fn directory_bytes(
+    records: &[(Vec<u8>, usize)],
+    own: (usize, usize),
+    place: &dyn Fn(usize) -> (usize, usize),
+    date: Civil,
+) -> Vec<u8> {
+    let mut bytes = record(&[0], own, true, date);
+    bytes.extend(record(&[1], own, true, date));
+    for (identifier, index) in records {
+        let record = record(identifier, place(*index), false, date);
+        if bytes.len() % SECTOR + record.len() > SECTOR {
+            bytes = sectors_of(bytes);
+        }
+        bytes.extend(record);
+    }
+    sectors_of(bytes)
+}
+
+/// The root directory is the only entry (ECMA-119 9.4).
+fn path_table(sector: usize, u32_bytes: fn(u32) -> [u8; 4], u16_bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
+    let mut table = vec![1, 0];
+    table.extend(u32_bytes(u32::try_from(sector).expect("directories are at the start")));
+    table.extend(u16_bytes(1));
+    table.extend([0, 0]);
+    table
+}
+
+/// Primary volume descriptor, or supplementary for Joliet (ECMA-119 8.4, 8.5).
+fn descriptor(label: &str, directory: &Directory, is_joliet: bool, sectors: usize, date: Civil) -> Vec<u8> {
+    let mut descriptor = vec![0; SECTOR];
+    let mut put = |at: usize, bytes: &[u8]| descriptor[at..at + bytes.len()].copy_from_slice(bytes);
+    let text = |text: &str, length: usize| -> Vec<u8> {
+        let mut bytes = if is_joliet { ucs2(text) } else { text.as_bytes().to_vec() };
+        let blank: &[u8] = if is_joliet { &[0, b' '] } else { b" " };
+        while bytes.len() + blank.len() <= length {
+            bytes.extend(blank);
+        }
+        bytes.resize(length, 0);
+        bytes
+    };
+    put(0, if is_joliet { &[2] } else { &[1] });
+    put(1, b"CD001\x01");
+    put(8, &text("", 32));
+    put(40, &text(label, 32));
+    put(80, &both32(sectors));
+    if is_joliet {
+        put(88, JOLIET);
+    }
+    put(120, &both16(1));
+    put(124, &both16(1));
+    put(128, &both16(2048));
+    put(132, &both32(10)); // size of the path table
+    let table = SYSTEM_AREA + 3 + if is_joliet { 2 } else { 0 };
+    let table_sector = |sector: usize| u32::try_from(sector).expect("path tables are at the start");
+    put(140, &table_sector(table).to_le_bytes());
+    put(148, &table_sector(table + 1).to_be_bytes());
+    put(156, &record(&[0], (directory.sector, directory.sectors * SECTOR), true, date));
+    // Volume set, publisher, preparer, application; copyright, abstract, bibliography.
+    for (at, length) in [(190, 128), (318, 128), (446, 128), (574, 128), (702, 37), (739, 37), (776, 37)] {
+        put(at, &text("", length));
+    }
+    let Civil { year, month, day, hour, minute, second } = date;
+    let year = year.clamp(1, 9999);
+    let written = format!("{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}00\0");
+    // Made, changed; no expiry, no date from which it counts.
+    put(813, written.as_bytes());
+    put(830, written.as_bytes());
+    put(847, b"0000000000000000\0");
+    put(864, b"0000000000000000\0");
+    put(881, &[1]);
+    descriptor
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::Digest;
+
+    /// Names and contents through the directory that the descriptor in `sector` names.
+    fn read(image: &[u8], sector: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let number = |at: usize| usize::try_from(u32::from_le_bytes(image[at..at + 4].try_into().unwrap())).unwrap();
+        let root = sector * SECTOR + 156;
+        let (mut at, mut files) = (number(root + 2) * SECTOR, Vec::new());
+        let end = at + number(root + 10);
+        while at < end {
+            let length = usize::from(image[at]);
+            if length == 0 {
+                at = (at + 1).next_multiple_of(SECTOR);
+                continue;
+            }
+            if image[at + 25] == 0 {
+                let name = &image[at + 33..at + 33 + usize::from(image[at + 32])];
+                let start = number(at + 2) * SECTOR;
+                files.push((name.to_vec(), image[start..start + number(at + 10)].to_vec()));
+            }
+            at += length;
+        }
+        files
+    }
+
+    #[test]
+    fn a_seed_has_both_kinds_of_names_and_these_bytes() {
+        let files: [(&str, &[u8]); 3] =
+            [("user-data", b"#cloud-config\n"), ("meta-data", b"instance-id: a\n"), ("empty.json", b"")];
+        let image = write("cidata", 1_700_000_000, &files).unwrap();
+        let plain: Vec<String> =
+            read(&image, 16).into_iter().map(|(name, _)| String::from_utf8(name).unwrap()).collect();
+        assert_eq!(plain, ["EMPTY.JSO;1", "META_DAT.;1", "USER_DAT.;1"]);
+        let joliet = read(&image, 17);
+        let name = |text: &str| ucs2(text);
+        assert_eq!(joliet[0], (name("empty.json;1"), b"".to_vec()));
+        assert_eq!(joliet[1], (name("meta-data;1"), b"instance-id: a\n".to_vec()));
+        assert_eq!(joliet[2], (name("user-data;1"), b"#cloud-config\n".to_vec()));
+        // A change of this digest changes every seed: say so in the changelog.
+        assert_eq!(Digest::of(&image).to_string(), "6e884d968b76533501e19f40f8c4c6450e9291df47cfb20fd1934afdb4e754f2");
+    }
+
+    #[test]
+    fn many_files_fill_several_sectors_of_directory() {
+        let names: Vec<String> = (0..150).map(|number| format!("a-rather-long-name-{number:03}.json")).collect();
+        let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), name.as_bytes())).collect();
+        let image = write("cidata", 0, &files).unwrap();
+        for (sector, _) in [(16, "plain"), (17, "joliet")] {
+            let mut contents: Vec<Vec<u8>> = read(&image, sector).into_iter().map(|(_, content)| content).collect();
+            contents.sort();
+            assert!(contents.iter().map(Vec::as_slice).eq(names.iter().map(String::as_bytes)));
+        }
+    }
+
+    #[test]
+    fn names_that_no_reader_finds_are_refused() {
+        let error = |label: &str, names: &[&str]| {
+            let files: Vec<(&str, &[u8])> = names.iter().map(|name| (*name, b"".as_slice())).collect();
+            write(label, 0, &files).unwrap_err().to_string()
+        };
+        assert!(error("", &[]).contains("no label"));
+        assert!(error("a label with blanks", &[]).contains("no label"));
+        for names in [["a", "a"], ["a", "b/c"], ["a", ".."], ["a", ""], ["a", "b;1"]] {
+            assert!(error("cidata", &names).contains("cannot be on a CD image"), "{names:?}");
+        }
+    }
+}

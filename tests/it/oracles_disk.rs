@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use nodesmith::formats::cpio::{self, Node};
 use nodesmith::formats::fat::{self, Entry, Volume};
 use nodesmith::formats::gpt::SECTOR;
+use nodesmith::formats::iso9660;
 use nodesmith::formats::pe::{self, NewSection};
 use nodesmith::formats::qcow2::{self, Codec};
 use nodesmith::formats::sparse::Source;
@@ -26,7 +27,8 @@ fn noise(length: usize) -> Vec<u8> {
 }
 
 fn new_file(path: &Path) -> File {
-    File::options().read(true).write(true).create_new(true).open(path).unwrap()
+    let file = File::options().read(true).write(true).create_new(true).open(path);
+    file.unwrap_or_else(|error| panic!("creating {}: {error}", path.display()))
 }
 
 #[test]
@@ -99,13 +101,15 @@ fn fsck_finds_seeds_and_esps_of_all_sizes_in_order() {
     }
 }
 
+/// Name, size, what is written where.
+type Case<'a> = (&'a str, u64, Vec<(u64, &'a [u8])>);
+
 #[test]
 fn qemu_reads_the_same_from_qcow2_as_from_raw() {
     let Some(qemu_img) = oracle("qemu-img") else { return };
     let noise = noise(9 << 20);
-    // Name, size, what is written where.
     let text: Vec<u8> = (0..300_000).flat_map(|number: u32| format!("{number}\n").into_bytes()).collect();
-    let cases: [(&str, u64, Vec<(u64, &[u8])>); 7] = [
+    let cases: [Case<'_>; 7] = [
         ("one sector", 512, vec![(0, b"x")]),
         ("no whole cluster at the end", (3 << 16) + 512, vec![(0, &noise[..70_000]), ((3 << 16) + 511, b"x")]),
         ("all zero", 10 * MIB, vec![]),
@@ -136,6 +140,40 @@ fn qemu_reads_the_same_from_qcow2_as_from_raw() {
         }
         std::fs::remove_file(&raw_path).unwrap();
     }
+}
+
+#[test]
+fn blkid_finds_the_labels_of_seeds() {
+    let Some(blkid) = oracle("blkid") else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let files: [(&str, &[u8]); 2] = [("meta-data", b"instance-id: a\n"), ("user-data", b"")];
+    let (fat, iso) = (fat::seed("cidata", 0x1234_abcd, 0, &files), iso9660::write("cidata", 1_700_000_000, &files));
+    for (bytes, expected) in [
+        (fat.unwrap(), ["LABEL=CIDATA", "UUID=1234-ABCD", "TYPE=vfat"]),
+        (iso.unwrap(), ["LABEL=cidata", "UUID=2023-11-14-22-13-20-00", "TYPE=iso9660"]),
+    ] {
+        let path = directory.path().join("seed");
+        std::fs::write(&path, bytes).unwrap();
+        let found = run(Command::new(&blkid).args(["-p", "-o", "export"]).arg(&path));
+        let all = expected.iter().all(|line| found.lines().any(|found| found == *line));
+        assert!(all, "{found}");
+    }
+}
+
+#[test]
+fn isoinfo_lists_a_seed_with_both_kinds_of_names() {
+    let Some(isoinfo) = oracle("isoinfo") else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("seed.iso");
+    let files: [(&str, &[u8]); 3] =
+        [("meta-data", b"instance-id: a\n"), ("network-config", b""), ("user-data", b"#\n")];
+    std::fs::write(&path, iso9660::write("cidata", 1_700_000_000, &files).unwrap()).unwrap();
+    let joliet = run(Command::new(&isoinfo).args(["-J", "-f", "-i"]).arg(&path));
+    assert_eq!(joliet.lines().collect::<Vec<_>>(), ["/meta-data;1", "/network-config;1", "/user-data;1"]);
+    let plain = run(Command::new(&isoinfo).args(["-f", "-i"]).arg(&path));
+    assert_eq!(plain.lines().collect::<Vec<_>>(), ["/META_DAT.;1", "/NETWORK_.;1", "/USER_DAT.;1"]);
+    let content = run(Command::new(&isoinfo).args(["-J", "-x", "/meta-data;1", "-i"]).arg(&path));
+    assert_eq!(content, "instance-id: a\n");
 }
 
 #[test]

@@ -1,0 +1,173 @@
+//! Metadata as people write it, good and bad.
+
+use super::*;
+use crate::agent::ssh_key::tests::KEY;
+use crate::diag::Source;
+
+fn seed(files: &[(&'static str, &str)]) -> Seed {
+    let files = files.iter().map(|(name, text)| (*name, Source::new(*name, *text))).collect();
+    Seed { origin: "/dev/vdb (vfat)".to_owned(), files }
+}
+
+fn mistakes(files: &[(&'static str, &str)]) -> String {
+    parse(&seed(files)).unwrap_err().to_string()
+}
+
+const META: (&str, &str) = (META_DATA, "instance-id: i-1\nlocal-hostname: node-7\n");
+
+#[test]
+fn a_complete_user_data_is_understood() {
+    let text = format!(
+        "#cloud-config
+hostname: worker-1
+fqdn: worker-1.example.org
+manage_etc_hosts: true
+package_upgrade: false
+ssh_authorized_keys: ['{KEY}']
+users:
+  - default
+  - {{name: root, ssh_authorized_keys: ['restrict {KEY}']}}
+  - name: admin
+    gecos: The Admin
+    uid: 1500
+    groups: adm, systemd-journal
+    shell: /bin/bash
+    lock_passwd: true
+    ssh_authorized_keys: ['{KEY}']
+write_files:
+  - {{path: /etc/motd, content: \"hello\\n\"}}
+  - {{path: /var/lib/x, permissions: 0600, owner: 'admin:adm', encoding: b64, content: AAEC}}
+timezone: Europe/Berlin
+ntp: {{servers: [10.0.0.1], pools: [pool.example.org]}}
+"
+    );
+    let config = parse(&seed(&[META, (USER_DATA, &text)])).unwrap();
+    assert_eq!(config.instance_id.as_deref(), Some("i-1"));
+    let name = config.name.unwrap();
+    assert_eq!((name.host.as_str(), name.fqdn.as_deref()), ("worker-1", Some("worker-1.example.org")));
+    assert_eq!(config.root_keys, [KEY.to_owned(), format!("restrict {KEY}")]);
+    let admin = &config.users[0];
+    assert_eq!((admin.name.value.as_str(), admin.uid.as_ref().unwrap().value), ("admin", 1500));
+    assert_eq!(admin.groups.iter().map(|group| group.value.as_str()).collect::<Vec<_>>(), ["adm", "systemd-journal"]);
+    assert_eq!((config.files[0].mode, config.files[0].content.as_slice()), (0o644, &b"hello\n"[..]));
+    assert_eq!((config.files[1].mode, config.files[1].content.as_slice()), (0o600, &[0, 1, 2][..]));
+    assert_eq!(config.files[1].owner.value, ("admin".to_owned(), "adm".to_owned()));
+    assert_eq!(config.time_servers.unwrap().value.servers, ["10.0.0.1"]);
+    assert_eq!(config.network, None);
+}
+
+#[test]
+fn the_host_name_comes_from_user_data_then_meta_data() {
+    let name = |files: &[(&'static str, &str)]| {
+        let name = parse(&seed(files)).unwrap().name;
+        name.map(|name| (name.host, name.fqdn.unwrap_or_default())).unwrap_or_default()
+    };
+    let pair = |host: &str, fqdn: &str| (host.to_owned(), fqdn.to_owned());
+    assert_eq!(name(&[META]), pair("node-7", ""));
+    assert_eq!(name(&[META, (USER_DATA, "#cloud-config\nhostname: a.b.c\n")]), pair("a", "a.b.c"));
+    assert_eq!(name(&[META, (USER_DATA, "#cloud-config\nfqdn: x.y\n")]), pair("x", "x.y"));
+    assert_eq!(name(&[(META_DATA, "instance-id: i\n"), (USER_DATA, "")]), pair("", ""));
+}
+
+#[test]
+fn all_mistakes_of_all_files_are_reported_at_once() {
+    let text = "#cloud-config
+hostnme: x
+fqdn: Worker.example
+runcmd: [reboot]
+packages: [vim]
+ssh_pwauth: true
+ssh_authorized_keys: [ssh-ed25519 AAAA, {a: b}]
+users:
+  - {name: Admin}
+  - {name: admin, shell: bash, uid: 99999, sudo: ALL, lock_passwd: false}
+  - {name: admin, groups: [wheel, 'no such']}
+  - {gecos: nobody}
+  - {name: root, uid: 7}
+write_files:
+  - {path: etc/x, content: a}
+  - {path: /etc/../x, permissions: '999'}
+  - {path: /etc/a, encoding: gzip, content: a}
+  - {path: /etc/b, encoding: b64, content: '?'}
+  - {path: /etc/b, append: true}
+  - {content: x}
+timezone: ../../etc/passwd
+ntp: {enabled: false, server: [a], pools: ['a b']}
+";
+    insta::assert_snapshot!(mistakes(&[
+        (META_DATA, "local-hostname: node_7\npublic-keys: {a: x}\n"),
+        (USER_DATA, text),
+        (NETWORK_CONFIG, "version: 3\n"),
+    ]), @r"
+    meta-data:1:1: there is no `instance-id` [instance-id]; any name that changes when the node is to be configured anew
+    meta-data:1:17: `node_7` is not a host name: it has `_` [host-name]; lower-case letters, digits and `-`, parts joined by dots
+    meta-data:2:18: this is not an SSH public key: it names no key type (ssh-ed25519, ssh-rsa, ecdsa-sha2-nistp256, ecdsa-sha2-nistp384, ecdsa-sha2-nistp521, sk-ssh-ed25519@openssh.com, sk-ecdsa-sha2-nistp256@openssh.com) [ssh-key]
+    user-data:2:1: unknown key `hostnme` [unknown-key]; did you mean `hostname`? allowed: `hostname`, `fqdn`, `users`, `ssh_authorized_keys`, `write_files`, `timezone`, `ntp`, `manage_etc_hosts`, `package_update`, `package_upgrade`, `preserve_hostname`, `ssh_pwauth`
+    user-data:3:7: `Worker.example` is not a host name: it has `W` [host-name]; lower-case letters, digits and `-`, parts joined by dots
+    user-data:4:1: `runcmd` is not done on this node [unsupported-key]; scripts are not run: put files into `write_files` and units into the image's recipe
+    user-data:5:1: `packages` is not done on this node [unsupported-key]; the root is immutable: put it into the image's recipe
+    user-data:6:13: `ssh_pwauth` can only be `false` on this node [unsupported-value]
+    user-data:7:23: this is not an SSH public key: what follows `ssh-ed25519` is not such a key, or it was cut [ssh-key]
+    user-data:7:41: expected a text [wrong-type]
+    user-data:9:12: `Admin` is not a user name [user-name]; 1 to 32 lower-case letters, digits, `_` and `-`, not starting with a digit or `-`
+    user-data:10:26: `bash` is not an absolute path of plain names [path]
+    user-data:10:37: expected a whole number from 1 to 60000 [wrong-number]
+    user-data:10:44: `sudo` is not done on this node [unsupported-key]; write a file below /etc/sudoers.d with `write_files`
+    user-data:10:68: passwords stay locked [unsupported-value]; nodes have no passwords: use `ssh_authorized_keys`
+    user-data:11:12: the user `admin` is there twice (first at user-data:10:12) [duplicate]
+    user-data:11:35: `no such` is not a group name [group-name]
+    user-data:12:5: this user has no `name` [user-name]
+    user-data:13:23: root's `uid` is the image's [root-user]
+    user-data:15:12: `etc/x` is not a path for a file: it does not start with `/` [path]
+    user-data:16:12: `/etc/../x` is not a path for a file: it has `.` or `..` [path]
+    user-data:16:36: `999` is not a file mode [permissions]; three or four octal digits, `'0644'`
+    user-data:17:30: the encoding `gzip` is not known [encoding]; allowed: `b64`, `base64`, `text/plain`
+    user-data:18:44: the content is not base64: it has `?` [base64]
+    user-data:19:20: `append` is not done on this node [unsupported-key]; write the whole file, or a drop-in beside it
+    user-data:20:5: this file has no `path` [path]
+    user-data:21:11: `../../etc/passwd` is not the name of a time zone [timezone]; for example `Europe/Berlin` or `UTC`
+    user-data:22:16: a Kubernetes node keeps its time: `enabled` can only be `true` [unsupported-value]
+    user-data:22:23: unknown key `server` [unknown-key]; did you mean `servers`? allowed: `enabled`, `servers`, `pools`
+    user-data:22:44: `a b` is not a host name or address [time-server]
+    network-config:1:10: only `version: 2` is understood [network-version]
+    ");
+}
+
+#[test]
+fn scripts_and_missing_meta_data_are_mistakes() {
+    insta::assert_snapshot!(mistakes(&[(USER_DATA, "#!/bin/sh\necho hello\n")]), @r"
+    the metadata volume /dev/vdb (vfat) has no `meta-data` [no-meta-data]; it holds at least `instance-id: NAME`
+    user-data:1:1: the first line is not `#cloud-config` [not-cloud-config]; scripts are not run: put files into `write_files` and units into the image's recipe
+    ");
+}
+
+#[test]
+fn broken_yaml_in_one_file_does_not_hide_the_others() {
+    insta::assert_snapshot!(mistakes(&[
+        (META_DATA, "instance-id: [\n"),
+        (USER_DATA, "#cloud-config\nhostname: x: y\n"),
+        (NETWORK_CONFIG, "version: 2\nethernet: {}\n"),
+    ]), @r"
+    meta-data:1:14: unclosed bracket '[' [yaml-syntax]
+    user-data:2:12: mapping values are not allowed in this context [yaml-syntax]
+    network-config:2:1: unknown key `ethernet` [unknown-key]; did you mean `ethernets`? allowed: `version`, `renderer`, `ethernets`
+    ");
+}
+
+#[test]
+fn names_follow_rfc_1123_in_lower_case() {
+    for (name, good) in [
+        ("a", true),
+        ("node-7.example.org", true),
+        ("", false),
+        ("Node", false),
+        ("a..b", false),
+        ("-a", false),
+        ("a-", false),
+        ("a_b", false),
+        ("örtlich", false),
+    ] {
+        assert_eq!(check_name(name).is_ok(), good, "{name}");
+    }
+    assert!(check_name(&"a".repeat(64)).is_err());
+}

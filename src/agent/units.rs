@@ -1,0 +1,2 @@
+//! The units that start the agent.
+pub const UNITS: &[(&str, &str)] = &[];
