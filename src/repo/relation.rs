@@ -8,7 +8,8 @@ use super::{Dependency, Operator, Provided, Relation};
 
 /// `a (>= 1) | b, c`: clauses of alternatives. `arch` is the image's.
 pub(super) fn dependencies(field: &str, arch: &str) -> Result<Vec<Dependency>> {
-    let alternatives = |clause: &str| -> Result<Vec<Relation>> { clause.split('|').map(|one| relation(one, arch)).collect() };
+    let alternatives =
+        |clause: &str| -> Result<Vec<Relation>> { clause.split('|').map(|one| relation(one, arch)).collect() };
     clauses(field).map(|clause| Ok(Dependency(alternatives(clause)?))).collect()
 }
 

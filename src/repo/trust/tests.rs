@@ -68,7 +68,7 @@ impl TestKey {
         config(&self.secret.primary_key, kind, hash, at, more)
     }
 
-    fn public(&self) -> Vec<u8> {
+    pub(crate) fn public(&self) -> Vec<u8> {
         SignedPublicKey::from(self.secret.clone()).to_bytes().unwrap()
     }
 
@@ -278,7 +278,7 @@ fn gpgv_agrees_about_what_we_accept_and_refuse() {
     let (ring, message) = (dir.path().join("ring.gpg"), dir.path().join("InRelease"));
     let key = TestKey::of(3, KeyType::Rsa(2048), Some(true), Some(10));
     fs::write(&ring, key.public()).unwrap();
-    let mut verdict = |bytes: &[u8]| {
+    let verdict = |bytes: &[u8]| {
         fs::write(&message, bytes).unwrap();
         let output = Command::new("gpgv").arg("--keyring").arg(&ring).arg(&message).output().unwrap();
         output.status.success()
