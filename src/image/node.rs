@@ -60,6 +60,12 @@ pub struct Parts<'a> {
     pub contents: &'a dyn Contents,
 }
 
+impl std::fmt::Debug for Parts<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Parts of {}", self.recipe.name)
+    }
+}
+
 /// The agent that `build.rs` built.
 pub fn agent() -> AgentFiles {
     const PROGRAM: &[u8] = include_bytes!(env!("NODEINIT"));
