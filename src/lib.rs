@@ -17,7 +17,11 @@ pub mod yaml;
 #[cfg(feature = "builder")]
 pub mod assemble;
 #[cfg(feature = "builder")]
+pub mod boot;
+#[cfg(feature = "builder")]
 pub mod checks;
+#[cfg(feature = "builder")]
+pub mod cli;
 #[cfg(feature = "builder")]
 pub mod formats;
 #[cfg(feature = "builder")]
@@ -27,6 +31,8 @@ pub mod lock;
 #[cfg(feature = "builder")]
 pub mod package;
 #[cfg(feature = "builder")]
+pub mod pipeline;
+#[cfg(feature = "builder")]
 pub mod recipe;
 #[cfg(feature = "builder")]
 pub mod repo;
@@ -34,5 +40,7 @@ pub mod repo;
 pub mod report;
 #[cfg(feature = "builder")]
 pub mod resolve;
+#[cfg(feature = "builder")]
+pub mod supply;
 #[cfg(feature = "builder")]
 pub mod tree;

@@ -1,20 +1,20 @@
-//! The whole build on one screen. Each stage is a function from values to a value; read them in this order.
+//! The whole build on one screen: each stage is a function from values to a value; read them in this order.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use chrono::NaiveDate;
 
-use crate::assemble::{self, Assembled, Inputs};
-use crate::image::{self, Parts, initrd, outputs::Outputs, seal::seal};
-use crate::lock::{self, Lock};
-use crate::package::{self, Package};
-use crate::recipe::{Recipe, check, load};
-use crate::repo::fetch::{Fetcher, Network, Progress};
+use crate::assemble::{Assembled, Inputs, assemble};
+use crate::image::node::{self, Files, Parts};
+use crate::image::outputs::Outputs;
+use crate::image::seal::seal;
+use crate::lock::Lock;
+use crate::recipe::{Recipe, check, load, print};
 use crate::repo::store::Store;
 use crate::report::Watch;
-use crate::{checks, repo, resolve};
+use crate::tree::Digest;
+use crate::{checks, supply};
 
 /// How to build: nothing here changes the bytes that come out.
 #[derive(Debug, Clone)]
@@ -31,25 +31,71 @@ pub struct Options {
     pub as_of: NaiveDate,
 }
 
-/// Recipe → image files.
+/// Recipe → image files; their paths.
 pub fn build(recipe_path: &Path, options: &Options, watch: &Watch) -> anyhow::Result<Vec<PathBuf>> {
     let recipe = recipe(recipe_path, options.as_of)?;
     let store = Store::open(&options.store)?;
-    let lock = watch.stage("packages", || locked(&recipe, recipe_path, &store, options, watch))?;
-    let packages = watch.stage("fetch", || fetch(&recipe, &lock, &store, options, watch))?;
-    let agent = image::agent();
-    let inputs = Inputs::new(&recipe, &packages.root, &store, &agent);
-    let Assembled { tree, scripts, kernel } = watch.stage("assemble", || assemble::assemble(&inputs))?;
-    checks::run(&recipe, &tree, &kernel, &store)?;
+    let lock = watch.stage("lock", || locked(recipe_path, &recipe, &store, options, watch))?;
+    let packages = watch.stage("fetch", || supply::fetch(&recipe, &lock, &store, options.offline, watch))?;
+    let agent = node::agent();
+    let base_directory = Path::new("");
+    let inputs = Inputs { recipe: &recipe, packages: &packages.root, contents: &store, base_directory, agent: &agent };
+    let Assembled { tree, scripts, kernel } = watch.stage("assemble", || assemble(&inputs))?;
+    watch.stage("check", || checks::run(&recipe, &tree, &kernel, &store))?;
     let mut outputs = Outputs::begin(&options.out, &recipe.name)?;
     let scratch = outputs.scratch("root")?;
     let sealed = watch.stage("seal", || seal(&recipe, &tree, &store, &store, options.threads, scratch))?;
-    let initrd = watch.stage("initrd", || initrd::of(&recipe, &tree, &kernel, &store, &agent))?;
-    let command_line = image::command_line(&recipe, &sealed.root_hash)?;
-    let parts = Parts { recipe: &recipe, kernel: &kernel, tree: &tree, tools: &packages.tools, store: &store };
-    let uki = image::uki(&parts, &initrd, &command_line)?;
-    let plan = image::plan(&parts, &sealed, &uki)?;
-    watch.stage("write", || image::write(&parts, &plan, &sealed, &uki, options.threads, &mut outputs))?;
-    image::record(&parts, &lock, &scripts, &sealed, &initrd, &uki, &command_line, &mut outputs)?;
+    let parts = Parts { recipe: &recipe, tree: &tree, kernel: &kernel, tools: &packages.tools, contents: &store };
+    let initrd = watch.stage("initrd", || node::initrd(&parts, &agent))?;
+    let command_line = node::command_line(&recipe, &sealed.root_hash);
+    let uki = node::uki(&parts, &initrd, &command_line)?;
+    let plan = node::plan(&parts, &sealed, &uki)?;
+    watch.stage("disks", || node::write_disks(&parts, &plan, &sealed, &uki, options.threads, &mut outputs))?;
+    let lock_digest = Digest::of(lock.print()?);
+    let lock = serde_json::to_value(&lock)?;
+    let (initrd, uki, command_line, scripts) = (&initrd, uki.as_slice(), command_line.as_str(), scripts.as_slice());
+    node::write_files(&parts, &sealed, &Files { initrd, uki, command_line, scripts, lock, lock_digest }, &mut outputs)?;
     outputs.finish()
+}
+
+/// Recipe → lock file; its path. A lock that fits is kept unless `update`.
+pub fn lock(recipe_path: &Path, options: &Options, update: bool, watch: &Watch) -> anyhow::Result<PathBuf> {
+    let recipe = recipe(recipe_path, options.as_of)?;
+    let store = Store::open(&options.store)?;
+    let path = lock_path(recipe_path, options);
+    let old = crate::lock::read(&path)?.filter(|lock| !update && lock.fits(&print::package_inputs(&recipe)));
+    if old.is_none() {
+        let new = watch.stage("resolve", || supply::lock(&recipe, &store, options.offline, options.as_of, watch))?;
+        crate::lock::write(&new, &path)?;
+    }
+    Ok(path)
+}
+
+fn recipe(path: &Path, as_of: NaiveDate) -> anyhow::Result<Recipe> {
+    Ok(check::check(&load::load(path)?, as_of)?)
+}
+
+fn lock_path(recipe: &Path, options: &Options) -> PathBuf {
+    options.lock.clone().unwrap_or_else(|| recipe.with_extension("lock"))
+}
+
+/// The lock to build from: the one there is if it fits the recipe, else a new one, unless `--locked` forbids that.
+fn locked(path: &Path, recipe: &Recipe, store: &Store, options: &Options, watch: &Watch) -> anyhow::Result<Lock> {
+    let lock_path = lock_path(path, options);
+    let old = crate::lock::read(&lock_path)?;
+    let why = match old {
+        Some(lock) if lock.fits(&print::package_inputs(recipe)) => return Ok(lock),
+        Some(_) => "does not fit the recipe any more",
+        None => "does not exist",
+    };
+    anyhow::ensure!(
+        !options.locked,
+        "the lock {} {why}, and --locked forbids making one; run: nodesmith lock {}",
+        lock_path.display(),
+        path.display(),
+    );
+    watch.line(&format!("note: the lock {} {why}: locking first", lock_path.display()));
+    let lock = supply::lock(recipe, store, options.offline, options.as_of, watch)?;
+    crate::lock::write(&lock, &lock_path)?;
+    Ok(lock)
 }

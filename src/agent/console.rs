@@ -1,4 +1,5 @@
-//! What the agent tells people: lines on the console that start with `nodeinit:`, and the same in the kernel's log.
+//! What the agent tells people: lines on the console that start with `nodeinit:`, and the same in the log: the
+//! kernel's in the initrd, the unit's later.
 //!
 //! Takes finished sentences, gives nothing back: when even the console cannot be written there is nobody left to tell,
 //! so these functions cannot fail.
@@ -29,7 +30,12 @@ fn emit(text: &str, priority: u8) {
     for line in text.lines() {
         // `\r` because the console may still be in raw mode this early; a failing write has no other place to go.
         let _ = write_line("/dev/console", &format!("nodeinit: {line}\r\n"));
-        let _ = write_line("/dev/kmsg", &format!("<{priority}>nodeinit: {line}\n"));
+        if std::process::id() == 1 {
+            let _ = write_line("/dev/kmsg", &format!("<{priority}>nodeinit: {line}\n"));
+        } else {
+            // A service's own log: `systemctl status` shows it.
+            let _ = writeln!(std::io::stderr(), "{line}");
+        }
     }
 }
 

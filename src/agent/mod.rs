@@ -8,10 +8,16 @@
 //! Compiled without the feature `builder` too; of the crate it may use only `contract` and `diag`.
 
 use std::ffi::OsString;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
+use crate::diag::Diagnostics;
+
+pub mod accounts;
+pub mod apply;
 pub mod base64;
 pub mod cmdline;
 pub mod config;
@@ -19,15 +25,20 @@ pub mod console;
 pub mod copy;
 pub mod disk;
 pub mod durable;
+pub mod facts;
+pub mod first_boot;
 pub mod gpt;
 pub mod initrd;
 pub mod network;
 pub mod nocloud;
+pub mod plan;
+pub mod ready;
 pub mod run;
 pub mod seed;
 pub mod ssh_key;
 pub mod status;
 pub mod sys;
+pub mod units;
 pub mod var;
 pub mod verity;
 pub mod volume;
@@ -37,18 +48,68 @@ pub mod yaml;
 /// Where the initrd mounts the root.
 const SYSROOT: &str = "/sysroot";
 
+const USAGE: &str = "\
+nodeinit: the agent of a Nodesmith node
+
+  nodeinit status                        what the first boot did and how the node is
+  nodeinit plan --seed DIR [--root DIR]  what it would do with the metadata in DIR
+  nodeinit first-boot                    apply the metadata (started by systemd)
+  nodeinit ready                         report when the node is ready (started by systemd)
+
+As process 1 it boots an image from its initrd.
+Exit status: 0 done, 1 a mistake in the metadata, 2 a failure.
+";
+
 /// The program: chooses by process id and first argument.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
     if std::process::id() == 1 {
         initrd::main(&arguments)
     }
-    match arguments.get(1).and_then(|verb| verb.to_str()) {
-        Some(run::IN_ROOT) => {
-            console::complain(&format!("{:#}", run::enter(&arguments[2..])));
-            ExitCode::from(2)
+    let words = arguments.get(1..).unwrap_or_default();
+    let outcome = match words.first().and_then(|verb| verb.to_str()) {
+        Some("first-boot") => return first_boot::run(),
+        Some("ready") => return ready::run(),
+        Some(run::IN_ROOT) => Err(run::enter(&words[1..])),
+        Some("status") => print_status(),
+        Some("plan") => print_plan(&words[1..]),
+        Some("help" | "--help" | "-h") => print(USAGE),
+        _ => Err(anyhow::anyhow!("{USAGE}")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let code = if error.is::<Diagnostics>() { first_boot::EXIT_MISTAKE } else { first_boot::EXIT_FAILURE };
+            // If not even this can be written, the exit status still tells.
+            let _ = writeln!(std::io::stderr(), "{error:#}");
+            ExitCode::from(code)
         }
-        _ => ExitCode::from(2),
     }
+}
+
+fn print_status() -> Result<()> {
+    let status = status::Status::read()?;
+    print(&(serde_json::to_string_pretty(&status).context("writing the status")? + "\n"))
+}
+
+fn print_plan(words: &[OsString]) -> Result<()> {
+    let (mut seed, mut root) = (None, PathBuf::from("/"));
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let value = words.next().map(PathBuf::from).with_context(|| format!("{} needs a directory", word.display()))?;
+        match word.to_str() {
+            Some("--seed") => seed = Some(value),
+            Some("--root") => root = value,
+            _ => bail!("{} is not an option of `plan`", word.display()),
+        }
+    }
+    let directory: &Path = seed.as_deref().context("`plan` needs `--seed DIR`")?;
+    let seed = seed::read_directory(directory, &directory.display().to_string())?;
+    let config = first_boot::config_of(Some(&seed))?;
+    print(&first_boot::plan_for(&config, &root)?.to_string())
+}
+
+fn print(text: &str) -> Result<()> {
+    std::io::stdout().write_all(text.as_bytes()).context("writing to the standard output")
 }
 
 /// Fills the buffer from the kernel's generator, waiting until it is ready.

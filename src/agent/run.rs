@@ -35,6 +35,19 @@ pub fn program(program: &str, arguments: &[&str]) -> Result<()> {
     finish(command, program, &arguments.iter().map(OsString::from).collect::<Vec<_>>())
 }
 
+/// What a program of the running system writes to its standard output, whatever it ends with.
+pub fn output(program: &str, arguments: &[&str]) -> Result<String> {
+    let output = Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .env("PATH", PATH)
+        .env("LC_ALL", "C.UTF-8")
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("running `{program} {}`", arguments.join(" ")))?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 fn finish(mut command: Command, program: &str, arguments: &[OsString]) -> Result<()> {
     let shown = || {
         let words = arguments.iter().map(|argument| argument.to_string_lossy().into_owned());

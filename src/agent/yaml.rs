@@ -40,7 +40,7 @@ pub enum Value {
 ///
 /// # Errors
 /// A syntax error: the only mistake after which nothing more can be found.
-pub fn parse(source: &Arc<Source>) -> Result<Node, Diagnostic> {
+pub fn parse(source: &Arc<Source>) -> Result<Node, Diagnostics> {
     if source.text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
         return Ok(Node { value: Value::Null, at: Location::new(source, 0..0) });
     }
@@ -53,7 +53,7 @@ pub fn parse(source: &Arc<Source>) -> Result<Node, Diagnostic> {
             let title = text.lines().next().unwrap_or("not YAML").trim_end_matches('.');
             // The place stands before the title already.
             let title = title.split_once(" at line ").map_or(title, |(title, _)| title).to_owned();
-            Err(Diagnostic::new("yaml-syntax", title).at(&Location::new(source, span), "here"))
+            Err(Diagnostic::new("yaml-syntax", title).at(&Location::new(source, span), "here").into())
         }
     }
 }
@@ -357,7 +357,8 @@ mod tests {
     fn a_syntax_error_and_a_duplicate_key_are_located() {
         for text in ["a: [1\nb: 2\n", "a: 1\nb: 2\na: 3\n", "a: \"x\n", "- a\nb: c\n"] {
             let error = parse(&Source::new("user-data", text)).unwrap_err();
-    
+            assert_eq!(error.0[0].slug, "yaml-syntax");
+            assert!(error.to_string().starts_with("user-data:"), "{error}");
         }
     }
 

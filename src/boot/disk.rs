@@ -46,7 +46,9 @@ fn make_kept(image: &Path, format: &str, kept: &Path, bytes: u64) -> anyhow::Res
     if format == "raw" {
         let from = File::open(image).with_context(|| format!("opening {}", image.display()))?;
         let to = File::create(&unfinished).with_context(|| format!("creating {}", unfinished.display()))?;
-        sparse::copy(&from, &to, 0).with_context(|| format!("copying to {}", unfinished.display()))?;
+        let length = from.metadata().context("measuring the image")?.len();
+        to.set_len(length).context("sizing the copy")?;
+        sparse::copy(&from, length, &to, 0).with_context(|| format!("copying to {}", unfinished.display()))?;
     } else {
         let mut command = Command::new("qemu-img");
         command.args(["convert", "-f", format, "-O", "raw"]).arg(image).arg(&unfinished);
@@ -93,7 +95,9 @@ pub fn seed(seed: &Path, place: &Path) -> anyhow::Result<PathBuf> {
         bail!("`{}` has none of meta-data, user-data, network-config", seed.display());
     }
     let path = place.join("seed.img");
-    let volume = fat::seed("CIDATA", &files).with_context(|| format!("making a volume of {}", seed.display()))?;
+    let files: Vec<(&str, &[u8])> =
+        files.iter().map(|(name, bytes): &(String, Vec<u8>)| (name.as_str(), bytes.as_slice())).collect();
+    let volume = fat::seed("CIDATA", 1, 0, &files).with_context(|| format!("making a volume of {}", seed.display()))?;
     fs::write(&path, volume).with_context(|| format!("writing {}", path.display()))?;
     Ok(path)
 }

@@ -65,12 +65,26 @@ pub enum Until {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
-    Started { accelerator: &'static str, firmware: &'static str, disk_bytes: u64 },
+    Started {
+        accelerator: &'static str,
+        firmware: &'static str,
+        disk_bytes: u64,
+    },
     /// A line of the report port, as the guest wrote it.
-    Report { report: serde_json::Value },
-    Reset { count: u32 },
-    Stopping { reason: &'static str },
-    Ended { verdict: Verdict, code: u8, seconds: u64 },
+    Report {
+        report: serde_json::Value,
+    },
+    Reset {
+        count: u32,
+    },
+    Stopping {
+        reason: &'static str,
+    },
+    Ended {
+        verdict: Verdict,
+        code: u8,
+        seconds: u64,
+    },
 }
 
 /// How a run ended.
@@ -80,9 +94,14 @@ pub enum Verdict {
     /// The guest powered off and nothing was awaited, or what was awaited came.
     Passed,
     /// The guest itself said that it failed.
-    Failed { code: u8, message: String },
+    Failed {
+        code: u8,
+        message: String,
+    },
     /// The guest stopped or reset before it said what was awaited.
-    Silent { reason: String },
+    Silent {
+        reason: String,
+    },
     TimeLimit,
     /// The user ended it.
     Interrupted,

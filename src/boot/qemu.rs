@@ -103,7 +103,8 @@ fn arguments(options: &Options, machine: &Machine, control: &Path, reports: &Pat
     add(&["-accel", accel, "-machine", "q35", "-cpu", cpu, "-no-user-config", "-nodefaults", "-display", "none"]);
     add(&["-smp", &options.cpus.to_string(), "-m", &options.memory_mib.to_string()]);
     add(&["-device", "virtio-rng-pci", "-device", "virtio-serial-pci"]);
-    let forwards: String = options.forwards.iter().map(|(host, guest)| format!(",hostfwd=tcp:127.0.0.1:{host}-:{guest}")).collect();
+    let forwards: String =
+        options.forwards.iter().map(|(host, guest)| format!(",hostfwd=tcp:127.0.0.1:{host}-:{guest}")).collect();
     add(&["-netdev", &format!("user,id=net{forwards}"), "-device", "virtio-net-pci,netdev=net,romfile="]);
     let Disk { path, format, .. } = &machine.disk;
     add(&["-drive", &format!("if=none,id=disk,format={format},cache=unsafe,file={}", escaped(path))]);

@@ -38,7 +38,12 @@ pub fn watch(guest: &mut Guest, options: &Options, show: &mut dyn FnMut(&Event))
     Ok(verdict)
 }
 
-fn follow(guest: &mut Guest, options: &Options, start: Instant, show: &mut dyn FnMut(&Event)) -> anyhow::Result<Verdict> {
+fn follow(
+    guest: &mut Guest,
+    options: &Options,
+    start: Instant,
+    show: &mut dyn FnMut(&Event),
+) -> anyhow::Result<Verdict> {
     let interrupted = interrupted();
     let events = control_events(&guest.control)?;
     let mut reports = Reports::open(guest)?;

@@ -45,7 +45,9 @@ enum Command {
     /// Print a completion script for a shell
     ///
     /// For bash: nodesmith completions bash > ~/.local/share/bash-completion/completions/nodesmith
-    Completions { shell: Shell },
+    Completions {
+        shell: Shell,
+    },
 }
 
 /// Parses the command line, runs the command, and says how it went.

@@ -10,6 +10,12 @@ use clap::Args;
 use crate::formats::{fat, iso9660};
 use crate::report;
 
+/// What cloud-init's NoCloud source looks for.
+pub(crate) const LABEL: &str = "CIDATA";
+/// The same seed is the same bytes: no clock, no random serial number. 2026-01-01.
+pub(crate) const EPOCH: i64 = 1_767_225_600;
+pub(crate) const VOLUME_ID: u32 = 0x4e53_4544;
+
 /// Make a metadata volume (NoCloud, label CIDATA) for a node's first boot
 ///
 /// Give the three files as they are, or let the options write them. The volume is FAT, or ISO 9660 when the output's
@@ -45,8 +51,12 @@ pub(super) struct Seed {
 pub(super) fn seed(arguments: &Seed) -> anyhow::Result<ExitCode> {
     let files = files(arguments)?;
     let iso = arguments.output.extension().is_some_and(|extension| extension == "iso");
-    let volume = if iso { iso9660::seed("CIDATA", &files) } else { fat::seed("CIDATA", &files) };
-    let volume = volume.context("making the volume")?;
+    let borrowed: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+    let volume = if iso {
+        iso9660::write(LABEL, EPOCH, &borrowed).context("making the ISO 9660 volume")?
+    } else {
+        fat::seed(LABEL, VOLUME_ID, EPOCH, &borrowed).context("making the FAT volume")?
+    };
     fs::write(&arguments.output, volume).with_context(|| format!("writing {}", arguments.output.display()))?;
     let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
     report::say(&format!("{}: {}", arguments.output.display(), names.join(", ")));
@@ -85,7 +95,8 @@ fn files(arguments: &Seed) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
         set("user-data", text.into_bytes());
     }
     if let Some(address) = &arguments.address {
-        let mut text = format!("version: 2\nethernets:\n  first:\n    match: {{name: \"e*\"}}\n    addresses: [{address}]\n");
+        let mut text =
+            format!("version: 2\nethernets:\n  first:\n    match: {{name: \"e*\"}}\n    addresses: [{address}]\n");
         if let Some(gateway) = &arguments.gateway {
             text.push_str(&format!("    routes: [{{to: default, via: {gateway}}}]\n"));
         }

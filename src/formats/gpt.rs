@@ -170,7 +170,7 @@ pub fn dump(table: &Table) -> String {
 }
 
 fn size(first_lba: &u64, last_lba: &u64) -> String {
-    let sectors = last_lba - first_lba + 1;
+    let sectors = last_lba.saturating_add(1).saturating_sub(*first_lba);
     if sectors.is_multiple_of(2048) { format!("{} MiB", sectors / 2048) } else { format!("{sectors} sec") }
 }
 

@@ -169,7 +169,7 @@ pub fn plan(request: &Request<'_>) -> Result<DiskPlan, DiskError> {
         ),
     ];
     let table = Table { disk_guid: guid("disk"), sectors: next_lba + ALIGNMENT_LBA, partitions };
-    let var_first_lba = next_lba + (slot_bytes + verity_slot_bytes) / SECTOR;
+    let var_first_lba = var_first_lba(esp_bytes, slot_bytes);
     // The version's own, so that two images in one machine can be told apart.
     let id = u32::from_be_bytes(std::array::from_fn(|index| guid("esp volume").as_bytes()[index]));
     let esp = Volume { bytes: esp_bytes, label: contract::ESP_LABEL.to_owned(), id, epoch };
@@ -227,6 +227,13 @@ impl DiskPlan {
 pub fn root_hash_guids(root_hash: &Digest) -> (Uuid, Uuid) {
     let half = |start: usize| Uuid::from_bytes(std::array::from_fn(|index| root_hash.0[start + index]));
     (half(0), half(16))
+}
+
+/// First sector of `/var` on the node: it depends on the sizes of the partitions alone, and so can stand on the command
+/// line inside the ESP.
+pub fn var_first_lba(esp_bytes: u64, slot_bytes: u64) -> u64 {
+    let slot_bytes = slot_bytes.next_multiple_of(MIB);
+    ALIGNMENT_LBA + (esp_bytes.next_multiple_of(MIB) + 2 * (slot_bytes + verity_slot_bytes(slot_bytes))) / SECTOR
 }
 
 /// Size of a verity partition: superblock and hash tree over a whole root slot, in whole MiB.
@@ -337,7 +344,7 @@ mod tests {
             out.read_exact_at(&mut bytes, plan.table.partitions[partition].first_lba * SECTOR).unwrap();
             bytes
         };
-        let listing = fat::dump(std::io::Cursor::new(bytes(0, 40 << 20))).unwrap();
+        let listing = fat::dump(sparse::Window::new(&out, MIB, 40 * MIB)).unwrap();
         assert!(listing.contains("         4 EFI/Linux/a+3.efi"), "{listing}");
         assert!(bytes(1, 3_000_000) == root);
         assert!(sparse::is_zero(&bytes(1, 4 << 20)[3_000_000..]));

@@ -1,8 +1,13 @@
 //! Images from their parts: the initrd, the UKI, the disk.
 //!
 //! Each file turns values into one artefact: [`initrd::build`], [`uki::assemble`], [`disk::plan`] and
-//! [`disk::DiskPlan::write`]. The bytes themselves are made in `formats/`.
+//! [`disk::DiskPlan::write`]. `node` puts them together for an image; the bytes themselves are made in `formats/`.
 
 pub mod disk;
 pub mod initrd;
+pub mod inspect;
+pub mod manifest;
+pub mod node;
+pub mod outputs;
+pub mod seal;
 pub mod uki;

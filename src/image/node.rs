@@ -27,8 +27,18 @@ use crate::tree::{Content, Contents, Digest, Kind, Tree, TreePath};
 /// Disks and machines that every image must start on, besides what the root itself needs. Names that a kernel has
 /// built in, or does not have at all, are passed over.
 const HARDWARE: &[&str] = &[
-    "virtio_pci", "virtio_blk", "virtio_scsi", "virtio_console", "nvme", "ahci", "sd_mod", "hv_vmbus", "hv_storvsc",
-    "vmw_pvscsi", "mptspi", "xen-blkfront",
+    "virtio_pci",
+    "virtio_blk",
+    "virtio_scsi",
+    "virtio_console",
+    "nvme",
+    "ahci",
+    "sd_mod",
+    "hv_vmbus",
+    "hv_storvsc",
+    "vmw_pvscsi",
+    "mptspi",
+    "xen-blkfront",
 ];
 /// What the root is made of; an image without one of them does not start.
 const NEEDED: &[&str] = &["dm-verity", "erofs", "overlay"];
@@ -194,7 +204,8 @@ pub fn write_disks(
     if wanted.contains(&Output::Qcow2) {
         let qcow2_name = format!("{name}.qcow2");
         let file = outputs.create(&qcow2_name)?;
-        qcow2::write(&raw, plan.image_bytes(), file, qcow2::Codec::default(), threads.get()).context("writing qcow2")?;
+        qcow2::write(&raw, plan.image_bytes(), file, qcow2::Codec::default(), threads.get())
+            .context("writing qcow2")?;
         outputs.add(&qcow2_name)?;
     }
     if wanted.contains(&Output::Raw) {

@@ -84,7 +84,8 @@ impl Outputs {
         let mut paths = Vec::new();
         for file in &self.files {
             let path = self.directory.join(&file.name);
-            fs::rename(self.unfinished.join(&file.name), &path).with_context(|| format!("naming {}", path.display()))?;
+            fs::rename(self.unfinished.join(&file.name), &path)
+                .with_context(|| format!("naming {}", path.display()))?;
             paths.push(path);
         }
         let mut sums = others;

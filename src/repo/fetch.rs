@@ -14,7 +14,7 @@ use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, anyhow, bail, ensure};
+use anyhow::{Context, Error, Result, anyhow, ensure};
 use reqwest::blocking::{Client, Response};
 use reqwest::header::{CONTENT_RANGE, ETAG, IF_RANGE, LAST_MODIFIED, RANGE};
 use reqwest::{StatusCode, Url};
@@ -471,14 +471,20 @@ pub fn shown(url: &str) -> String {
     url.into()
 }
 
-/// A base URL and a relative path below it. The path comes from a repository: it must stay below.
+/// A base URL and a relative path below it, its unusual characters encoded. The path comes from a repository: it must
+/// stay below.
 pub fn below(base: &str, path: &str) -> Result<String> {
     let name = |name: &str| !name.is_empty() && name != "." && name != "..";
-    ensure!(path.split('/').all(name), "the path `{path}` is not a plain relative one");
-    if path.contains(['?', '#', '%', '\\']) || path.chars().any(char::is_control) {
-        bail!("the path `{}` has characters that no package's path has", path.escape_debug());
+    ensure!(path.split('/').all(name), "the path `{}` is not a plain relative one", path.escape_debug());
+    let mut url = format!("{}/", base.trim_end_matches('/'));
+    for byte in path.bytes() {
+        match byte {
+            b'/' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => url.push(char::from(byte)),
+            _ if b"-._~+:@!$&'()*,;=".contains(&byte) => url.push(char::from(byte)),
+            _ => url.push_str(&format!("%{byte:02X}")),
+        }
     }
-    Ok(format!("{}/{path}", base.trim_end_matches('/')))
+    Ok(url)
 }
 
 #[cfg(test)]

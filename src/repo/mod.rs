@@ -3,8 +3,12 @@
 //! `apt` turns a repository's signed metadata into an [`Index`]; `store` keeps bytes by their digest, `fetch` fills it,
 //! `trust` says whose signatures count, `host` knows which mirror this machine uses.
 
+pub mod apt;
 pub(crate) mod date;
 pub mod fetch;
+pub mod host;
+mod relation;
+mod stanza;
 pub mod store;
 #[cfg(test)]
 pub(crate) mod testserver;

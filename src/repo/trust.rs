@@ -23,8 +23,9 @@ use super::date::show_day;
 
 /// RSA keys below this are refused, as apt and sequoia do since 2024.
 const RSA_BITS_MIN: u16 = 2048;
-/// How far the clocks of this machine and of a repository may differ.
-const CLOCK_TOLERANCE: i64 = 86_400;
+/// How far a date may lie after the beginning of the day it is judged by: that day, and one for the time zone in which
+/// it was taken from a calendar.
+pub(super) const CLOCK_TOLERANCE: i64 = 2 * 86_400;
 
 /// Public keys that may sign.
 #[derive(Debug, Clone)]
@@ -44,19 +45,59 @@ pub struct Signed {
     pub at: i64,
 }
 
-/// Why a signed text is not trusted. Keys are named by fingerprint; days are UTC.
+/// Why a signed text is not trusted or not used. Keys are named by fingerprint; days are UTC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    NoSignature { why: String },
-    UnknownKey { signers: Vec<String>, keyring: String },
-    BadSignature { key: String },
-    WeakHash { key: String, hash: String },
-    WeakKey { key: String, why: String },
-    KeyCannotSign { key: String },
-    KeyRevoked { key: String },
-    KeyExpired { key: String, at: i64, judged: i64 },
-    SignatureExpired { key: String, at: i64 },
-    SignatureFromFuture { key: String, at: i64 },
+    NoSignature {
+        why: String,
+    },
+    UnknownKey {
+        signers: Vec<String>,
+        keyring: String,
+    },
+    BadSignature {
+        key: String,
+    },
+    WeakHash {
+        key: String,
+        hash: String,
+    },
+    WeakKey {
+        key: String,
+        why: String,
+    },
+    KeyCannotSign {
+        key: String,
+    },
+    KeyRevoked {
+        key: String,
+    },
+    KeyExpired {
+        key: String,
+        at: i64,
+        judged: i64,
+    },
+    SignatureExpired {
+        key: String,
+        at: i64,
+    },
+    SignatureFromFuture {
+        key: String,
+        at: i64,
+    },
+    /// The signed text says itself until when it may be used.
+    ReleaseExpired {
+        at: i64,
+        judged: i64,
+    },
+    ReleaseFromFuture {
+        at: i64,
+    },
+    /// The signed text is that of another suite.
+    WrongSuite {
+        asked: String,
+        found: String,
+    },
 }
 
 impl Refusal {
@@ -73,6 +114,9 @@ impl Refusal {
             Refusal::KeyExpired { .. } => "key-expired",
             Refusal::SignatureExpired { .. } => "signature-expired",
             Refusal::SignatureFromFuture { .. } => "signature-from-future",
+            Refusal::ReleaseExpired { .. } => "release-expired",
+            Refusal::ReleaseFromFuture { .. } => "release-from-future",
+            Refusal::WrongSuite { .. } => "wrong-suite",
         }
     }
 
@@ -87,6 +131,8 @@ impl Refusal {
             Refusal::KeyCannotSign { .. } => 5,
             Refusal::UnknownKey { .. } => 6,
             Refusal::NoSignature { .. } => 7,
+            // Not about signatures.
+            Refusal::ReleaseExpired { .. } | Refusal::ReleaseFromFuture { .. } | Refusal::WrongSuite { .. } => 8,
         }
     }
 }
@@ -112,6 +158,11 @@ impl fmt::Display for Refusal {
             Refusal::SignatureFromFuture { key, at } => {
                 write!(f, "the signature by {key} is from the future: {}", show_day(*at))?;
             }
+            Refusal::ReleaseExpired { at, judged } => {
+                write!(f, "it was valid until {} only, before {}", show_day(*at), show_day(*judged))?;
+            }
+            Refusal::ReleaseFromFuture { at } => write!(f, "it is from the future: {}", show_day(*at))?,
+            Refusal::WrongSuite { asked, found } => write!(f, "it is of the suite {found}, not {asked}")?,
         }
         write!(f, " [{}]", self.slug())
     }

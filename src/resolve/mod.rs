@@ -53,6 +53,13 @@ pub fn resolve(requests: &[&PackageRequest], index: &Index) -> Result<Vec<usize>
     }
 }
 
+/// The newest offer of a name.
+pub fn newest(name: &str, index: &Index) -> Option<usize> {
+    let offers = index.offers.iter().enumerate().filter(|(_, offer)| offer.id.name == name);
+    let newest = offers.max_by(|a, b| compare_versions(&a.1.id.version, &b.1.id.version).then(b.0.cmp(&a.0)));
+    newest.map(|(number, _)| number)
+}
+
 /// Notes a request for a package or a version that no repository has.
 fn offered(request: &PackageRequest, index: &Index, found: &mut Diagnostics) {
     let mut versions: Vec<&str> = index

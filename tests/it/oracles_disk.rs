@@ -27,7 +27,8 @@ fn noise(length: usize) -> Vec<u8> {
 }
 
 fn new_file(path: &Path) -> File {
-    File::options().read(true).write(true).create_new(true).open(path).unwrap()
+    let file = File::options().read(true).write(true).create_new(true).open(path);
+    file.unwrap_or_else(|error| panic!("creating {}: {error}", path.display()))
 }
 
 #[test]
@@ -100,13 +101,15 @@ fn fsck_finds_seeds_and_esps_of_all_sizes_in_order() {
     }
 }
 
+/// Name, size, what is written where.
+type Case<'a> = (&'a str, u64, Vec<(u64, &'a [u8])>);
+
 #[test]
 fn qemu_reads_the_same_from_qcow2_as_from_raw() {
     let Some(qemu_img) = oracle("qemu-img") else { return };
     let noise = noise(9 << 20);
-    // Name, size, what is written where.
     let text: Vec<u8> = (0..300_000).flat_map(|number: u32| format!("{number}\n").into_bytes()).collect();
-    let cases: [(&str, u64, Vec<(u64, &[u8])>); 7] = [
+    let cases: [Case<'_>; 7] = [
         ("one sector", 512, vec![(0, b"x")]),
         ("no whole cluster at the end", (3 << 16) + 512, vec![(0, &noise[..70_000]), ((3 << 16) + 511, b"x")]),
         ("all zero", 10 * MIB, vec![]),

@@ -5,6 +5,7 @@ use std::process::Command;
 
 /// Where the tool is, or `None` with a printed line if a developer does not have it. With `CI=true` a missing tool is
 /// a failure: there, nothing is skipped.
+#[expect(clippy::print_stdout, reason = "a test that is skipped has to say so")]
 pub(crate) fn oracle(tool: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     // Tools for disks live where only root's PATH goes.

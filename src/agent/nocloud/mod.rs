@@ -73,7 +73,7 @@ pub fn parse(seed: &Seed) -> Result<NodeConfig, Diagnostics> {
     if let Some(source) = seed.files.get(NETWORK_CONFIG) {
         match yaml::parse(source) {
             Ok(node) => config.network = network::parse(&node, &mut reader),
-            Err(mistake) => reader.mistakes.push(mistake),
+            Err(mistakes) => reader.mistakes.0.extend(mistakes.0),
         }
     }
     let mut mistakes = reader.mistakes;
@@ -87,6 +87,15 @@ pub fn parse(seed: &Seed) -> Result<NodeConfig, Diagnostics> {
     mistakes.or(config)
 }
 
+/// The instance id alone, if it can be read: enough to know that the seed was applied already, whatever has become of
+/// its other files since.
+pub fn instance_id(seed: &Seed) -> Option<String> {
+    let node = yaml::parse(seed.files.get(META_DATA)?).ok()?;
+    let mut reader = Reader::default();
+    let fields = reader.fields(&node, META_KEYS, &[]);
+    fields.get("instance-id").and_then(|node| reader.text(node)).map(|id| id.value)
+}
+
 fn meta_data(seed: &Seed, reader: &mut Reader, config: &mut NodeConfig) -> Option<NodeName> {
     let Some(source) = seed.files.get(META_DATA) else {
         let title = format!("the metadata volume {} has no `{META_DATA}`", seed.origin);
@@ -95,8 +104,8 @@ fn meta_data(seed: &Seed, reader: &mut Reader, config: &mut NodeConfig) -> Optio
     };
     let node = match yaml::parse(source) {
         Ok(node) => node,
-        Err(mistake) => {
-            reader.mistakes.push(mistake);
+        Err(mistakes) => {
+            reader.mistakes.0.extend(mistakes.0);
             return None;
         }
     };
@@ -138,8 +147,8 @@ fn user_data(seed: &Seed, reader: &mut Reader, config: &mut NodeConfig) -> Optio
     }
     let node = match yaml::parse(source) {
         Ok(node) => node,
-        Err(mistake) => {
-            reader.mistakes.push(mistake);
+        Err(mistakes) => {
+            reader.mistakes.0.extend(mistakes.0);
             return None;
         }
     };

@@ -6,6 +6,9 @@ use fatfs::{DateTime, Dir, FileSystem, FsOptions};
 
 use super::FatError;
 
+/// Directories within directories that are listed: a damaged volume may hold itself.
+const DEPTH_MAX: usize = 32;
+
 /// A line for the volume, then one for each path, directories with a `/` before what they hold.
 pub fn dump<D: Read + Write + Seek>(device: D) -> Result<String, FatError> {
     let io = |doing: &'static str| move |error: io::Error| FatError::Io { doing, error };
@@ -21,6 +24,9 @@ pub fn dump<D: Read + Write + Seek>(device: D) -> Result<String, FatError> {
 }
 
 fn list<D: Read + Write + Seek>(directory: &Dir<'_, D>, prefix: &str, text: &mut String) -> io::Result<()> {
+    if prefix.matches('/').count() > DEPTH_MAX {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "too many directories within directories"));
+    }
     for entry in directory.iter() {
         let entry = entry?;
         let name = entry.file_name();

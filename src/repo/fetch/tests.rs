@@ -204,7 +204,8 @@ fn a_full_disk_is_said_so() {
 #[test]
 fn paths_from_repositories_stay_below_their_base() {
     assert_eq!(below("http://a/b/", "pool/x+y_1~2.deb").unwrap(), "http://a/b/pool/x+y_1~2.deb");
-    for path in ["../x", "/x", "a//b", "a/./b", "", "a?b", "a%2e", "a\nb"] {
+    assert_eq!(below("http://a", "x%3a?#\\ y").unwrap(), "http://a/x%253a%3F%23%5C%20y");
+    for path in ["../x", "/x", "a//b", "a/./b", ""] {
         assert!(below("http://a", path).is_err(), "{path}");
     }
 }

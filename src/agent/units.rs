@@ -1,0 +1,64 @@
+//! The systemd units of the agent. The builder puts each text into the image's `/usr/lib/systemd/system` and makes the
+//! link that its `[Install]` asks for.
+
+/// File name and text.
+pub const UNITS: &[(&str, &str)] = &[("nodeinit-first-boot.service", FIRST_BOOT), ("nodeinit-ready.service", READY)];
+
+/// Before everything that the metadata decides: names, network, time, host keys. It finds its devices itself, so it
+/// needs udev only to have been started. A failure is tried again, beside a boot that goes on; a mistake (exit 1) is
+/// final.
+const FIRST_BOOT: &str = "\
+[Unit]
+Description=First boot of the node: apply its metadata
+DefaultDependencies=no
+Wants=network-pre.target
+After=local-fs.target systemd-udevd.service systemd-udev-trigger.service
+Before=sysinit.target network-pre.target systemd-networkd.service systemd-timesyncd.service chronyd.service
+Before=ssh.service sshd.service
+Conflicts=shutdown.target
+Before=shutdown.target
+StartLimitIntervalSec=0
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/lib/nodesmith/nodeinit first-boot
+TimeoutStartSec=5min
+Restart=on-failure
+RestartSec=10
+RestartPreventExitStatus=1
+
+[Install]
+WantedBy=sysinit.target
+";
+
+const READY: &str = "\
+[Unit]
+Description=Report when the node is ready
+Wants=network-online.target
+After=nodeinit-first-boot.service network-online.target containerd.service
+
+[Service]
+Type=simple
+ExecStart=/usr/lib/nodesmith/nodeinit ready
+RemainAfterExit=yes
+
+[Install]
+WantedBy=multi-user.target
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::first_boot::EXIT_MISTAKE;
+    use crate::contract;
+
+    #[test]
+    fn the_units_start_the_agent_of_the_contract() {
+        for (name, text) in UNITS {
+            assert!(text.contains(&format!("ExecStart={} ", contract::AGENT)), "{name}");
+            assert!(text.contains("[Install]\nWantedBy="), "{name}");
+        }
+        assert!(FIRST_BOOT.contains(&format!("RestartPreventExitStatus={EXIT_MISTAKE}\n")));
+    }
+}
