@@ -95,11 +95,13 @@ pub fn fetch(
     }
     for (name, mut wanted) in wanted {
         let repository = recipe.repositories.iter().find(|repository| repository.name == name);
-        let repository = repository.with_context(|| format!("the lock names repository {name}, the recipe does not"))?;
+        let repository =
+            repository.with_context(|| format!("the lock names repository {name}, the recipe does not"))?;
         let RepositoryKind::Apt(apt) = &repository.kind;
         let base = base_url(apt)?;
         for package in &mut wanted {
-            package.urls = package.urls.iter().map(|path| format!("{}/{path}", base.url.trim_end_matches('/'))).collect();
+            package.urls =
+                package.urls.iter().map(|path| format!("{}/{path}", base.url.trim_end_matches('/'))).collect();
         }
         Fetcher::new(store, network(offline, base.proxy)).blobs(&wanted, progress)?;
     }

@@ -38,6 +38,9 @@ pub fn run() -> ExitCode {
     match &outcome {
         Ok(()) => status.phase = Phase::Services,
         Err(error) => {
+            if status.host_name.is_empty() {
+                status.host_name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+            }
             let text = format!("{error:#}");
             status.messages.extend(text.lines().map(str::to_owned));
             console::complain(&text);

@@ -4,7 +4,8 @@
 /// File name and text.
 pub const UNITS: &[(&str, &str)] = &[("nodeinit-first-boot.service", FIRST_BOOT), ("nodeinit-ready.service", READY)];
 
-/// Before everything that the metadata decides: names, network, time, host keys. It finds its devices itself, so it
+/// Before everything that the metadata decides: names, network, time, host keys, and what `write_files` may configure
+/// (modules, sysctls). It finds its devices itself, so it
 /// needs udev only to have been started. A failure is tried again, beside a boot that goes on; a mistake (exit 1) is
 /// final.
 const FIRST_BOOT: &str = "\
@@ -13,7 +14,8 @@ Description=First boot of the node: apply its metadata
 DefaultDependencies=no
 Wants=network-pre.target
 After=local-fs.target systemd-udevd.service systemd-udev-trigger.service
-Before=sysinit.target network-pre.target systemd-networkd.service systemd-timesyncd.service chronyd.service
+Before=sysinit.target network-pre.target systemd-networkd.service systemd-timesyncd.service chrony.service chronyd.service
+Before=systemd-modules-load.service systemd-sysctl.service
 Before=ssh.service sshd.service
 Conflicts=shutdown.target
 Before=shutdown.target

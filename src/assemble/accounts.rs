@@ -38,7 +38,7 @@ const KNOWN_IDS: &[(&str, u32)] = &[
     ("polkitd", 985),
     ("uuidd", 984),
     ("tss", 983),
-    ("rpc", 982),
+    ("_rpc", 982),
     ("statd", 981),
     ("nogroup", 65534),
     ("nobody", 65534),
@@ -118,8 +118,17 @@ pub(crate) fn settle(root: &mut Root) -> anyhow::Result<()> {
         Line::Member { user, .. } => (2, 0, user.clone()),
     });
     for effect in &root.effects {
-        if let Effect::SystemGroup(name) = effect {
-            lines.push(Line::Group { name: name.clone(), id: Id::Any });
+        match effect {
+            Effect::SystemGroup(name) => lines.push(Line::Group { name: name.clone(), id: Id::Any }),
+            Effect::SystemUser(user) => lines.push(Line::User {
+                name: user.name.clone(),
+                id: Id::Any,
+                group: Some(GroupReference::Name(user.group.clone())).filter(|_| user.group != user.name),
+                gecos: user.comment.clone(),
+                home: user.home.clone(),
+                shell: "/usr/sbin/nologin".to_owned(),
+            }),
+            _ => {}
         }
     }
     for line in lines {

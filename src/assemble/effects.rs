@@ -27,6 +27,7 @@ pub(crate) fn apply(root: &mut Root) -> anyhow::Result<()> {
             | Effect::Tmpfiles(_)
             | Effect::Alternative(_)
             | Effect::SystemGroup(_)
+            | Effect::SystemUser(_)
             | Effect::Step(_) => {}
         }
     }

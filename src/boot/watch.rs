@@ -99,20 +99,25 @@ fn follow(
     }
 }
 
-/// What a line of the report port decides, if anything.
+/// What a line of the report port decides, if anything: a test's verdict (`{"verdict": 0, "message": …}`), or the
+/// agent's status (`{"state": "ready", …}`).
 fn judge(report: &Value, until: Until) -> Option<Verdict> {
-    let message = || report["message"].as_str().unwrap_or_default().to_owned();
-    match (report["report"].as_str()?, until) {
-        ("verdict", Until::Verdict) => {
-            let code = report["code"].as_u64().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
-            Some(if code == 0 { Verdict::Passed } else { Verdict::Failed { code, message: message() } })
+    match until {
+        Until::Off => None,
+        Until::Verdict => {
+            let code = u8::try_from(report.get("verdict")?.as_u64()?).unwrap_or(1);
+            let message = report["message"].as_str().unwrap_or_default().to_owned();
+            Some(if code == 0 { Verdict::Passed } else { Verdict::Failed { code, message } })
         }
-        ("status", Until::Ready) => match report["state"].as_str()? {
+        Until::Ready => match report.get("state")?.as_str()? {
             "ready" => Some(Verdict::Passed),
-            "mistake" | "failed" => Some(Verdict::Failed { code: 1, message: message() }),
+            state @ ("mistake" | "failed") => {
+                let messages: Vec<&str> =
+                    report["messages"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+                Some(Verdict::Failed { code: 1, message: format!("{state}: {}", messages.join("; ")) })
+            }
             _ => None,
         },
-        _ => None,
     }
 }
 

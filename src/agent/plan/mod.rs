@@ -96,6 +96,10 @@ pub fn plan(config: &NodeConfig, facts: &Facts) -> Result<Plan, Diagnostics> {
     for file in &config.files {
         planner.file(file);
     }
+    if config.files.iter().any(|file| file.path.value.starts_with("/etc/systemd/system/")) {
+        // systemd has read its units already; what has not been started yet takes the new ones.
+        planner.push(Step::Run { program: "/usr/bin/systemctl", arguments: &["daemon-reload"] });
+    }
     planner.time(config);
     if facts.needs_host_keys {
         planner.push(Step::Run { program: "/usr/bin/ssh-keygen", arguments: &["-A"] });

@@ -55,7 +55,7 @@ users:
   - {{name: admin, groups: [adm, systemd-journal], ssh_authorized_keys: ['{KEY}']}}
   - {{name: guest, uid: 1000, homedir: /var/guest, shell: /bin/bash}}
 write_files:
-  - {{path: /etc/containerd/certs.d/x/hosts.toml, content: abc}}
+  - {{path: /etc/systemd/system/containerd.service.d/proxy.conf, content: abc}}
   - {{path: /opt/cni/bin/plugin, content: x, permissions: '0755', owner: 'admin:adm'}}
 timezone: Europe/Berlin
 ntp: {{servers: [10.0.0.1], pools: [pool.example.org]}}
@@ -86,12 +86,13 @@ ethernets:
     17. make the directory /var/guest (0700, 1000:1000)
     18. make the directory /root/.ssh (0700, 0:0)
     19. put 2 lines of ours into /root/.ssh/authorized_keys (0600, 0:0)
-    20. write /etc/containerd/certs.d/x/hosts.toml (3 bytes, 0644, 0:0)
+    20. write /etc/systemd/system/containerd.service.d/proxy.conf (3 bytes, 0644, 0:0)
     21. write /opt/cni/bin/plugin (1 byte, 0755, 1001:4)
-    22. link /etc/localtime to ../usr/share/zoneinfo/Europe/Berlin
-    23. write /etc/systemd/timesyncd.conf.d/50-nodeinit.conf (37 bytes, 0644, 0:0)
-    24. run /usr/bin/ssh-keygen -A
-    25. mark i-1 as applied
+    22. run /usr/bin/systemctl daemon-reload
+    23. link /etc/localtime to ../usr/share/zoneinfo/Europe/Berlin
+    24. write /etc/systemd/timesyncd.conf.d/50-nodeinit.conf (37 bytes, 0644, 0:0)
+    25. run /usr/bin/ssh-keygen -A
+    26. mark i-1 as applied
     note: no interface has the address 52:54:00:00:00:01 of `other`; there are: ens3 52:54:00:12:34:56
     ");
 }

@@ -67,6 +67,14 @@ const WITHOUT_EFFECT: &[&str] = &[
     "update-menus",
     "udevadm ",
     "rm -f /etc/init/",
+    // AppArmor profiles are loaded at boot; the file they include is made below.
+    "APP_PROFILE=",
+    "test -e \"$LOCAL_APP_PROFILE\"",
+    "mkdir -p `dirname \"$LOCAL_APP_PROFILE\"`",
+    "install --mode 644 /dev/null \"$LOCAL_APP_PROFILE\"",
+    "}",
+    "if aa-enabled ",
+    "apparmor_parser ",
     // Runs under runit only.
     "NAME=",
     "echo \"",
@@ -92,6 +100,10 @@ fn line_effects(line: &str, before: &[Line]) -> Option<Vec<Effect>> {
     }
     if let Some((_, files)) = line.split_once("--create ").filter(|_| line.starts_with("systemd-tmpfiles ")) {
         return Some(configuration_files(files).map(Effect::Tmpfiles).collect());
+    }
+    if let Some(path) = line.strip_prefix("LOCAL_APP_PROFILE=\"") {
+        let path = path.trim_end_matches('"').to_owned();
+        return Some(vec![Effect::File { path, text: String::new() }]);
     }
     if line.starts_with("update-alternatives ") {
         return alternatives(line);

@@ -35,6 +35,7 @@ pub enum Effect {
     Owner(OwnerEffect),
     /// A system group made with `addgroup --system`.
     SystemGroup(String),
+    SystemUser(SystemUser),
     Directory(DirectoryEffect),
     Symlink {
         path: String,
@@ -84,6 +85,17 @@ pub struct OwnerEffect {
     pub mode: String,
 }
 
+/// A system user made with `adduser --system`, which has no shell; its group too, if that is named like it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SystemUser {
+    pub name: String,
+    pub group: String,
+    pub home: String,
+    #[serde(default)]
+    pub comment: String,
+}
+
 /// A directory; one that is there keeps its owner and mode.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -112,6 +124,7 @@ impl fmt::Display for Effect {
             Effect::Alternative(alternative) => write!(f, "alternative {} → {}", alternative.name, alternative.target),
             Effect::Owner(owner) => write!(f, "{} {}:{} {}", owner.path, owner.user, owner.group, owner.mode),
             Effect::SystemGroup(group) => write!(f, "group {group}"),
+            Effect::SystemUser(user) => write!(f, "user {}", user.name),
             Effect::Directory(directory) => write!(f, "directory {}", directory.path),
             Effect::Symlink { path, target } => write!(f, "link {path} → {target}"),
             Effect::Copy { from, to } => write!(f, "{to} from {from}"),

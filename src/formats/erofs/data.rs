@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::cache::{self, ExtentCache, FORM_MAX, Form};
 use super::compress::{self, Compressor, Extent, Packed};
 use super::layout::{BLOCK, BLOCK_U64};
-use super::write::Blocks;
+use super::place::Blocks;
 use super::{Codec, Options};
 use crate::tree::content::Opened;
 use crate::tree::{Content, Contents, Digest, TreePath};

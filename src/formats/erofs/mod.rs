@@ -18,8 +18,10 @@
 mod cache;
 mod compress;
 mod data;
+mod directory;
 pub mod dump;
 mod layout;
+mod place;
 pub mod read;
 mod write;
 mod xattrs;

@@ -1,19 +1,19 @@
 //! The writer: data first, then directories and inodes, at last the superblock.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::io::{self, BufWriter, Seek, SeekFrom, Write};
-use std::ops::Range;
+use std::collections::BTreeMap;
+use std::io::{self, Seek, Write};
 
 use super::compress;
 use super::data::{self, Placed, Source};
-use super::layout::{
-    self, BLOCK, BLOCK_U64, DIRENT_SIZE, Dirent, INDEX_SIZE, InodeHeader, Layout, MAP_HEADER_SIZE, MapHeader, SLOT,
-};
+use super::directory::{self, Directory};
+use super::layout::{self, BLOCK, BLOCK_U64, INDEX_SIZE, InodeHeader, Layout, MAP_HEADER_SIZE, MapHeader, SLOT};
+use super::place::{Blocks, Places};
 use super::xattrs;
 use super::{Codec, ExtentCache, Options, Summary};
 use crate::tree::{Contents, Inode, InodeId, Kind, Tree, TreePath};
 
-/// Writes `tree` as an EROFS image into `out`, from its position 0.
+/// Writes `tree` as an EROFS image into `out`, which is empty. The superblock comes last: what is left of a build that
+/// was killed is no file system.
 ///
 /// Fails when `out`, the contents or the cache do, when a content is not what the tree says, and when the tree has
 /// something that EROFS cannot hold (device numbers beyond 12 and 20 bits, 256 KiB of xattrs in one inode, 16 TiB);
@@ -128,7 +128,7 @@ impl<'a> Draft<'a> {
         let nothing = Body::Tail(Vec::new());
         let (kind, size, union, body) = match &inode.kind {
             Kind::Directory => {
-                let directory = Directory::new(node);
+                let directory = Directory::new(node.number, node.parent, &node.children);
                 (layout::S_IFDIR, directory.size(), 0, Body::Directory(directory))
             }
             Kind::File(content) => (layout::S_IFREG, content.size(), 0, nothing),
@@ -253,57 +253,6 @@ fn write_data<W: Write>(
     Ok(cached_files)
 }
 
-/// A directory's entries in the order of their bytes, divided into blocks.
-struct Directory<'a> {
-    /// Names, with `.` and `..`, and the numbers of the nodes they mean.
-    entries: Vec<(&'a [u8], usize)>,
-    /// The entries in each block.
-    blocks: Vec<Range<usize>>,
-    /// Bytes in the last block.
-    last_block: usize,
-    /// Whether the last block stands behind the inode.
-    inline: bool,
-}
-
-impl<'a> Directory<'a> {
-    fn new(node: &Node<'a>) -> Directory<'a> {
-        let mut entries = node.children.clone();
-        entries.push((b".", node.number));
-        entries.push((b"..", node.parent));
-        entries.sort_unstable();
-        let mut blocks = Vec::new();
-        let (mut start, mut used) = (0, 0);
-        for (number, (name, _)) in entries.iter().enumerate() {
-            let length = DIRENT_SIZE + name.len();
-            if used + length > BLOCK {
-                blocks.push(start..number);
-                (start, used) = (number, 0);
-            }
-            used += length;
-        }
-        blocks.push(start..entries.len());
-        Directory { entries, blocks, last_block: used, inline: false }
-    }
-
-    fn size(&self) -> u64 {
-        (self.blocks.len() as u64 - 1) * BLOCK_U64 + self.last_block as u64
-    }
-}
-
-/// One block of a directory: its entries, then their names. `targets` are nid and file type of every node.
-fn directory_block(entries: &[(&[u8], usize)], targets: &[(u64, u8)]) -> Vec<u8> {
-    let mut block = Vec::with_capacity(BLOCK);
-    let mut name_at = entries.len() * DIRENT_SIZE;
-    for (name, number) in entries {
-        let (nid, file_type) = targets[*number];
-        let nameoff = u16::try_from(name_at).expect("a block has 4096 bytes");
-        block.extend_from_slice(&Dirent { nid, nameoff, file_type }.encode());
-        name_at += name.len();
-    }
-    entries.iter().for_each(|(name, _)| block.extend_from_slice(name));
-    block
-}
-
 /// Writes the directories' blocks, now that every inode has its place, and leaves the inline ones behind the inodes.
 fn write_directories<W: Write>(nids: &[u64], drafts: &mut [Draft<'_>], blocks: &mut Blocks<'_, W>) -> io::Result<()> {
     let file_type = |draft: &Draft<'_>| layout::file_type(draft.header.mode).expect("the mode of a tree's kind");
@@ -312,7 +261,7 @@ fn write_directories<W: Write>(nids: &[u64], drafts: &mut [Draft<'_>], blocks: &
         let Body::Directory(directory) = &draft.body else { continue };
         let (start, mut tail) = (blocks.next(), Vec::new());
         for range in &directory.blocks {
-            let block = directory_block(&directory.entries[range.clone()], &targets);
+            let block = directory::block(&directory.entries[range.clone()], &targets);
             if directory.inline && range.end == directory.entries.len() {
                 tail = block;
             } else {
@@ -322,45 +271,6 @@ fn write_directories<W: Write>(nids: &[u64], drafts: &mut [Draft<'_>], blocks: &
         draft.flat(start, tail);
     }
     Ok(())
-}
-
-/// Where inodes stand in the metadata area.
-///
-/// An inode of up to a block does not cross a block's end, so that what is inline never does; a larger one begins a
-/// block. Only the last few blocks are filled up: neighbours in the tree stay neighbours on the disk.
-struct Places {
-    /// Blocks with room: number, and bytes used.
-    open: VecDeque<(u64, u64)>,
-    /// The first block that no inode is in.
-    next: u64,
-}
-
-/// How many blocks with room are remembered.
-const OPEN_BLOCKS: usize = 32;
-
-impl Places {
-    fn new() -> Places {
-        // Slot 0 stays empty: readdir reports the nid as inode number, and C libraries skip entries with number 0.
-        Places { open: VecDeque::from([(0, SLOT as u64)]), next: 1 }
-    }
-
-    /// The nid for an inode with these many bytes.
-    fn place(&mut self, length: u64) -> u64 {
-        let length = length.next_multiple_of(SLOT as u64);
-        let fitting = self.open.iter_mut().filter(|(_, used)| used.saturating_add(length) <= BLOCK_U64);
-        if let Some((block, used)) = fitting.max_by_key(|(block, used)| (*used, *block)) {
-            let offset = *block * BLOCK_U64 + *used;
-            *used += length;
-            return offset / SLOT as u64;
-        }
-        let offset = self.next * BLOCK_U64;
-        self.next += length.div_ceil(BLOCK_U64);
-        if self.open.len() == OPEN_BLOCKS {
-            self.open.pop_front();
-        }
-        self.open.push_back((self.next - 1, (length - 1) % BLOCK_U64 + 1));
-        offset / SLOT as u64
-    }
 }
 
 /// Writes the metadata area.
@@ -412,44 +322,4 @@ fn first_block(superblock: &layout::Superblock, options: &Options) -> [u8; BLOCK
     let sealed = layout::Superblock { checksum, ..superblock.clone() };
     block[layout::SUPERBLOCK_OFFSET..][..layout::SUPERBLOCK_SIZE].copy_from_slice(&sealed.encode());
     block
-}
-
-/// The image as a sequence of blocks.
-pub(super) struct Blocks<'a, W: Write> {
-    out: BufWriter<&'a mut W>,
-    next: u32,
-}
-
-impl<'a, W: Write> Blocks<'a, W> {
-    /// The address of the next block.
-    pub(super) fn next(&self) -> u32 {
-        self.next
-    }
-
-    /// Writes bytes into as many blocks as they need, zeros behind them; the address of the first.
-    pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<u32> {
-        let start = self.next;
-        let count = u32::try_from(bytes.len().div_ceil(BLOCK)).ok();
-        let next = count.and_then(|count| start.checked_add(count));
-        self.next = next.ok_or_else(|| io::Error::other("an EROFS image has less than 16 TiB"))?;
-        self.out.write_all(bytes)?;
-        self.out.write_all(&[0; BLOCK][..bytes.len().next_multiple_of(BLOCK) - bytes.len()])?;
-        Ok(start)
-    }
-}
-
-impl<'a, W: Write + Seek> Blocks<'a, W> {
-    /// Begins an image; block 0 stays empty until the end.
-    fn new(out: &'a mut W) -> io::Result<Blocks<'a, W>> {
-        out.seek(SeekFrom::Start(0))?;
-        let mut blocks = Blocks { out: BufWriter::with_capacity(1 << 20, out), next: 0 };
-        blocks.append(&[0; BLOCK])?;
-        Ok(blocks)
-    }
-
-    fn finish(mut self, first: &[u8; BLOCK]) -> io::Result<()> {
-        self.out.seek(SeekFrom::Start(0))?;
-        self.out.write_all(first)?;
-        self.out.flush()
-    }
 }
