@@ -2,19 +2,22 @@
 //!
 //! Dependencies of all strengths up to Depends are hard, Recommends are not followed. Where several packages would do,
 //! the choice is apt's: alternatives in the order written, a package of that very name before one that stands in for
-//! it, the newest version. The oracle is `apt-get install -s` with an empty status (`tests/it/apt_closure.rs`).
+//! it, the newest version. `walk` finds what apt would take; the solver has the last word on it, and finds another
+//! solution, or why there is none, where the walk leads nowhere. The oracle is `apt-get install -s` with an empty status
+//! (`tests/it/apt_closure.rs`).
 
 mod provider;
+mod walk;
 
 use std::collections::BTreeSet;
 
-use resolvo::{Problem, Solver, UnsolvableOrCancelled};
+use resolvo::{Problem, Requirement, SolvableId, Solver, UnsolvableOrCancelled};
 
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::package::version::compare_versions;
 use crate::recipe::PackageRequest;
 use crate::recipe::shape::distance;
-use crate::repo::{Dependency, Index, Operator, Relation};
+use crate::repo::{Index, Operator, Relation};
 use provider::Provider;
 
 /// Names that are shown as meant, at most.
@@ -30,27 +33,42 @@ pub fn resolve(requests: &[&PackageRequest], index: &Index) -> Result<Vec<usize>
 
     let essential: BTreeSet<&str> =
         index.offers.iter().filter(|offer| offer.essential).map(|offer| offer.id.name.as_str()).collect();
-    let relation = |name: &str, constraint| Dependency(vec![Relation { name: name.to_owned(), constraint }]);
+    let relation = |name: &str, constraint| Relation { name: name.to_owned(), constraint };
     let asked = requests
         .iter()
         .map(|request| relation(&request.name, request.version.clone().map(|version| (Operator::Equal, version))));
-    let roots: Vec<Dependency> = asked.chain(essential.into_iter().map(|name| relation(name, None))).collect();
+    let roots: Vec<Relation> = asked.chain(essential.into_iter().map(|name| relation(name, None))).collect();
 
     let provider = Provider::new(index);
-    let requirements = roots.iter().map(|root| provider.requirement(root).into()).collect();
+    let choices: Vec<Vec<u32>> = roots.iter().map(|root| provider.packages(root)).collect();
+    let proposal = walk::propose(&choices, &provider).unwrap_or_default();
+    let requirements =
+        |provider: &Provider| -> Vec<Requirement> { choices.iter().map(|offers| provider.one_of(offers)).collect() };
+    if !proposal.is_empty() {
+        let proposed = proposal.iter().map(|offer| provider.one_of(&[*offer]));
+        let requirements: Vec<_> = requirements(&provider).into_iter().chain(proposed).map(Into::into).collect();
+        // What the solver refuses here, it may allow when it chooses itself.
+        if let Ok(solution) = Solver::new(provider).solve(Problem::new().requirements(requirements)) {
+            return Ok(sorted(solution, index));
+        }
+    }
+    let provider = Provider::new(index);
+    let requirements = requirements(&provider).into_iter().map(Into::into).collect();
     let mut solver = Solver::new(provider);
     match solver.solve(Problem::new().requirements(requirements)) {
-        Ok(solution) => {
-            let mut chosen: Vec<usize> = solution.into_iter().filter_map(provider::offer_number).collect();
-            chosen.sort_by(|a, b| index.offers[*a].id.cmp(&index.offers[*b].id));
-            Ok(chosen)
-        }
+        Ok(solution) => Ok(sorted(solution, index)),
         Err(UnsolvableOrCancelled::Unsolvable(conflict)) => {
             let chain = conflict.display_user_friendly(&solver).to_string();
             Err(unsatisfiable(requests, &chain).into())
         }
         Err(UnsolvableOrCancelled::Cancelled(_)) => unreachable!("the provider never cancels"),
     }
+}
+
+fn sorted(solution: Vec<SolvableId>, index: &Index) -> Vec<usize> {
+    let mut chosen: Vec<usize> = solution.into_iter().filter_map(provider::offer_number).collect();
+    chosen.sort_by(|a, b| index.offers[*a].id.cmp(&index.offers[*b].id));
+    chosen
 }
 
 /// The newest offer of a name.

@@ -157,6 +157,59 @@ impl<'a> Provider<'a> {
         sets
     }
 
+    /// The packages of a relation's very name that meet it, newest first: who asks for a package gets no stand-in.
+    pub(super) fn packages(&self, relation: &Relation) -> Vec<u32> {
+        let named =
+            self.numbers.get(relation.name.as_str()).map_or(&[] as &[u32], |name| &self.offers_of[*name as usize]);
+        let mut offers: Vec<u32> = named.to_vec();
+        offers.retain(|offer| meets(Some(&self.offer(*offer).id.version), relation));
+        offers.sort_by(|a, b| self.newest_first(*a, *b));
+        offers
+    }
+
+    /// One of these offers, which have one name and are at least one.
+    pub(super) fn one_of(&self, offers: &[u32]) -> Requirement {
+        let mut offers = offers.to_vec();
+        offers.sort_unstable();
+        let version = |offer: &u32| self.offer(*offer).id.version.as_str();
+        let text = format!(
+            "{} (= {})",
+            self.offer(offers[0]).id.name,
+            offers.iter().map(version).collect::<Vec<_>>().join(" or ")
+        );
+        let set = VersionSet { name: self.name_of[offers[0] as usize], offers, except: false, text };
+        Requirement::Single(VersionSetId(self.sets.borrow_mut().number(set)))
+    }
+
+    /// Offers that meet a dependency, in order of preference.
+    pub(super) fn choices(&self, dependency: &Dependency) -> Vec<u32> {
+        let sets = dependency.0.iter().flat_map(|relation| self.sets_of(relation, true));
+        let mut choices = Vec::new();
+        for set in sets {
+            let mut offers = self.sets.borrow().values[set.0 as usize].offers.clone();
+            offers.sort_by(|a, b| self.newest_first(*a, *b));
+            choices.extend(offers);
+        }
+        choices
+    }
+
+    /// The choices for each dependency of an offer that it does not meet itself.
+    pub(super) fn dependencies(&self, offer: u32) -> Vec<Vec<u32>> {
+        let choices = self.offer(offer).depends.iter().map(|dependency| self.choices(dependency));
+        choices.filter(|choices| !choices.contains(&offer)).collect()
+    }
+
+    /// Offers that an offer says it cannot stand with. With its own name it means others that provide it.
+    pub(super) fn conflicts(&self, offer: u32) -> Vec<u32> {
+        let sets = self.offer(offer).conflicts.iter().flat_map(|relation| self.sets_of(relation, false));
+        let offers = sets.flat_map(|set| self.sets.borrow().values[set.0 as usize].offers.clone());
+        offers.filter(|other| !self.same_name(offer, *other)).collect()
+    }
+
+    pub(super) fn same_name(&self, a: u32, b: u32) -> bool {
+        self.name_of[a as usize] == self.name_of[b as usize]
+    }
+
     fn nothing(&self, dependency: &Dependency) -> VersionSetId {
         let text = dependency.0.iter().map(text).collect::<Vec<_>>().join(" | ");
         let name = number(self.names.len()) + self.missing.borrow_mut().number(text.clone());

@@ -1,7 +1,7 @@
 use super::*;
 use crate::diag::{Location, Source};
 use crate::package::PackageId;
-use crate::repo::{Offer, Provided};
+use crate::repo::{Dependency, Offer, Provided};
 use crate::tree::Digest;
 
 /// One line an offer: `name version [essential] => dep | other >= 2, dep; conflicts: x << 1; provides: v = 1`.
@@ -113,4 +113,27 @@ fn unknown_names_and_versions_show_what_there_is() {
     assert_eq!(slugs, ["unknown-package", "unknown-version"]);
     assert!(mistakes.0[0].help[0].contains("nearest names: containerd"), "{mistakes}");
     assert!(mistakes.0[1].help[0].contains("offered: 1"), "{mistakes}");
+}
+
+#[test]
+fn a_choice_is_made_when_it_is_met_and_not_taken_back() {
+    // apt meets `stack` before `b`: it takes the first stand-in, and then `b` all the same.
+    let offers = "tool 1 => common, b\ncommon 1 => stack\na 1; provides: stack\nb 1; provides: stack";
+    assert_eq!(solve(offers, &["tool"]).unwrap(), "a 1, b 1, common 1, tool 1");
+    // What is asked for is there before any dependency is looked at.
+    assert_eq!(solve(offers, &["tool", "b"]).unwrap(), "b 1, common 1, tool 1");
+}
+
+#[test]
+fn the_solver_finds_what_the_walk_misses() {
+    // The walk takes `a`, and cannot go back when `late` turns out to conflict with it.
+    let offers = "tool 1 => stack, late\nlate 1 => x\nx 1; conflicts: a\na 1; provides: stack\nb 1; provides: stack";
+    assert_eq!(solve(offers, &["tool"]).unwrap(), "b 1, late 1, tool 1, x 1");
+}
+
+#[test]
+fn who_asks_for_a_package_gets_no_stand_in() {
+    let offers = "real 1\nother 2; provides: real; conflicts: real";
+    assert_eq!(solve(offers, &["real"]).unwrap(), "real 1");
+    assert_eq!(solve(offers, &["real", "other"]).unwrap_err().0[0].slug, "unsatisfiable");
 }
