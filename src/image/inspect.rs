@@ -67,7 +67,8 @@ fn whole(file: File) -> anyhow::Result<Vec<u8>> {
 fn disk(mut file: File, files: bool) -> anyhow::Result<Report> {
     let table = gpt::read(&mut file).context("reading the partition table")?;
     let mut text = format!("disk\n{}", gpt::dump(&table));
-    let mut json = json!({"kind": "disk", "partitions": table.partitions.iter().map(partition_json).collect::<Vec<_>>()});
+    let mut json =
+        json!({"kind": "disk", "partitions": table.partitions.iter().map(partition_json).collect::<Vec<_>>()});
     if let Some(esp) = find(&table, ESP_LABEL) {
         let listing = fat::dump(window(&file, esp)).context("reading the EFI system partition")?;
         text.push_str(&format!("\n{ESP_LABEL}\n{listing}"));

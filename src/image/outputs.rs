@@ -22,18 +22,18 @@ const SUMS: &str = "SHA256SUMS";
 pub struct Outputs {
     directory: PathBuf,
     unfinished: PathBuf,
-    /// Keeps two builds of one image in one directory apart.
+    /// The locked directory: keeps two builds into it apart.
     _lock: File,
     files: Vec<OutputFile>,
 }
 
 impl Outputs {
-    /// Makes the directory and clears what a killed build left. Waits for a build of the same image in the same place.
+    /// Makes the directory and clears what a killed build left. Waits for another build into the same
+    /// directory.
     pub fn begin(directory: &Path, name: &str) -> anyhow::Result<Outputs> {
         fs::create_dir_all(directory).with_context(|| format!("creating {}", directory.display()))?;
-        let path = directory.join(format!(".{name}.lock"));
-        let lock = File::create(&path).with_context(|| format!("creating {}", path.display()))?;
-        lock.lock().with_context(|| format!("waiting for {}", path.display()))?;
+        let lock = File::open(directory).with_context(|| format!("opening {}", directory.display()))?;
+        lock.lock().with_context(|| format!("waiting for another build in {}", directory.display()))?;
         let unfinished = directory.join(format!(".{name}.unfinished"));
         if unfinished.exists() {
             fs::remove_dir_all(&unfinished).with_context(|| format!("clearing {}", unfinished.display()))?;

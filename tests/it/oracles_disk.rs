@@ -201,6 +201,7 @@ fn cpio_lists_the_initrd() {
     drwxr-xr-x   2 0        0               0 Nov 14  2023 sys
     drwxr-xr-x   2 0        0               0 Nov 14  2023 sysroot
     crw-------   1 0        0          5,   1 Nov 14  2023 dev/console
+    crw-rw-rw-   1 0        0          1,   3 Nov 14  2023 dev/null
     -rwxr-xr-x   1 0        0               5 Nov 14  2023 init
     drwxr-xr-x   2 0        0               0 Nov 14  2023 modules
     -rw-r--r--   1 0        0              13 Nov 14  2023 modules/order

@@ -113,10 +113,6 @@ fn what_the_format_cannot_hold_is_refused_with_its_path() {
         refused(Kind::CharDevice { major: 4096, minor: 0 }, "user.x"),
         "`/here`: EROFS holds devices with 12 bits of major and 20 of minor number"
     );
-    assert_eq!(
-        refused(Kind::Fifo, "system.posix_acl_access2"),
-        "`/here`: EROFS cannot hold the extended attribute `system.posix_acl_access2`"
-    );
 }
 
 #[test]
