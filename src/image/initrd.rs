@@ -97,6 +97,8 @@ fn archive(agent: &[u8], modules: &[Module<'_>], epoch: i64) -> Result<Vec<u8>, 
     let mut entries: Vec<Entry<'_>> = MOUNT_POINTS.map(directory).into();
     // Without it the kernel starts /init with no standard streams.
     entries.push(entry("dev/console".to_owned(), 0o600, Node::CharDevice { major: 5, minor: 1 }));
+    // Rust opens it at once where a standard stream is missing.
+    entries.push(entry("dev/null".to_owned(), 0o666, Node::CharDevice { major: 1, minor: 3 }));
     entries.push(entry("init".to_owned(), 0o755, Node::File(agent)));
     entries.push(directory(contract::INITRD_MODULES));
     entries.push(entry(relative(contract::INITRD_MODULE_ORDER), 0o644, Node::File(order.as_bytes())));

@@ -63,7 +63,7 @@ fn script(account: &ScriptAccount) -> Value {
 }
 
 /// Every path of the root with its owner, mode, digest, xattrs and where it came from.
-fn files(tree: &Tree) -> Vec<Value> {
+pub fn files(tree: &Tree) -> Vec<Value> {
     let mut first: BTreeMap<InodeId, String> = BTreeMap::new();
     tree.iter()
         .map(|(path, id, inode)| {

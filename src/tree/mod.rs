@@ -315,9 +315,9 @@ fn inode_problem(inode: &Inode) -> Option<Problem> {
         return Some(Problem::BadSymlinkTarget);
     }
     let bad = |(name, value): &(&Vec<u8>, &Vec<u8>)| {
-        let known =
-            [b"user.".as_slice(), b"trusted.", b"security.", b"system.posix_acl_access", b"system.posix_acl_default"];
-        !known.iter().any(|prefix| name.starts_with(prefix))
+        let prefixes = [b"user.".as_slice(), b"trusted.", b"security."];
+        let lists = [b"system.posix_acl_access".as_slice(), b"system.posix_acl_default"];
+        !(prefixes.iter().any(|prefix| name.starts_with(prefix)) || lists.contains(&name.as_slice()))
             || name.len() > path::NAME_MAX
             || value.len() > XATTR_VALUE_MAX
     };

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use nodesmith::contract::ROOT_A_LABEL;
-use nodesmith::formats::{cpio, gpt, sparse};
+use nodesmith::formats::cpio::{self, Entry, Node};
+use nodesmith::formats::{gpt, sparse};
 
 use crate::support::{image, one_guest, place};
 
@@ -135,10 +136,10 @@ fn extract_root(raw: &Path, root: &Path) {
     let mut file = fs::File::open(raw).unwrap();
     let table = gpt::read(&mut file).unwrap();
     let partition = table.partitions.iter().find(|partition| partition.name == ROOT_A_LABEL).unwrap();
-    let out = fs::File::create(root).unwrap();
+    let mut out = fs::File::create(root).unwrap();
     let start = partition.first_lba * 512;
     let length = (partition.last_lba + 1) * 512 - start;
-    sparse::copy_range(&file, start, length, &out, 0).unwrap();
+    std::io::copy(&mut sparse::Window::new(&file, start, length), &mut out).unwrap();
 }
 
 fn guest_initrd(kernel: &Path) -> Vec<u8> {
@@ -163,7 +164,16 @@ fn guest_initrd(kernel: &Path) -> Vec<u8> {
         order.push_str(&format!("{name}.ko\n"));
     }
     files.push(("order".into(), order.into_bytes()));
-    cpio::archive(&["bin", "dev", "proc", "mnt", "modules"], &files)
+    let entry = |path: &str, mode, node| Entry { path: path.as_bytes().to_vec(), mode, node };
+    let mut entries = Vec::new();
+    for directory in ["bin", "dev", "proc", "mnt", "modules"] {
+        entries.push(entry(directory, 0o755, Node::Directory));
+    }
+    entries.push(entry("dev/console", 0o600, Node::CharDevice { major: 5, minor: 1 }));
+    for (path, bytes) in &files {
+        entries.push(entry(path, 0o755, Node::File(bytes)));
+    }
+    cpio::write(&entries, 0).unwrap()
 }
 
 /// The kernel package of a suite, unpacked.

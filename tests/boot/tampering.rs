@@ -18,8 +18,8 @@ fn tampered(name: &str, partition: &str, offset: u64) -> std::path::PathBuf {
     }
     let raw = directory.join("check.raw");
     fs::copy(image.with_extension("raw"), &raw).unwrap();
-    let file = OpenOptions::new().read(true).write(true).open(&raw).unwrap();
-    let table = gpt::read(&file).unwrap();
+    let mut file = OpenOptions::new().read(true).write(true).open(&raw).unwrap();
+    let table = gpt::read(&mut file).unwrap();
     let start = table.partitions.iter().find(|it| it.name == partition).unwrap().first_lba * 512;
     let mut byte = [0];
     file.read_exact_at(&mut byte, start + offset).unwrap();

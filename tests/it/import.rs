@@ -1,7 +1,5 @@
 //! A directory of this machine as a [`Tree`]: what a tool unpacked, to be compared with what it was made of.
 
-#![expect(clippy::unwrap_used, reason = "clippy takes only functions marked as tests for tests")]
-
 use std::collections::BTreeMap;
 use std::fs::{self, File, FileType, Metadata};
 use std::io;

@@ -1,5 +1,20 @@
 //! The one integration binary. Its modules:
 //!
 //! * `recipes`: every mistake in `tests/recipes/bad`, and its good twin
+//! * `policy`: what ARCHITECTURE.md promises about the source itself
+//! * `apt_closure`: our choice of packages against apt's
+//! * `build`: `nodesmith build` as a program, confined, killed, and in a world that is not as it should be
+//! * `images`: other people's tools look at what a build left
+//! * `erofs`, `oracles_disk`: other people's tools look at what each format writer writes
+//! * `support`, `import`: finding those tools, reading directories back
 
+#![expect(clippy::unwrap_used, reason = "clippy knows only functions marked as tests for tests")]
+
+mod build;
+mod erofs;
+mod images;
+mod import;
+mod oracles_disk;
+mod policy;
 mod recipes;
+mod support;

@@ -25,7 +25,8 @@ fn sources(directory: &Path) -> Vec<PathBuf> {
 fn every_source_file_says_what_it_is_for_and_has_one_subject() {
     for path in sources(Path::new("src")) {
         let text = fs::read_to_string(&path).unwrap();
-        let is_tests = path.file_name().is_some_and(|name| name == "tests.rs") || path.components().any(|it| it.as_os_str() == "tests");
+        let is_tests = path.file_name().is_some_and(|name| name == "tests.rs")
+            || path.components().any(|it| it.as_os_str() == "tests");
         assert!(is_tests || text.starts_with("//! "), "{} does not open with //!", path.display());
         assert!(text.lines().count() <= 800, "{} has more than 800 lines", path.display());
     }
@@ -52,8 +53,8 @@ fn the_agent_knows_nothing_of_the_builder() {
 }
 
 #[test]
-fn unsafe_code_stays_in_its_two_files() {
-    let allowed = ["src/agent/sys.rs", "src/formats/erofs/lz4hc.rs"];
+fn unsafe_code_stays_in_its_one_file() {
+    let allowed = ["src/agent/sys.rs"];
     for path in sources(Path::new("src")) {
         let text = fs::read_to_string(&path).unwrap();
         let is_allowed = allowed.iter().any(|it| Path::new(it) == path);
@@ -70,7 +71,8 @@ fn the_agents_dependencies_are_the_reviewed_ones() {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
-    let mut names: Vec<&str> = text.lines().filter_map(|line| line.split(' ').next()).filter(|name| *name != "nodesmith").collect();
+    let mut names: Vec<&str> =
+        text.lines().filter_map(|line| line.split(' ').next()).filter(|name| *name != "nodesmith").collect();
     names.sort_unstable();
     names.dedup();
     insta::assert_snapshot!(names.join(" "));
@@ -97,7 +99,8 @@ fn every_shipped_recipe_passes_check() {
 #[test]
 fn help_texts_fit_into_eighty_columns_with_room() {
     for verb in ["check", "lock", "build", "inspect", "seed", "boot", "schema", "completions"] {
-        let output = Command::new(env!("CARGO_BIN_EXE_nodesmith")).args([verb, "--help"]).env("COLUMNS", "80").output().unwrap();
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_nodesmith")).args([verb, "--help"]).env("COLUMNS", "80").output().unwrap();
         assert!(output.status.success(), "{verb}");
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(text.contains("Usage: nodesmith"), "{verb}");

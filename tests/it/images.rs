@@ -1,0 +1,149 @@
+//! Other people's tools look at what `nodesmith build` left.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nodesmith::contract::{ESP_LABEL, ROOT_A_LABEL, VERITY_A_LABEL};
+use nodesmith::formats::gpt;
+use nodesmith::formats::sparse::Window;
+
+use crate::build::REFERENCE;
+use crate::erofs::fsck;
+use crate::import::import;
+use crate::support::{oracle, run};
+
+fn output(ending: &str) -> PathBuf {
+    REFERENCE.out.join(format!("quickstart.{ending}"))
+}
+
+/// The named partition of the raw image as a file of its own.
+fn partition(label: &str, to: &Path) {
+    let mut raw = File::open(output("raw")).unwrap();
+    let table = gpt::read(&mut raw).unwrap();
+    let partition = table.partitions.iter().find(|it| it.name == label).unwrap();
+    let start = partition.first_lba * 512;
+    let mut window = Window::new(&raw, start, (partition.last_lba + 1) * 512 - start);
+    io::copy(&mut window, &mut File::create(to).unwrap()).unwrap();
+}
+
+fn manifest() -> serde_json::Value {
+    serde_json::from_slice(&fs::read(output("manifest.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn sgdisk_finds_the_partition_table_sound_and_the_root_hash_in_the_partuuids() {
+    let Some(sgdisk) = oracle("sgdisk") else { return };
+    let text = run(Command::new(&sgdisk).arg("-v").arg(output("raw")));
+    assert!(text.contains("No problems found"), "{text}");
+    let hash = manifest()["root-hash"].as_str().unwrap().to_owned();
+    for (number, half) in [("2", &hash[..32]), ("3", &hash[32..])] {
+        let text = run(Command::new(&sgdisk).args(["-i", number]).arg(output("raw")));
+        let guid = text.lines().find_map(|line| line.strip_prefix("Partition unique GUID: ")).unwrap();
+        assert_eq!(guid.replace('-', "").to_lowercase(), half);
+    }
+}
+
+#[test]
+fn fsck_finds_the_esp_sound() {
+    let Some(fsck) = oracle("fsck.vfat") else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let esp = directory.path().join("esp");
+    partition(ESP_LABEL, &esp);
+    run(Command::new(fsck).arg("-n").arg(&esp));
+}
+
+#[test]
+fn objdump_lists_the_sections_of_the_unified_kernel_image() {
+    let Some(objdump) = oracle("objdump") else { return };
+    let text = run(Command::new(objdump).arg("-h").arg(output("efi")));
+    let order: Vec<usize> = [".osrel", ".cmdline", ".uname", ".initrd", ".linux"]
+        .iter()
+        .map(|it| text.find(it).unwrap_or_else(|| panic!("{it}: {text}")))
+        .collect();
+    assert!(order.iter().all(|place| *place > 0));
+}
+
+#[test]
+fn qemu_img_finds_the_qcow2_sound_and_equal_to_the_raw() {
+    let Some(qemu_img) = oracle("qemu-img") else { return };
+    let text = run(Command::new(&qemu_img).arg("check").arg(output("qcow2")));
+    assert!(text.contains("No errors were found"), "{text}");
+    let text = run(Command::new(&qemu_img)
+        .args(["compare", "-f", "qcow2", "-F", "raw"])
+        .arg(output("qcow2"))
+        .arg(output("raw")));
+    assert!(text.contains("Images are identical"), "{text}");
+}
+
+/// Root and hash partitions in files, and the command that verifies them.
+fn verity(directory: &Path) -> Option<(PathBuf, PathBuf, impl Fn() -> bool)> {
+    let veritysetup = oracle("veritysetup")?;
+    let (root, hashes) = (directory.join("root"), directory.join("hashes"));
+    partition(ROOT_A_LABEL, &root);
+    partition(VERITY_A_LABEL, &hashes);
+    let hash = manifest()["root-hash"].as_str().unwrap().to_owned();
+    let (data, tree) = (root.clone(), hashes.clone());
+    let holds = move || {
+        Command::new(&veritysetup).arg("verify").arg(&data).arg(&tree).arg(&hash).output().unwrap().status.success()
+    };
+    Some((root, hashes, holds))
+}
+
+#[test]
+fn veritysetup_verifies_the_root_and_no_flipped_byte_passes() {
+    let directory = tempfile::tempdir().unwrap();
+    let Some((root, hashes, holds)) = verity(directory.path()) else { return };
+    assert!(holds());
+    // Sizes of what is covered: data blocks by the superblock (bytes 72 to 79 there), the tree by what is not zero.
+    let mut blocks = [0; 8];
+    File::open(&hashes).unwrap().read_exact_at(&mut blocks, 40).unwrap();
+    let covered = u64::from_le_bytes(blocks) * 4096;
+    let tree = covered / 4096 * 32;
+    let count = if std::env::var_os("NODESMITH_LONG").is_some() { 200 } else { 20 };
+    // A fixed sequence (Knuth's multiplicative hash), one in four in the hash tree.
+    for number in 0..count {
+        let seed = (number + 1_u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 16;
+        let (path, offset) = if number % 4 == 3 { (&hashes, 4096 + seed % tree) } else { (&root, seed % covered) };
+        let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, offset).unwrap();
+        file.write_all_at(&[byte[0] ^ (1 << (seed % 8))], offset).unwrap();
+        assert!(!holds(), "byte {offset} of {}", path.display());
+        file.write_all_at(&byte, offset).unwrap();
+    }
+    assert!(holds());
+}
+
+#[test]
+fn another_reader_extracts_the_tree_that_the_manifest_records() {
+    let fsck = match fsck() {
+        Ok(fsck) => fsck,
+        Err(why) => {
+            assert!(std::env::var_os("CI").is_none(), "no fsck.erofs to compare with: {why}");
+            println!("SKIP another_reader_extracts_the_tree_that_the_manifest_records: {why}");
+            return;
+        }
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let (root, unpacked) = (directory.path().join("root"), directory.path().join("unpacked"));
+    partition(ROOT_A_LABEL, &root);
+    run(Command::new(fsck).arg(format!("--extract={}", unpacked.display())).arg("--xattrs").arg(&root));
+    let (tree, _) = import(&unpacked).unwrap();
+    // The manifest's records are made by the builder from its own tree; made again from what was unpacked they must be
+    // the same, origins aside.
+    let strip = |mut file: serde_json::Value| {
+        file.as_object_mut().unwrap().remove("origin");
+        file
+    };
+    let expected: Vec<serde_json::Value> = manifest()["files"].as_array().unwrap().iter().cloned().map(strip).collect();
+    let found: Vec<serde_json::Value> = nodesmith::image::manifest::files(&tree).into_iter().map(strip).collect();
+    assert!(expected.len() > 2000, "{}", expected.len());
+    let different = expected.iter().zip(&found).find(|(expected, found)| expected != found);
+    assert!(different.is_none(), "{different:?}");
+    assert_eq!(expected.len(), found.len());
+    let set_user_id = expected.iter().filter(|file| file["mode"].as_str().unwrap().starts_with('4')).count();
+    assert!(set_user_id >= 3, "{set_user_id} setuid files");
+}
