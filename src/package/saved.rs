@@ -19,7 +19,7 @@ pub(super) fn encode(package: &Package) -> Vec<u8> {
         out.bytes(name);
         out.bytes(value);
     });
-    out.list(&package.files, |out, file| encode_file(out, file));
+    out.list(&package.files, encode_file);
     out.list(&package.scripts, |out, script| {
         out.bytes(&script.name);
         out.bytes(&script.text);

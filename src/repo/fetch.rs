@@ -152,7 +152,7 @@ impl<'a> Fetcher<'a> {
         let mut refusals = Vec::new();
         let mut gone = true;
         for url in &wanted.urls {
-            match self.from_url(url, wanted, &mut part, progress) {
+            match self.try_url(url, wanted, &mut part, progress) {
                 Ok(()) => {
                     remove(&part.validator).with_context(fetching)?;
                     return self.store.adopt(&part.path, &wanted.digest).with_context(fetching);
@@ -239,7 +239,7 @@ impl<'a> Fetcher<'a> {
         }
     }
 
-    fn from_url(&self, url: &str, wanted: &Wanted, part: &mut Part, progress: &dyn Progress) -> Result<(), Failure> {
+    fn try_url(&self, url: &str, wanted: &Wanted, part: &mut Part, progress: &dyn Progress) -> Result<(), Failure> {
         let mut tries = 0;
         let mut longest = 0;
         loop {

@@ -226,7 +226,7 @@ fn a_subkey_signs_only_if_both_keys_say_so() {
     let mut params = SecretKeyParamsBuilder::default();
     params.key_type(KeyType::Ed25519Legacy).can_certify(true).created_at(Timestamp::from_secs(BORN));
     params.primary_user_id("Test".to_owned()).subkey(subkey.unwrap());
-    let secret = params.build().unwrap().generate(&mut StdRng::seed_from_u64(7)).unwrap();
+    let secret = params.build().unwrap().generate(StdRng::seed_from_u64(7)).unwrap();
     let mut key = TestKey { secret };
     let subkey = key.secret.secret_subkeys[0].key.clone();
     let config = config(&subkey, SignatureType::Text, HashAlgorithm::Sha256, BORN + DAY, Vec::new());
