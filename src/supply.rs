@@ -11,7 +11,7 @@ use crate::formats::erofs::ExtentCache;
 use crate::lock::{Lock, LockedPackage, LockedRepository};
 use crate::package::{Package, deb};
 use crate::recipe::{AptRepository, Mirror, PackageRequest, Recipe, RepositoryKind, print};
-use crate::repo::fetch::{Fetcher, Network, Progress, Wanted};
+use crate::repo::fetch::{Fetcher, Network, Progress, Wanted, below};
 use crate::repo::store::Store;
 use crate::repo::{Index, apt, host};
 use crate::resolve::{newest, resolve};
@@ -100,8 +100,7 @@ pub fn fetch(
         let RepositoryKind::Apt(apt) = &repository.kind;
         let base = base_url(apt)?;
         for package in &mut wanted {
-            package.urls =
-                package.urls.iter().map(|path| format!("{}/{path}", base.url.trim_end_matches('/'))).collect();
+            package.urls = package.urls.iter().map(|path| below(&base.url, path)).collect::<anyhow::Result<_>>()?;
         }
         Fetcher::new(store, network(offline, base.proxy)).blobs(&wanted, progress)?;
     }

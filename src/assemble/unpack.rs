@@ -5,13 +5,12 @@
 //! the other. `/boot` stays outside: the kernel goes into the boot image, not into the root.
 
 use std::collections::BTreeMap;
-use std::str::FromStr;
 
 use anyhow::{Context, bail};
-use debversion::Version;
 
 use super::root::Root;
 use crate::diag::Diagnostic;
+use crate::package::version::compare_versions;
 use crate::package::{FileEntry, FileKind, Owner, Package, PackageId};
 use crate::tree::{Content, Inode, Kind, Origin, Problem, TreePath};
 
@@ -209,15 +208,13 @@ fn satisfies(version: &str, relation: &str) -> bool {
     let relation = relation.trim();
     let split = relation.find(|letter| !matches!(letter, '<' | '>' | '=')).unwrap_or(relation.len());
     let (operator, wanted) = relation.split_at(split);
-    let (Ok(version), Ok(wanted)) = (Version::from_str(version), Version::from_str(wanted.trim())) else {
-        return false;
-    };
+    let order = compare_versions(version, wanted.trim());
     match operator {
-        "<<" => version < wanted,
-        "<=" | "<" => version <= wanted,
-        "=" => version == wanted,
-        ">=" | ">" => version >= wanted,
-        ">>" => version > wanted,
+        "<<" => order.is_lt(),
+        "<=" | "<" => order.is_le(),
+        "=" => order.is_eq(),
+        ">=" | ">" => order.is_ge(),
+        ">>" => order.is_gt(),
         _ => false,
     }
 }

@@ -15,6 +15,8 @@ use super::qemu::Guest;
 use super::{Event, Options, Until, Verdict};
 
 const TICK: Duration = Duration::from_millis(100);
+/// SeaBIOS answers a reset with another one at once; resets this close count as one.
+const ONE_RESET: Duration = Duration::from_secs(3);
 /// How long a guest may take to power off when it is asked to.
 const POWER_OFF_LIMIT: Duration = Duration::from_secs(90);
 
@@ -48,6 +50,7 @@ fn follow(
     let events = control_events(&guest.control)?;
     let mut reports = Reports::open(guest)?;
     let mut resets = 0;
+    let mut last_reset: Option<Instant> = None;
     // Once the verdict stands the guest is only waited for.
     let mut decided: Option<(Verdict, Instant)> = None;
     let mut reason = String::new();
@@ -56,8 +59,10 @@ fn follow(
         for event in events.try_iter() {
             match event["event"].as_str() {
                 Some("RESET") if event["data"]["guest"] == true => {
-                    resets += 1;
-                    show(&Event::Reset { count: resets });
+                    if last_reset.replace(Instant::now()).is_none_or(|last| last.elapsed() > ONE_RESET) {
+                        resets += 1;
+                        show(&Event::Reset { count: resets });
+                    }
                 }
                 Some("SHUTDOWN") => reason = event["data"]["reason"].as_str().unwrap_or_default().to_owned(),
                 _ => {}

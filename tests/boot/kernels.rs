@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use nodesmith::contract::ROOT_A_LABEL;
 use nodesmith::formats::cpio::{self, Entry, Node};
 use nodesmith::formats::{gpt, sparse};
+use nodesmith::tree::path::escape;
 
 use crate::support::{image, one_guest, place};
 
@@ -68,7 +70,7 @@ fn read_back(recipe: &str, suite: &str, kernel: &str) {
     let text = fs::read(&hashes).unwrap();
     let end = text.windows(4).position(|window| window == b"END ").unwrap_or_else(|| panic!("no end:\n{serial}"));
     assert!(text[end..].starts_with(b"END 0\n"), "read errors:\n{serial}");
-    let found = parse(&String::from_utf8_lossy(&text[..end]));
+    let found = parse(&text[..end]);
 
     let manifest: serde_json::Value =
         serde_json::from_slice(&fs::read(image.with_extension("manifest.json")).unwrap()).unwrap();
@@ -86,10 +88,11 @@ fn read_back(recipe: &str, suite: &str, kernel: &str) {
     assert_eq!(found.len(), expected.len(), "the guest saw files that the manifest does not have");
 }
 
-fn parse(text: &str) -> BTreeMap<String, String> {
-    text.lines()
-        .filter_map(|line| line.split_once("  ."))
-        .map(|(hash, path)| (path.to_owned(), hash.to_owned()))
+/// Lines of `HASH  ./PATH`; paths as the manifest writes them.
+fn parse(text: &[u8]) -> BTreeMap<String, String> {
+    text.split(|byte| *byte == b'\n')
+        .filter_map(|line| line.split_at_checked(64))
+        .map(|(hash, path)| (escape(&path[b"  .".len()..]), String::from_utf8_lossy(hash).into_owned()))
         .collect()
 }
 
@@ -178,6 +181,9 @@ fn guest_initrd(kernel: &Path) -> Vec<u8> {
 
 /// The kernel package of a suite, unpacked.
 fn unpacked_kernel(suite: &str, prefix: &str) -> PathBuf {
+    // Two tests want the same kernel: the second one waits for the first one's.
+    static FETCH: Mutex<()> = Mutex::new(());
+    let _fetch = FETCH.lock().unwrap_or_else(PoisonError::into_inner);
     let directory = place().join(format!("kernel-{suite}"));
     if directory.join("done").exists() {
         return directory;

@@ -10,18 +10,18 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 const TIME_LIMIT: &str = "600";
 
 /// Directory of this run's images, logs and store, below cargo's target directory.
-pub fn place() -> PathBuf {
+pub(crate) fn place() -> PathBuf {
     let place = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("boot");
     fs::create_dir_all(&place).unwrap();
     place
 }
 
-pub fn nodesmith() -> Command {
+pub(crate) fn nodesmith() -> Command {
     Command::new(env!("CARGO_BIN_EXE_nodesmith"))
 }
 
 /// `tests/boot/recipes/NAME.yaml`, built; the path of its outputs without an extension.
-pub fn image(name: &str) -> PathBuf {
+pub(crate) fn image(name: &str) -> PathBuf {
     static BUILT: LazyLock<Mutex<BTreeMap<String, PathBuf>>> = LazyLock::new(Mutex::default);
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
     built
@@ -31,7 +31,7 @@ pub fn image(name: &str) -> PathBuf {
 }
 
 /// Builds a recipe into a directory of its own. All recipes here ask for the same packages and share one lock.
-pub fn build(recipe: &Path, name: &str) -> PathBuf {
+pub(crate) fn build(recipe: &Path, name: &str) -> PathBuf {
     let out = place().join(name);
     let output = nodesmith()
         .arg("build")
@@ -45,30 +45,30 @@ pub fn build(recipe: &Path, name: &str) -> PathBuf {
 }
 
 /// How a guest ended.
-pub struct Run {
-    pub code: Option<i32>,
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
     /// The verdict's message: the names of the failed checks.
-    pub message: String,
-    pub events: Vec<serde_json::Value>,
-    pub serial: String,
+    pub(crate) message: String,
+    pub(crate) events: Vec<serde_json::Value>,
+    pub(crate) serial: String,
 }
 
 impl Run {
     /// The end of the console, for a failing assertion.
-    pub fn console(&self) -> String {
+    pub(crate) fn console(&self) -> String {
         let lines: Vec<&str> = self.serial.lines().collect();
         lines[lines.len().saturating_sub(120)..].join("\n")
     }
 }
 
 /// Held while a guest runs.
-pub fn one_guest() -> MutexGuard<'static, ()> {
+pub(crate) fn one_guest() -> MutexGuard<'static, ()> {
     static ONE_GUEST: Mutex<()> = Mutex::new(());
     ONE_GUEST.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Boots an image until its verdict.
-pub fn boot(name: &str, image: &Path, seed: &str, arguments: &[&str]) -> Run {
+pub(crate) fn boot(name: &str, image: &Path, seed: &str, arguments: &[&str]) -> Run {
     let _guest = one_guest();
     let serial = place().join(format!("{name}.serial.log"));
     let output = nodesmith()

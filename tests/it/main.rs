@@ -10,6 +10,7 @@
 
 #![expect(clippy::unwrap_used, reason = "clippy knows only functions marked as tests for tests")]
 
+mod apt_closure;
 mod build;
 mod erofs;
 mod images;
