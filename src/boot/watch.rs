@@ -58,11 +58,9 @@ fn follow(
         let ended = guest.child.try_wait().context("waiting for QEMU")?.is_some();
         for event in events.try_iter() {
             match event["event"].as_str() {
-                Some("RESET") if event["data"]["guest"] == true => {
-                    if last_reset.replace(Instant::now()).is_none_or(|last| last.elapsed() > ONE_RESET) {
-                        resets += 1;
-                        show(&Event::Reset { count: resets });
-                    }
+                Some("RESET") if event["data"]["guest"] == true && is_new_reset(&mut last_reset) => {
+                    resets += 1;
+                    show(&Event::Reset { count: resets });
                 }
                 Some("SHUTDOWN") => reason = event["data"]["reason"].as_str().unwrap_or_default().to_owned(),
                 _ => {}
@@ -102,6 +100,10 @@ fn follow(
         }
         std::thread::sleep(TICK);
     }
+}
+
+fn is_new_reset(last: &mut Option<Instant>) -> bool {
+    last.replace(Instant::now()).is_none_or(|last| last.elapsed() > ONE_RESET)
 }
 
 /// What a line of the report port decides, if anything: a test's verdict (`{"verdict": 0, "message": …}`), or the

@@ -33,8 +33,20 @@ poweroff -f
 "#;
 
 /// Modules that the guest needs, in load order; those built into a kernel have no file and are passed over.
-const MODULES: &[&str] =
-    &["virtio_blk", "crc32c_generic", "libcrc32c", "lz4_decompress", "zstd_decompress", "netfs", "erofs"];
+const MODULES: &[&str] = &[
+    "virtio",
+    "virtio_ring",
+    "virtio_pci_legacy_dev",
+    "virtio_pci_modern_dev",
+    "virtio_pci",
+    "virtio_blk",
+    "crc32c_generic",
+    "libcrc32c",
+    "lz4_decompress",
+    "zstd_decompress",
+    "netfs",
+    "erofs",
+];
 
 #[test]
 fn kernel_6_12_reads_a_zstd_root_back() {

@@ -85,7 +85,7 @@ pub(crate) fn boot(name: &str, image: &Path, seed: &str, arguments: &[&str]) -> 
         .lines()
         .map(|line| serde_json::from_str(line).expect("each event is one line of JSON"))
         .collect();
-    let verdict = events.iter().filter(|event| event["report"]["verdict"].is_u64()).next_back();
+    let verdict = events.iter().rfind(|event| event["report"]["verdict"].is_u64());
     Run {
         code: output.status.code(),
         message: verdict.and_then(|event| event["report"]["message"].as_str()).unwrap_or_default().to_owned(),

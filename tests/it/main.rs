@@ -3,7 +3,8 @@
 //! * `recipes`: every mistake in `tests/recipes/bad`, and its good twin
 //! * `policy`: what ARCHITECTURE.md promises about the source itself
 //! * `apt_closure`: our choice of packages against apt's
-//! * `build`: `nodesmith build` as a program, confined, killed, and in a world that is not as it should be
+//! * `build`: `nodesmith build` as a program, confined and killed
+//! * `failures`: what a build says when the world is not as it should be
 //! * `images`: other people's tools look at what a build left
 //! * `erofs`, `oracles_disk`: other people's tools look at what each format writer writes
 //! * `support`, `import`: finding those tools, reading directories back
@@ -13,6 +14,7 @@
 mod apt_closure;
 mod build;
 mod erofs;
+mod failures;
 mod images;
 mod import;
 mod oracles_disk;
