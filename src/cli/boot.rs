@@ -20,7 +20,10 @@ use crate::report;
 /// Exit code: 0 when the guest powered off or what was awaited came, 1 when it stopped or failed before, a guest's own
 /// verdict as it gave it, 124 at the time limit, 130 after Ctrl-C.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: nodesmith boot out/quickstart.raw --until ready --time-limit 300")]
+#[command(
+    args_override_self = true,
+    after_help = "Example: nodesmith boot out/quickstart.raw --until ready --time-limit 300"
+)]
 pub(super) struct Boot {
     /// The image, .raw or .qcow2
     image: PathBuf,
