@@ -7,11 +7,13 @@
 //! ```
 //!
 //! `pipeline` is the table of contents. The feature `builder` (default) is the image builder; without it the package
-//! is `nodeinit`, the node's agent, which may use only `agent`, `contract`, `diag` and `yaml`.
+//! is `nodeinit`, the node's agent, which may use only `agent`, `contract`, `diag`, `shape`, `spelling` and `yaml`.
 
 pub mod agent;
 pub mod contract;
 pub mod diag;
+pub mod shape;
+pub mod spelling;
 pub mod yaml;
 
 #[cfg(feature = "builder")]

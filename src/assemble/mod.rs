@@ -35,6 +35,7 @@ use anyhow::Context;
 use crate::diag::Diagnostic;
 use crate::package::Package;
 use crate::recipe::Recipe;
+use crate::spelling;
 use crate::tree::{Contents, Origin, Tree};
 
 pub use agent::AgentFiles;
@@ -129,28 +130,9 @@ fn no_kernel(recipe: &Recipe) -> Diagnostic {
 
 /// `nearest units: a, b`: the names that are most like `wanted`, for a help line.
 fn nearest<'a>(what: &str, wanted: &str, names: impl Iterator<Item = &'a String>) -> String {
-    let mut ranked: Vec<(usize, &String)> = names.map(|name| (distance(wanted, name), name)).collect();
-    ranked.sort();
-    let best: Vec<String> = ranked.iter().take(3).map(|(_, name)| format!("`{name}`")).collect();
+    let best = spelling::nearest(wanted, names.map(String::as_str), 3);
+    let best: Vec<String> = best.into_iter().map(|name| format!("`{name}`")).collect();
     if best.is_empty() { format!("there are no {what}") } else { format!("nearest {what}: {}", best.join(", ")) }
-}
-
-/// Levenshtein distance, in bytes; a name that contains the other counts as near.
-fn distance(one: &str, other: &str) -> usize {
-    if other.contains(one) {
-        return 1;
-    }
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (index, byte) in one.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = index + 1;
-        for (column, against) in other.bytes().enumerate() {
-            let changed = diagonal + usize::from(byte != against);
-            diagonal = row[column + 1];
-            row[column + 1] = changed.min(row[column] + 1).min(diagonal + 1);
-        }
-    }
-    row[other.len()]
 }
 
 #[cfg(test)]

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use chrono::NaiveDate;
 use clap::Args;
 
-use crate::recipe::{check as checking, load, shape};
-use crate::report;
+use crate::recipe::shape::RECIPE;
+use crate::recipe::{check as checking, load};
+use crate::{report, shape};
 
 /// Check a recipe and show every mistake in it
 #[derive(Debug, Args)]
@@ -35,6 +36,6 @@ pub(super) fn check(arguments: &Check) -> anyhow::Result<ExitCode> {
 }
 
 pub(super) fn schema() -> anyhow::Result<ExitCode> {
-    let text = serde_json::to_string_pretty(&shape::json_schema(&shape::RECIPE))?;
+    let text = serde_json::to_string_pretty(&shape::json_schema(&RECIPE))?;
     super::data(format!("{text}\n").as_bytes())
 }

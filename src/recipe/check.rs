@@ -8,13 +8,15 @@ use std::path::{Path, PathBuf};
 
 use chrono::{NaiveDate, NaiveTime};
 
-use super::shape::{self, suggest};
+use super::shape::RECIPE;
 use super::words::{self, Rule};
 use super::{
     AcceptedScript, AptRepository, Arch, Compression, Containerd, Disk, Dropped, Kernel, Located, Mirror, Modules,
     Output, Overlay, PackageRequest, Recipe, Repository, RepositoryKind, Services, User, VarFilesystem, kernels,
 };
 use crate::diag::{Diagnostic, Diagnostics, Location};
+use crate::shape;
+use crate::spelling::suggest;
 use crate::yaml::{Key, Kind, Value};
 
 const MIB: u64 = 1 << 20;
@@ -23,7 +25,7 @@ const GIB: u64 = 1 << 30;
 /// Checks the value that `load` gave. `today` decides which kernel lines have ended.
 pub fn check(value: &Value, today: NaiveDate) -> Result<Recipe, Diagnostics> {
     let mut found = Diagnostics::default();
-    shape::conform(value, &shape::RECIPE, "the recipe", &mut found);
+    shape::conform(value, &RECIPE, "the recipe", &mut found);
     let f = &mut found;
     let kernel = kernel(value, today, f);
     let packages = packages(value, f);

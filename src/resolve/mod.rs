@@ -16,8 +16,8 @@ use resolvo::{Problem, Requirement, SolvableId, Solver, UnsolvableOrCancelled};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::package::version::compare_versions;
 use crate::recipe::PackageRequest;
-use crate::recipe::shape::distance;
 use crate::repo::{Index, Operator, Relation};
+use crate::spelling::nearest;
 use provider::Provider;
 
 /// Names that are shown as meant, at most.
@@ -100,7 +100,8 @@ fn offered(request: &PackageRequest, index: &Index, found: &mut Diagnostics) {
             let standing_in: BTreeSet<&str> =
                 index.offers.iter().filter(provided).map(|offer| offer.id.name.as_str()).collect();
             let help = if standing_in.is_empty() {
-                format!("nearest names: {}", nearest(&request.name, index).join(", "))
+                let names = index.offers.iter().map(|offer| offer.id.name.as_str());
+                format!("nearest names: {}", nearest(&request.name, names, NEAREST).join(", "))
             } else {
                 let names: Vec<&str> = standing_in.into_iter().take(8).collect();
                 format!("packages that provide it: {}", names.join(", "))
@@ -112,13 +113,6 @@ fn offered(request: &PackageRequest, index: &Index, found: &mut Diagnostics) {
             );
         }
     }
-}
-
-fn nearest(wanted: &str, index: &Index) -> Vec<String> {
-    let names: BTreeSet<&str> = index.offers.iter().map(|offer| offer.id.name.as_str()).collect();
-    let mut ranked: Vec<(usize, &str)> = names.into_iter().map(|name| (distance(wanted, name), name)).collect();
-    ranked.sort_unstable();
-    ranked.into_iter().take(NEAREST).map(|(_, name)| name.to_owned()).collect()
 }
 
 fn unsatisfiable(requests: &[&PackageRequest], chain: &str) -> Diagnostic {
