@@ -17,6 +17,8 @@ fn main() {
         "src/bin/nodeinit.rs",
         "src/contract.rs",
         "src/diag.rs",
+        "src/shape.rs",
+        "src/spelling.rs",
         "src/yaml.rs",
         "src/lib.rs",
         "Cargo.lock",
