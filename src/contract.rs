@@ -62,5 +62,11 @@ pub const IMAGE_INFO: &str = "/usr/lib/nodesmith/image.json";
 /// Template of `/var`: the builder puts the tree's `/var` here, the initrd copies it into a new `/var`.
 pub const VAR_TEMPLATE: &str = "/usr/share/factory/var";
 
+/// The image's network until metadata says otherwise, below `/usr/lib/systemd/network`: DHCP on every wired interface.
+/// Its name sorts behind whatever an overlay or the agent writes: networkd takes the first file that matches.
+pub const DEFAULT_NETWORK: &str = "95-nodesmith-dhcp.network";
+/// Goes with it, below `/usr/lib/systemd/system`: one interface that is up is enough, since servers have unused ones.
+pub const WAIT_FOR_ANY_NETWORK: &str = "systemd-networkd-wait-online.service.d/50-nodesmith-any.conf";
+
 /// Name of the virtio-serial port on which a guest reports to `nodesmith boot`: one JSON object a line.
 pub const REPORT_PORT: &str = "io.nodesmith.report";

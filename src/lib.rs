@@ -12,6 +12,8 @@
 pub mod agent;
 pub mod contract;
 pub mod diag;
+#[cfg(test)]
+mod oracle;
 pub mod shape;
 pub mod spelling;
 pub mod yaml;

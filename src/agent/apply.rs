@@ -209,14 +209,23 @@ impl Target {
 
     fn make_directory(&self, path: &str, mode: u32, owner: Owner) -> Result<Outcome> {
         let (parent, name) = self.parent(path)?;
+        // It gets its name last: a directory that is there has its owner too, whenever the power went.
+        let temporary = format!(".{name}.nodeinit-new");
         let make = || -> rustix::io::Result<Outcome> {
-            match rustix::fs::mkdirat(&parent, name, Mode::from_raw_mode(0o700)) {
-                Err(Errno::EXIST) => return Ok(Outcome::Unchanged),
-                result => result?,
+            match rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(_) => return Ok(Outcome::Unchanged),
+                Err(Errno::NOENT) => {}
+                Err(error) => return Err(error),
             }
-            let directory = File::from(self.open_in(path, OFlags::RDONLY | OFlags::DIRECTORY)?);
+            match rustix::fs::mkdirat(&parent, &temporary, Mode::from_raw_mode(0o700)) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(error) => return Err(error),
+            }
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let directory = File::from(rustix::fs::openat(&parent, &temporary, flags, Mode::empty())?);
             self.own(&directory, owner)?;
             rustix::fs::fchmod(&directory, Mode::from_raw_mode(mode))?;
+            rustix::fs::renameat(&parent, &temporary, &parent, name)?;
             Ok(Outcome::Changed)
         };
         make().with_context(|| format!("making {}", self.shown(path)))
@@ -350,6 +359,15 @@ timezone: Europe/Berlin
                 assert_eq!(read(root.path(), path), read(whole.path(), path), "{path}, cut after {cut} steps");
             }
         }
+    }
+
+    #[test]
+    fn a_directory_whose_making_was_cut_is_finished_by_the_next_run() {
+        let root = root();
+        fs::create_dir_all(root.path().join("home/.admin.nodeinit-new")).unwrap();
+        apply(root.path(), &full_plan());
+        assert_eq!(fs::metadata(root.path().join("home/admin")).unwrap().mode() & 0o7777, 0o700);
+        assert!(!root.path().join("home/.admin.nodeinit-new").exists());
     }
 
     #[test]

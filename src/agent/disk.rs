@@ -147,7 +147,7 @@ pub fn wait_for_root(root_hash: &RootHash) -> Result<RootDisk> {
     let mut next_word = SAY_EACH;
     let mut found_before = false;
     loop {
-        let (mut found, notes) = scan(root_hash)?;
+        let (mut found, mut notes) = scan(root_hash)?;
         if found.len() > 1 {
             let names: Vec<&str> = found.iter().map(|root| root.disk.name.as_str()).collect();
             bail!("the disks {} both hold the root {root_hash}: remove one of them", names.join(" and "));
@@ -156,7 +156,11 @@ pub fn wait_for_root(root_hash: &RootHash) -> Result<RootDisk> {
         if let Some(root) = found.pop()
             && std::mem::replace(&mut found_before, true)
         {
-            return settle(root);
+            match settle(root) {
+                // Slow buses show a disk some time before its partitions.
+                Err(error) if started.elapsed() < DEADLINE => notes.push(format!("{error:#}")),
+                settled => return settled,
+            }
         }
         if started.elapsed() >= DEADLINE {
             let (root, verity) = root_hash.partition_guids();

@@ -1,6 +1,6 @@
 //! What the plan needs to know about the running image: read once, then a plain value.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 
 use super::config::NodeConfig;
 use super::writable::{self, below};
+use crate::contract;
 
 /// The image and the machine as they are before the first step.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,11 +24,15 @@ pub struct Facts {
     pub writable: Vec<String>,
     /// File names in `/etc/systemd/network` that an earlier run wrote.
     pub network_files: Vec<String>,
+    /// An earlier run switched the image's own default network off.
+    pub network_masked: bool,
     /// Of the paths that the configuration names (shells, time zone): those that exist.
     pub present: BTreeSet<String>,
     pub time_daemon: Option<TimeDaemon>,
-    /// `ssh-keygen` is there, `sshd` is there, and a host key is not.
-    pub needs_host_keys: bool,
+    /// `ssh-keygen` and `sshd` are there.
+    pub has_sshd: bool,
+    /// Of the files to write: those that cannot be files, with what is in the way.
+    pub obstacles: BTreeMap<String, String>,
     /// A retry after networkd has started: it must be told of new files.
     pub networkd_runs: bool,
 }
@@ -60,8 +65,8 @@ pub fn gather(root: &Path, config: &NodeConfig) -> Result<Facts> {
     } else {
         exists("/etc/chrony/sources.d").then_some(TimeDaemon::Chrony)
     };
-    let host_keys = names(&below(root, "/etc/ssh"))?;
-    let has_key = host_keys.iter().any(|name| name.starts_with("ssh_host_") && name.ends_with("_key"));
+    let files = config.files.iter().map(|file| file.path.value.as_str());
+    let obstacles = files.filter_map(|path| Some((path.to_owned(), obstacle(root, path)?))).collect();
     Ok(Facts {
         machine_id: text(&below(root, "/etc/machine-id"))?.trim().to_owned(),
         hostname: text(&below(root, "/etc/hostname"))?.trim().to_owned(),
@@ -70,11 +75,33 @@ pub fn gather(root: &Path, config: &NodeConfig) -> Result<Facts> {
         group: text(&below(root, "/etc/group"))?,
         writable: writable::declared(root)?,
         network_files: network_files.into_iter().filter(|name| name.contains("-nodeinit-")).collect(),
+        network_masked: is_link(root, &format!("{NETWORK_DIRECTORY}/{}", contract::DEFAULT_NETWORK)),
         present: interesting.into_iter().filter(|path| exists(path)).collect(),
         time_daemon,
-        needs_host_keys: exists("/usr/sbin/sshd") && exists("/usr/bin/ssh-keygen") && !has_key,
+        has_sshd: exists("/usr/sbin/sshd") && exists("/usr/bin/ssh-keygen"),
+        obstacles,
         networkd_runs: exists("/run/systemd/netif/state"),
     })
+}
+
+/// Why there can be no file at `path`: a directory is there, or a file where a directory is needed.
+fn obstacle(root: &Path, path: &str) -> Option<String> {
+    let mut parts: Vec<&str> = path.split('/').collect();
+    if below(root, path).is_dir() {
+        return Some(format!("{path} is a directory"));
+    }
+    while parts.len() > 2 {
+        parts.pop();
+        let parent = parts.join("/");
+        if below(root, &parent).symlink_metadata().is_ok() {
+            return (!below(root, &parent).is_dir()).then(|| format!("{parent} is no directory"));
+        }
+    }
+    None
+}
+
+fn is_link(root: &Path, path: &str) -> bool {
+    below(root, path).is_symlink()
 }
 
 fn text(path: &Path) -> Result<String> {

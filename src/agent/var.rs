@@ -26,6 +26,10 @@ use crate::contract;
 /// A partition that would grow by less than this is left alone: not worth a new table.
 const GROW_AT_LEAST: u64 = 16 << 20;
 
+/// e2fsck's exit statuses up to this one mean a sound file system (e2fsck(8): 1 corrected, 2 also asks for a reboot,
+/// which only matters for a mounted one).
+const E2FSCK_MENDED: i32 = 3;
+
 /// What became of `/var` at this boot.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Var {
@@ -61,6 +65,9 @@ pub fn mount(root: &mut RootDisk, options: &BootOptions) -> Result<Var> {
     }
     root.gpt = gpt;
     let filesystem = detect(&partition)?;
+    if filesystem == VarFilesystem::Ext4 && !plan.format {
+        check_ext4(&partition);
+    }
     let target = format!("{SYSROOT}/var");
     rustix::mount::mount(
         &partition.path,
@@ -70,7 +77,11 @@ pub fn mount(root: &mut RootDisk, options: &BootOptions) -> Result<Var> {
         None,
     )
     .with_context(|| format!("mounting {} at {target}", partition.path.display()))?;
-    let grown = grow_filesystem(&partition, filesystem)?;
+    // A /var that stays as large as it is still serves; a node that does not boot does not.
+    let grown = grow_filesystem(&partition, filesystem).unwrap_or_else(|error| {
+        console::complain(&format!("/var stays as large as it is: {error:#}"));
+        false
+    });
     Ok(Var { device: partition.path, filesystem, bytes: partition.bytes, formatted: plan.format, grown })
 }
 
@@ -221,6 +232,16 @@ fn format(partition: &Partition, filesystem: VarFilesystem) -> Result<()> {
         .open(&partition.path)
         .with_context(|| format!("opening {}", partition.path.display()))?;
     device.sync_all().with_context(|| format!("syncing {}", partition.path.display()))
+}
+
+/// Replays the journal and mends what can be mended without asking: a file system that the kernel marked as damaged
+/// would refuse to grow for ever. What it cannot mend is said, and left to the mount to judge.
+fn check_ext4(partition: &Partition) {
+    const PROGRAM: &str = "/usr/sbin/e2fsck";
+    let arguments = ["-p".into(), partition.path.clone().into_os_string()];
+    if let Err(error) = run::in_root_until(Path::new(SYSROOT), PROGRAM, &arguments, E2FSCK_MENDED) {
+        console::complain(&format!("/var: {error:#}"));
+    }
 }
 
 /// The file system that is there decides, not the command line: a recipe may change its mind between two versions.

@@ -214,20 +214,14 @@ mod tests {
 
     #[test]
     fn volumes_made_by_others_are_read() {
-        for (program, arguments, filesystem) in [
-            ("mkfs.vfat", vec!["-n", "CIDATA"], "vfat"),
-            ("mkfs.vfat", vec!["-F", "32", "-n", "CIDATA"], "vfat"),
-            ("mkfs.vfat", vec!["-F", "12", "-n", "CIDATA"], "vfat"),
-        ] {
+        let Some(mkfs) = crate::oracle::oracle("mkfs.vfat") else { return };
+        for arguments in [vec!["-n", "CIDATA"], vec!["-F", "32", "-n", "CIDATA"], vec!["-F", "12", "-n", "CIDATA"]] {
             let file = tempfile::NamedTempFile::new().unwrap();
             file.as_file().set_len(64 << 20).unwrap();
-            match std::process::Command::new(program).args(arguments).arg(file.path()).output() {
-                Ok(output) if output.status.success() => {
-                    let volume = read(file.as_file()).unwrap();
-                    assert_eq!((volume.filesystem, volume.label.as_str()), (filesystem, "CIDATA"));
-                }
-                _ => assert!(std::env::var_os("CI").is_none(), "{program} is missing"),
-            }
+            let output = std::process::Command::new(&mkfs).args(arguments).arg(file.path()).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            let volume = read(file.as_file()).unwrap();
+            assert_eq!((volume.filesystem, volume.label.as_str()), ("vfat", "CIDATA"));
         }
     }
 }

@@ -1,9 +1,7 @@
 //! systemd-networkd's default: DHCP on every wired interface, until metadata says otherwise.
 
 use super::root::Root;
-
-/// Its name sorts behind whatever an overlay or the agent writes: networkd takes the first file that matches.
-const DEFAULT_FILE: &str = "/usr/lib/systemd/network/95-nodesmith-dhcp.network";
+use crate::contract::{DEFAULT_NETWORK, WAIT_FOR_ANY_NETWORK};
 
 /// `ether` alone matches bridges and veth pairs as well, which belong to the pods' network; those have a kind, and
 /// hardware has none.
@@ -17,11 +15,19 @@ DHCP=yes
 
 [DHCPv4]
 UseDomains=yes
+UseMTU=yes
+";
+
+const WAIT_FOR_ANY: &str = "\
+[Service]
+ExecStart=
+ExecStart=/usr/lib/systemd/systemd-networkd-wait-online --any
 ";
 
 pub(crate) fn write(root: &mut Root) -> anyhow::Result<()> {
     if root.exists("/usr/lib/systemd/systemd-networkd") {
-        root.file(DEFAULT_FILE, 0o644, DEFAULT)?;
+        root.file(&format!("/usr/lib/systemd/network/{DEFAULT_NETWORK}"), 0o644, DEFAULT)?;
+        root.file(&format!("/usr/lib/systemd/system/{WAIT_FOR_ANY_NETWORK}"), 0o644, WAIT_FOR_ANY)?;
     }
     Ok(())
 }

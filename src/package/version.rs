@@ -146,8 +146,7 @@ mod tests {
             };
             match Command::new("dpkg").args(["--compare-versions", &a, relation, &b]).status() {
                 Ok(status) => prop_assert!(status.success(), "{a} {relation} {b}"),
-                Err(error) if std::env::var_os("CI").is_some() => return Err(TestCaseError::fail(error.to_string())),
-                Err(_) => println!("SKIP: no dpkg to ask"),
+                Err(error) => crate::oracle::skip(&error.to_string()),
             }
         }
 

@@ -13,7 +13,7 @@ mod render;
 #[cfg(test)]
 mod tests;
 
-pub use render::{UnitFile, default_units, units};
+pub use render::{UnitFile, units};
 
 const TOP_KEYS: &[&str] = &["version", "renderer", "ethernets"];
 const TOP_UNSUPPORTED: &[Unsupported] = &[

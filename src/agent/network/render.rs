@@ -34,14 +34,6 @@ pub fn units(network: &Network) -> Vec<UnitFile> {
     files
 }
 
-/// A node without `network-config`: DHCP on every Ethernet interface that is hardware (`Kind=!*` leaves out what the
-/// CNI plugins make).
-pub fn default_units() -> Vec<UnitFile> {
-    let text = "# Written by nodeinit: the metadata has no network-config.\n\
-                [Match]\nType=ether\nKind=!*\n\n[Network]\nDHCP=yes\n\n[DHCPv4]\nUseMTU=yes\n";
-    vec![UnitFile { name: "90-nodeinit-default.network".to_owned(), text: text.to_owned() }]
-}
-
 fn match_section(matching: &Match, link: bool) -> String {
     let mut text = "\n[Match]\n".to_owned();
     // `.link` files are applied before anything can have changed the address.

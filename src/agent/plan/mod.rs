@@ -86,7 +86,7 @@ pub const NO_METADATA: &str = "no-metadata";
 pub fn plan(config: &NodeConfig, facts: &Facts) -> Result<Plan, Diagnostics> {
     let given = config.users.iter().filter_map(|user| Some(user.uid.as_ref()?.value)).collect();
     let (mistakes, plan) = (Diagnostics::default(), Plan::default());
-    let mut planner = Planner { facts, mistakes, plan, added: Vec::new(), given };
+    let mut planner = Planner { facts, mistakes, plan, added: Vec::new(), given, units_changed: false };
     planner.names(config.name.as_ref());
     planner.network(config);
     for user in &config.users {
@@ -96,12 +96,14 @@ pub fn plan(config: &NodeConfig, facts: &Facts) -> Result<Plan, Diagnostics> {
     for file in &config.files {
         planner.file(file);
     }
-    if config.files.iter().any(|file| file.path.value.starts_with("/etc/systemd/system/")) {
+    planner.units_changed |= config.files.iter().any(|file| file.path.value.starts_with("/etc/systemd/system/"));
+    if planner.units_changed {
         // systemd has read its units already; what has not been started yet takes the new ones.
         planner.push(Step::Run { program: "/usr/bin/systemctl", arguments: &["daemon-reload"] });
     }
     planner.time(config);
-    if facts.needs_host_keys {
+    if facts.has_sshd {
+        // Makes the keys that are missing: a power cut may have left some.
         planner.push(Step::Run { program: "/usr/bin/ssh-keygen", arguments: &["-A"] });
     }
     planner.push(Step::MarkApplied(config.instance_id.clone()));
@@ -116,6 +118,8 @@ struct Planner<'a> {
     added: Vec<(String, Owner)>,
     /// Numbers that the metadata gives to users: not to be given to others.
     given: Vec<u32>,
+    /// systemd must read its units again.
+    units_changed: bool,
 }
 
 impl Planner<'_> {
@@ -152,8 +156,10 @@ impl Planner<'_> {
     fn network(&mut self, config: &NodeConfig) {
         let files = match &config.network {
             Some(network) => network::units(network),
-            None => network::default_units(),
+            // The image's own default serves: DHCP on every wired interface.
+            None => Vec::new(),
         };
+        self.default_network(config.network.is_some());
         for ethernet in config.network.iter().flat_map(|network| &network.ethernets) {
             let Some(mac) = &ethernet.matching.mac else { continue };
             if !ethernet.optional && !self.facts.interfaces.iter().any(|interface| interface.mac == *mac) {
@@ -190,6 +196,23 @@ impl Planner<'_> {
         if self.facts.networkd_runs {
             self.push(Step::Run { program: "/usr/bin/networkctl", arguments: &["reload"] });
         }
+    }
+
+    /// Interfaces that a network-config does not name stay as they are, and all that it names are waited for.
+    fn default_network(&mut self, configured: bool) {
+        let network = format!("{NETWORK_DIRECTORY}/{}", contract::DEFAULT_NETWORK);
+        let wait = format!("/etc/systemd/system/{}", contract::WAIT_FOR_ANY_NETWORK);
+        if configured {
+            self.push(Step::Link { path: network, target: "/dev/null".to_owned() });
+            self.push(Step::Link { path: wait, target: "/dev/null".to_owned() });
+        } else if self.facts.network_masked {
+            // The one that tells of an earlier run goes last, so that a power cut between them is made up for.
+            self.push(Step::Remove { path: wait });
+            self.push(Step::Remove { path: network });
+        } else {
+            return;
+        }
+        self.units_changed = true;
     }
 
     fn user(&mut self, user: &User) {
@@ -299,6 +322,10 @@ impl Planner<'_> {
     fn file(&mut self, file: &FileToWrite) {
         let path = &file.path;
         self.writable(&path.value, &path.at);
+        if let Some(obstacle) = self.facts.obstacles.get(&path.value) {
+            let title = format!("`{}` cannot be written: {obstacle}", path.value);
+            self.mistake("not-a-file", title, &path.at, "choose another path".to_owned());
+        }
         let (user, group) = &file.owner.value;
         let known = |name: &str| self.added.iter().find(|(added, _)| added == name).map(|(_, owner)| *owner);
         let uid = user.parse().ok().or_else(|| known(user).map(|owner| owner.uid));

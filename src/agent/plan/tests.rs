@@ -1,5 +1,7 @@
 //! Plans as people read them.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::agent::facts::Interface;
 use crate::agent::nocloud;
@@ -15,10 +17,12 @@ pub(crate) fn facts() -> Facts {
         passwd: "root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1::/:/usr/sbin/nologin\n".to_owned(),
         group: "root:x:0:\nadm:x:4:\nsystemd-journal:x:990:\n".to_owned(),
         writable: vec!["/opt/cni/bin".to_owned(), "/home".to_owned(), "/root".to_owned()],
-        network_files: vec!["90-nodeinit-default.network".to_owned()],
+        network_files: vec!["90-nodeinit-old.network".to_owned()],
+        network_masked: false,
         present: ["/bin/bash".to_owned(), format!("{ZONEINFO}/Europe/Berlin")].into(),
         time_daemon: Some(TimeDaemon::Timesyncd),
-        needs_host_keys: true,
+        has_sshd: true,
+        obstacles: BTreeMap::new(),
         networkd_runs: false,
     }
 }
@@ -34,14 +38,13 @@ pub(crate) fn config(user_data: &str, network_config: &str) -> NodeConfig {
 }
 
 #[test]
-fn a_node_without_metadata_gets_dhcp_and_a_name_of_its_own() {
-    let facts = Facts { network_files: Vec::new(), needs_host_keys: false, ..facts() };
+fn a_node_without_metadata_gets_a_name_of_its_own() {
+    let facts = Facts { network_files: Vec::new(), has_sshd: false, ..facts() };
     insta::assert_snapshot!(plan(&NodeConfig::default(), &facts).unwrap(), @r"
     1. set the host name to node-01234567
     2. put 1 line of ours into /etc/hosts (0644, 0:0)
-    3. write /etc/systemd/network/90-nodeinit-default.network (127 bytes, 0644, 0:0)
-    4. leave nothing of ours in /root/.ssh/authorized_keys
-    5. mark a node without metadata as set up
+    3. leave nothing of ours in /root/.ssh/authorized_keys
+    4. mark a node without metadata as set up
     ");
 }
 
@@ -69,30 +72,32 @@ ethernets:
     insta::assert_snapshot!(plan(&config(&user_data, network), &facts()).unwrap(), @r"
      1. set the host name to node-7
      2. put 1 line of ours into /etc/hosts (0644, 0:0)
-     3. remove /etc/systemd/network/90-nodeinit-default.network
-     4. write /etc/systemd/network/10-nodeinit-00-lan.link (113 bytes, 0644, 0:0)
-     5. write /etc/systemd/network/10-nodeinit-00-lan.network (88 bytes, 0644, 0:0)
-     6. write /etc/systemd/network/10-nodeinit-01-other.network (115 bytes, 0644, 0:0)
-     7. run /usr/bin/udevadm control --reload
-     8. run /usr/bin/udevadm trigger --action=add --subsystem-match=net
-     9. run /usr/bin/udevadm settle --timeout=20
-    10. add the user admin (1001:1001, /home/admin, /bin/bash)
-    11. make the directory /home/admin (0700, 1001:1001)
-    12. make admin a member of adm
-    13. make admin a member of systemd-journal
-    14. make the directory /home/admin/.ssh (0700, 1001:1001)
-    15. put 1 line of ours into /home/admin/.ssh/authorized_keys (0600, 1001:1001)
-    16. add the user guest (1000:1000, /var/guest, /bin/bash)
-    17. make the directory /var/guest (0700, 1000:1000)
-    18. make the directory /root/.ssh (0700, 0:0)
-    19. put 2 lines of ours into /root/.ssh/authorized_keys (0600, 0:0)
-    20. write /etc/systemd/system/containerd.service.d/proxy.conf (3 bytes, 0644, 0:0)
-    21. write /opt/cni/bin/plugin (1 byte, 0755, 1001:4)
-    22. run /usr/bin/systemctl daemon-reload
-    23. link /etc/localtime to ../usr/share/zoneinfo/Europe/Berlin
-    24. write /etc/systemd/timesyncd.conf.d/50-nodeinit.conf (37 bytes, 0644, 0:0)
-    25. run /usr/bin/ssh-keygen -A
-    26. mark i-1 as applied
+     3. link /etc/systemd/network/95-nodesmith-dhcp.network to /dev/null
+     4. link /etc/systemd/system/systemd-networkd-wait-online.service.d/50-nodesmith-any.conf to /dev/null
+     5. remove /etc/systemd/network/90-nodeinit-old.network
+     6. write /etc/systemd/network/10-nodeinit-00-lan.link (113 bytes, 0644, 0:0)
+     7. write /etc/systemd/network/10-nodeinit-00-lan.network (88 bytes, 0644, 0:0)
+     8. write /etc/systemd/network/10-nodeinit-01-other.network (115 bytes, 0644, 0:0)
+     9. run /usr/bin/udevadm control --reload
+    10. run /usr/bin/udevadm trigger --action=add --subsystem-match=net
+    11. run /usr/bin/udevadm settle --timeout=20
+    12. add the user admin (1001:1001, /home/admin, /bin/bash)
+    13. make the directory /home/admin (0700, 1001:1001)
+    14. make admin a member of adm
+    15. make admin a member of systemd-journal
+    16. make the directory /home/admin/.ssh (0700, 1001:1001)
+    17. put 1 line of ours into /home/admin/.ssh/authorized_keys (0600, 1001:1001)
+    18. add the user guest (1000:1000, /var/guest, /bin/bash)
+    19. make the directory /var/guest (0700, 1000:1000)
+    20. make the directory /root/.ssh (0700, 0:0)
+    21. put 2 lines of ours into /root/.ssh/authorized_keys (0600, 0:0)
+    22. write /etc/systemd/system/containerd.service.d/proxy.conf (3 bytes, 0644, 0:0)
+    23. write /opt/cni/bin/plugin (1 byte, 0755, 1001:4)
+    24. run /usr/bin/systemctl daemon-reload
+    25. link /etc/localtime to ../usr/share/zoneinfo/Europe/Berlin
+    26. write /etc/systemd/timesyncd.conf.d/50-nodeinit.conf (37 bytes, 0644, 0:0)
+    27. run /usr/bin/ssh-keygen -A
+    28. mark i-1 as applied
     note: no interface has the address 52:54:00:00:00:01 of `other`; there are: ens3 52:54:00:12:34:56
     ");
 }
@@ -114,7 +119,8 @@ write_files:
 timezone: Mars/Olympus
 ntp: {servers: [a.example]}
 ";
-    let facts = Facts { time_daemon: None, ..facts() };
+    let obstacles = [("/etc/x".to_owned(), "/etc/x is a directory".to_owned())].into();
+    let facts = Facts { time_daemon: None, obstacles, ..facts() };
     insta::assert_snapshot!(plan(&config(user_data, ""), &facts).unwrap_err(), @r"
     user-data:3:40: the image has no `/bin/zsh` [shell]; add its package to the recipe, or leave `shell` out
     user-data:3:59: `/usr/a` cannot be written: the root is immutable [not-writable]; writable: /etc, /var, /opt/cni/bin, /home, /root
@@ -125,9 +131,18 @@ ntp: {servers: [a.example]}
     user-data:8:12: `/etc` cannot be written: the root is immutable [not-writable]; writable: /etc, /var, /opt/cni/bin, /home, /root
     user-data:9:12: `/etcetera/x` cannot be written: the root is immutable [not-writable]; writable: /etc, /var, /opt/cni/bin, /home, /root
     user-data:10:12: `/var/lib/nodeinit/applied` belongs to the agent [not-writable]; choose another path
+    user-data:11:12: `/etc/x` cannot be written: /etc/x is a directory [not-a-file]; choose another path
     user-data:11:27: there is no user `nobody` [no-such-user]; name it under `users`
     user-data:12:27: the image has no group `wheel` [no-such-group]; for example `owner: root:root`
     user-data:13:11: the image has no time zone `Mars/Olympus` [timezone]; see `timedatectl list-timezones`; the recipe needs `tzdata`
     user-data:14:6: the image has no time daemon that could use these servers [no-time-daemon]; add `systemd-timesyncd` or `chrony` to the recipe
     ");
+}
+
+#[test]
+fn metadata_that_no_longer_has_a_network_gives_the_default_back() {
+    let facts = Facts { network_files: Vec::new(), network_masked: true, ..facts() };
+    let plan = plan(&config("#cloud-config\n", ""), &facts).unwrap().to_string();
+    let wait = plan.find("remove /etc/systemd/system/systemd-networkd-wait-online").unwrap();
+    assert!(wait < plan.find("remove /etc/systemd/network/95-nodesmith-dhcp.network").unwrap(), "{plan}");
 }

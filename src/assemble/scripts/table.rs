@@ -111,19 +111,3 @@ fn difference(entry: &Entry, residue: &[Line]) -> Difference {
         gone: known.iter().filter(|line| !now.contains(**line)).count(),
     }
 }
-
-/// What a new entry has to begin with; for the tests that list scripts nobody accounts for.
-#[cfg(test)]
-pub(super) fn skeleton(package: &crate::package::PackageId, script: &str, residue: &[Line]) -> String {
-    let star =
-        package.name.strip_prefix("linux-image-").filter(|release| release.starts_with(|c: char| c.is_numeric()));
-    let name = if star.is_some() { "linux-image-*" } else { &package.name };
-    let residue = starred(residue, star.unwrap_or_default());
-    let lines: BTreeSet<String> = residue.iter().map(|line| short(&line.text)).collect();
-    let lines = lines.into_iter().collect::<Vec<_>>().join(" ");
-    format!(
-        "- package: \"{name}\"\n  script: {script}\n  version: \"{}\"\n  sha256: {}\n  lines: \"{lines}\"\n",
-        package.version,
-        residue::digest(&residue)
-    )
-}

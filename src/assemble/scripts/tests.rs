@@ -83,37 +83,6 @@ fn a_trigger_that_nobody_knows_is_a_mistake() {
     assert!(accounted.mistakes.to_string().contains("`update-everything`"));
 }
 
-/// Entries for the table, to be completed by whoever has read the scripts. Not a test of its own right: with
-/// `NODESMITH_TEST_CONTROL` naming a directory of `dpkg-deb -e` outputs, `--nocapture` shows them.
-#[test]
-fn scripts_that_nobody_accounts_for() {
-    let Some(directory) = std::env::var_os("NODESMITH_TEST_CONTROL") else {
-        println!("skipped: NODESMITH_TEST_CONTROL names no directory");
-        return;
-    };
-    let mut paths: Vec<_> = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    for path in paths {
-        let control = std::fs::read_to_string(path.join("control")).unwrap();
-        let field = |name: &str| {
-            let line = control.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-            line.unwrap_or_default().to_owned()
-        };
-        let id = PackageId { name: field("Package"), version: field("Version"), arch: field("Architecture") };
-        for script in ["config", "postinst", "preinst"] {
-            let Ok(text) = std::fs::read(path.join(script)) else { continue };
-            let text = String::from_utf8_lossy(&text).into_owned();
-            let mut package = package(&id.name, &[(script, &text)]);
-            package.id = id.clone();
-            let accounted = account(&[&package], &[]);
-            if !accounted.mistakes.is_empty() {
-                println!("# {}", accounted.mistakes);
-                println!("{}", table::skeleton(&id, script, &residue::split(&text).1));
-            }
-        }
-    }
-}
-
 #[test]
 fn a_changed_script_is_shown_by_its_new_lines() {
     let entry = table::entries().iter().find(|entry| entry.package == "openssl").unwrap();

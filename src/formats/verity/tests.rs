@@ -2,6 +2,7 @@ use std::fs;
 use std::process::Command;
 
 use super::*;
+use crate::oracle::oracle;
 
 const SALT: [u8; 32] = [0x5a; 32];
 const UUID: [u8; 16] = [0x11; 16];
@@ -22,19 +23,14 @@ const SIZES: [usize; 7] = [1, 2, 127, 128, 129, 16_384, 16_385];
 
 #[test]
 fn the_hash_device_is_the_one_that_veritysetup_makes() {
-    let there = Command::new("veritysetup").arg("--version").output().is_ok();
-    if !there {
-        assert!(std::env::var_os("CI").is_none(), "veritysetup is missing");
-        println!("skipped: veritysetup is missing");
-        return;
-    }
+    let Some(veritysetup) = oracle("veritysetup") else { return };
     let directory = tempfile::tempdir().unwrap();
     let (data_path, hash_path) = (directory.path().join("data"), directory.path().join("hash"));
     for blocks in SIZES {
         let data = data(blocks);
         fs::write(&data_path, &data).unwrap();
         fs::write(&hash_path, b"").unwrap();
-        let output = Command::new("veritysetup")
+        let output = Command::new(&veritysetup)
             .args(["format", "--salt", &hex(&SALT), "--uuid", "11111111-1111-1111-1111-111111111111"])
             .args([&data_path, &hash_path])
             .output()

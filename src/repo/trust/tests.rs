@@ -269,18 +269,14 @@ fn keyrings_are_binary_or_armored_and_skip_what_they_do_not_know() {
 fn gpgv_agrees_about_what_we_accept_and_refuse() {
     use std::process::Command;
 
-    if let Err(error) = Command::new("gpgv").arg("--version").output() {
-        assert!(std::env::var_os("CI").is_none(), "gpgv: {error}");
-        println!("SKIP: no gpgv to ask");
-        return;
-    }
+    let Some(gpgv) = crate::oracle::oracle("gpgv") else { return };
     let dir = tempfile::tempdir().unwrap();
     let (ring, message) = (dir.path().join("ring.gpg"), dir.path().join("InRelease"));
     let key = TestKey::of(3, KeyType::Rsa(2048), Some(true), Some(10));
     fs::write(&ring, key.public()).unwrap();
     let verdict = |bytes: &[u8]| {
         fs::write(&message, bytes).unwrap();
-        let output = Command::new("gpgv").arg("--keyring").arg(&ring).arg(&message).output().unwrap();
+        let output = Command::new(&gpgv).arg("--keyring").arg(&ring).arg(&message).output().unwrap();
         output.status.success()
     };
     let good = key.sign(TEXT, i64::from(BORN + DAY));
