@@ -13,17 +13,23 @@ use crate::yaml::{Kind, Value};
 pub enum Shape {
     /// Any scalar, taken as it is written.
     Text,
-    /// `true` or `false`.
+    /// `true` or `false`, see [`Value::flag`].
     Flag,
+    /// A whole number from the first to the second, both included.
+    Number(u32, u32),
     /// One of these words.
     Word(&'static [&'static str]),
     List(&'static Shape),
-    /// A map with these keys only.
+    /// A map with these keys only. Nothing at all is a map without keys.
     Record(&'static [Field]),
     /// A map with any keys.
     Table(&'static Shape),
     /// A map with exactly one of these keys.
     OneOf(&'static [Field]),
+    /// The first shape whose kind of value (scalar, list, map) it is.
+    Either(&'static Shape, &'static Shape),
+    /// A key that others know and we do not do; `about` says what to do instead.
+    Refused,
 }
 
 #[derive(Debug)]
@@ -45,42 +51,56 @@ pub const fn may(name: &'static str, shape: Shape, about: &'static str) -> Field
     Field { name, required: false, shape, about }
 }
 
+/// A key that must not be there, although the writer may know it from elsewhere.
+pub const fn refuse(name: &'static str, instead: &'static str) -> Field {
+    Field { name, required: false, shape: Shape::Refused, about: instead }
+}
+
 /// A list of scalars.
 pub const TEXTS: Shape = Shape::List(&Shape::Text);
 
-/// Checks keys and kinds all the way down; every mistake goes to `found`.
+/// Checks keys and kinds all the way down; every mistake goes to `found`. `what` is the document's or the key's name.
 pub fn conform(value: &Value, shape: &Shape, what: &str, found: &mut Diagnostics) {
+    if !fits(value, shape) {
+        found.push(
+            Diagnostic::new("wrong-kind", format!("`{what}` takes {}", noun(shape)))
+                .at(&value.location, format!("this is {}", value.kind.noun()))
+                .help(format!("write {}", example(shape))),
+        );
+        return;
+    }
     match shape {
-        Shape::Text => {
-            if value.text().is_none() {
-                wrong_kind(value, what, "a text", found);
+        Shape::Text | Shape::Flag | Shape::Refused => {}
+        Shape::Number(least, most) => {
+            if !value.number().is_some_and(|number| (*least..=*most).contains(&number)) {
+                let text = value.text().unwrap_or_default();
+                found.push(
+                    Diagnostic::new("wrong-number", format!("`{text}` is not a value of `{what}`"))
+                        .at(&value.location, "not such a number")
+                        .help(format!("a whole number from {least} to {most}")),
+                );
             }
         }
-        Shape::Flag => {
-            if !matches!(value.kind, Kind::Flag(_)) {
-                wrong_kind(value, what, "true or false", found);
+        Shape::Word(words) => {
+            let text = value.text().unwrap_or_default();
+            if !words.contains(&text) {
+                found.push(
+                    Diagnostic::new("unknown-word", format!("`{text}` is not a value of `{what}`"))
+                        .at(&value.location, "not known")
+                        .help(suggest(text, words)),
+                );
             }
         }
-        Shape::Word(words) => match value.text() {
-            Some(text) if words.contains(&text) => {}
-            Some(text) => found.push(
-                Diagnostic::new("unknown-word", format!("`{text}` is not a value of `{what}`"))
-                    .at(&value.location, "not known")
-                    .help(suggest(text, words)),
-            ),
-            None => wrong_kind(value, what, "a word", found),
-        },
-        Shape::List(item) => match &value.kind {
-            Kind::List(items) => items.iter().for_each(|value| conform(value, item, what, found)),
-            _ => wrong_kind(value, what, "a list", found),
-        },
-        Shape::Table(item) => match &value.kind {
-            Kind::Map(entries) => entries.iter().for_each(|(key, value)| conform(value, item, &key.text, found)),
-            _ => wrong_kind(value, what, "a map", found),
-        },
+        Shape::List(item) => {
+            let items = value.items().iter().enumerate();
+            items.for_each(|(index, value)| conform(value, item, &format!("{what}[{index}]"), found));
+        }
+        Shape::Table(item) => value.entries().iter().for_each(|(key, value)| conform(value, item, &key.text, found)),
+        Shape::Either(first, second) => {
+            conform(value, if fits(value, first) { first } else { second }, what, found);
+        }
         Shape::Record(fields) => {
-            record(value, fields, what, found);
-            let Kind::Map(_) = value.kind else { return };
+            entries(value, fields, what, found);
             for field in fields.iter().filter(|field| field.required && value.get(field.name).is_none()) {
                 found.push(
                     Diagnostic::new("missing-key", format!("`{what}` has no `{}`", field.name))
@@ -90,60 +110,87 @@ pub fn conform(value: &Value, shape: &Shape, what: &str, found: &mut Diagnostics
             }
         }
         Shape::OneOf(fields) => {
-            record(value, fields, what, found);
-            if let Kind::Map(entries) = &value.kind
-                && entries.len() != 1
-            {
-                let names: Vec<&str> = fields.iter().map(|field| field.name).collect();
+            entries(value, fields, what, found);
+            let given = value.entries().iter().filter(|(_, value)| value.kind != Kind::Null).count();
+            if given != 1 {
                 found.push(
                     Diagnostic::new("not-exactly-one", format!("`{what}` takes exactly one of its kinds"))
-                        .at(&value.location, format!("{} given", entries.len()))
-                        .help(format!("the kinds are: {}", names.join(", "))),
+                        .at(&value.location, format!("{given} given"))
+                        .help(format!("the kinds are: {}", known(fields).join(", "))),
                 );
             }
         }
     }
 }
 
-fn record(value: &Value, fields: &[Field], what: &str, found: &mut Diagnostics) {
-    let Kind::Map(entries) = &value.kind else { return wrong_kind(value, what, "a map", found) };
-    for (key, value) in entries {
-        if let Some(field) = fields.iter().find(|field| field.name == key.text) {
-            conform(value, &field.shape, field.name, found);
-            continue;
-        }
-        let names: Vec<&str> = fields.iter().map(|field| field.name).collect();
-        found.push(
-            Diagnostic::new("unknown-key", format!("`{what}` has no key `{}`", key.text))
-                .at(&key.location, "not known here")
-                .help(suggest(&key.text, &names)),
-        );
+/// Whether the value is of the shape's kind, without a look inside.
+fn fits(value: &Value, shape: &Shape) -> bool {
+    match shape {
+        Shape::Text | Shape::Number(..) | Shape::Word(_) => value.text().is_some(),
+        Shape::Flag => value.flag().is_some(),
+        Shape::List(_) => matches!(value.kind, Kind::List(_)),
+        Shape::Table(_) | Shape::OneOf(_) => matches!(value.kind, Kind::Map(_)),
+        Shape::Record(_) => matches!(value.kind, Kind::Map(_) | Kind::Null),
+        Shape::Either(first, second) => fits(value, first) || fits(value, second),
+        Shape::Refused => true,
     }
 }
 
-fn wrong_kind(value: &Value, what: &str, wanted: &str, found: &mut Diagnostics) {
-    found.push(
-        Diagnostic::new("wrong-kind", format!("`{what}` takes {wanted}"))
-            .at(&value.location, format!("this is {}", value.kind.noun()))
-            .help(format!("write {}", example(wanted))),
-    );
+/// The entries of a record. A key with nothing behind it counts as absent.
+fn entries(value: &Value, fields: &[Field], what: &str, found: &mut Diagnostics) {
+    for (key, value) in value.entries() {
+        match fields.iter().find(|field| field.name == key.text) {
+            Some(Field { shape: Shape::Refused, about, .. }) => found.push(
+                Diagnostic::new("unsupported-key", format!("`{}` is not done on this node", key.text))
+                    .at(&key.location, "not done")
+                    .help(*about),
+            ),
+            Some(_) if value.kind == Kind::Null => {}
+            Some(field) => conform(value, &field.shape, field.name, found),
+            None => found.push(
+                Diagnostic::new("unknown-key", format!("`{what}` has no key `{}`", key.text))
+                    .at(&key.location, "not known here")
+                    .help(suggest(&key.text, &known(fields))),
+            ),
+        }
+    }
 }
 
-fn example(wanted: &str) -> &'static str {
-    match wanted {
-        "a list" => "`[one, two]`, or lines that begin with `- `",
-        "a map" => "`{key: value}`, or lines of the form `key: value`",
-        "true or false" => "`true` or `false`, without quotes",
-        _ => "a single value",
+/// The keys that may be given.
+fn known(fields: &[Field]) -> Vec<&'static str> {
+    fields.iter().filter(|field| !matches!(field.shape, Shape::Refused)).map(|field| field.name).collect()
+}
+
+fn noun(shape: &Shape) -> String {
+    match shape {
+        Shape::Text | Shape::Refused => "a text".to_owned(),
+        Shape::Flag => "true or false".to_owned(),
+        Shape::Number(..) => "a number".to_owned(),
+        Shape::Word(_) => "a word".to_owned(),
+        Shape::List(_) => "a list".to_owned(),
+        Shape::Record(_) | Shape::Table(_) | Shape::OneOf(_) => "a map".to_owned(),
+        Shape::Either(first, second) => format!("{} or {}", noun(first), noun(second)),
+    }
+}
+
+fn example(shape: &Shape) -> String {
+    match shape {
+        Shape::Text | Shape::Number(..) | Shape::Word(_) | Shape::Refused => "a single value".to_owned(),
+        Shape::Flag => "`true` or `false`, without quotes".to_owned(),
+        Shape::List(_) => "`[one, two]`, or lines that begin with `- `".to_owned(),
+        Shape::Record(_) | Shape::Table(_) | Shape::OneOf(_) => {
+            "`{key: value}`, or lines of the form `key: value`".to_owned()
+        }
+        Shape::Either(first, second) => format!("{}; or {}", example(first), example(second)),
     }
 }
 
 /// The JSON Schema (2020-12) of a shape.
-pub fn json_schema(shape: &Shape) -> Json {
+pub fn json_schema(shape: &Shape, title: &str) -> Json {
     let mut schema = schema(shape);
     if let Some(object) = schema.as_object_mut() {
         object.insert("$schema".into(), "https://json-schema.org/draft/2020-12/schema".into());
-        object.insert("title".into(), "Nodesmith recipe".into());
+        object.insert("title".into(), title.into());
     }
     schema
 }
@@ -152,6 +199,7 @@ fn schema(shape: &Shape) -> Json {
     match shape {
         Shape::Text => json!({"type": ["string", "number", "boolean"]}),
         Shape::Flag => json!({"type": "boolean"}),
+        Shape::Number(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
         // YAML reads an unquoted 1 as a number; both spellings are taken.
         Shape::Word(words) => {
             let numbers = words.iter().filter_map(|word| word.parse::<u64>().ok()).map(Json::from);
@@ -167,6 +215,8 @@ fn schema(shape: &Shape) -> Json {
             "type": "object", "additionalProperties": false, "properties": properties(fields),
             "minProperties": 1, "maxProperties": 1,
         }),
+        Shape::Either(first, second) => json!({"anyOf": [schema(first), schema(second)]}),
+        Shape::Refused => json!({"not": {}}),
     }
 }
 
@@ -180,4 +230,66 @@ fn properties(fields: &[Field]) -> Json {
         properties.insert(field.name.to_owned(), schema);
     }
     Json::Object(properties)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::Source;
+    use crate::yaml;
+
+    const USER: &[Field] = &[need("name", Shape::Text, "the name"), may("uid", Shape::Number(1, 99), "the number")];
+    const SHAPE: Shape = Shape::Record(&[
+        may("users", Shape::List(&Shape::Either(&Shape::Word(&["default"]), &Shape::Record(USER))), "who"),
+        may("on", Shape::Flag, "whether"),
+        may("keys", Shape::Either(&TEXTS, &Shape::Table(&Shape::Text)), "a list or a map"),
+        may(
+            "kind",
+            Shape::OneOf(&[may("a", Shape::Record(USER), "the first"), may("b", TEXTS, "the second")]),
+            "which",
+        ),
+        refuse("packages", "put them into the recipe"),
+    ]);
+
+    fn mistakes(text: &str) -> String {
+        let mut found = Diagnostics::default();
+        conform(&yaml::parse(&Source::new("t", text)).unwrap(), &SHAPE, "the text", &mut found);
+        found.to_string()
+    }
+
+    #[test]
+    fn what_fits_is_not_a_mistake_and_an_empty_key_is_no_key() {
+        for text in [
+            "",
+            "users: [default, {name: x, uid: 7}]\non: yes\nkeys: [a]\nkind: {b: [x]}\n",
+            "users:\non: 'FALSE'\nkeys: {a: b}\n",
+        ] {
+            assert_eq!(mistakes(text), "", "{text}");
+        }
+    }
+
+    #[test]
+    fn every_kind_of_mistake_says_what_is_allowed() {
+        insta::assert_snapshot!(mistakes(
+            "users: [other, [x], {uid: 100}, {name: }]\non: maybe\nkeys: 7\nkind: {a: }\npackages:\nuser: x\n"
+        ), @r"
+        t:1:9: `other` is not a value of `users[0]` [unknown-word]; only `default` is known
+        t:1:16: `users[1]` takes a word or a map [wrong-kind]; write a single value; or `{key: value}`, or lines of the form `key: value`
+        t:1:27: `100` is not a value of `uid` [wrong-number]; a whole number from 1 to 99
+        t:1:21: `users[2]` has no `name` [missing-key]; `name`: the name
+        t:1:33: `users[3]` has no `name` [missing-key]; `name`: the name
+        t:2:5: `on` takes true or false [wrong-kind]; write `true` or `false`, without quotes
+        t:3:7: `keys` takes a list or a map [wrong-kind]; write `[one, two]`, or lines that begin with `- `; or `{key: value}`, or lines of the form `key: value`
+        t:4:7: `kind` takes exactly one of its kinds [not-exactly-one]; the kinds are: a, b
+        t:5:1: `packages` is not done on this node [unsupported-key]; put them into the recipe
+        t:6:1: `the text` has no key `user` [unknown-key]; did you mean `users`?
+        ");
+    }
+
+    #[test]
+    fn the_json_schema_says_the_same() {
+        insta::assert_snapshot!(json_schema(&SHAPE, "Test"), @r#"
+        {"$schema":"https://json-schema.org/draft/2020-12/schema","additionalProperties":false,"properties":{"keys":{"anyOf":[{"items":{"type":["string","number","boolean"]},"type":"array"},{"additionalProperties":{"type":["string","number","boolean"]},"type":"object"}],"description":"a list or a map"},"kind":{"additionalProperties":false,"description":"which","maxProperties":1,"minProperties":1,"properties":{"a":{"additionalProperties":false,"description":"the first","properties":{"name":{"description":"the name","type":["string","number","boolean"]},"uid":{"description":"the number","maximum":99,"minimum":1,"type":"integer"}},"required":["name"],"type":"object"},"b":{"description":"the second","items":{"type":["string","number","boolean"]},"type":"array"}},"type":"object"},"on":{"description":"whether","type":"boolean"},"packages":{"description":"put them into the recipe","not":{}},"users":{"description":"who","items":{"anyOf":[{"enum":["default"]},{"additionalProperties":false,"properties":{"name":{"description":"the name","type":["string","number","boolean"]},"uid":{"description":"the number","maximum":99,"minimum":1,"type":"integer"}},"required":["name"],"type":"object"}]},"type":"array"}},"required":[],"title":"Test","type":"object"}
+        "#);
+    }
 }

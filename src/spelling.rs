@@ -2,16 +2,23 @@
 
 /// A help line: the word that was meant if one is near, else all of them.
 pub fn suggest(written: &str, known: &[&str]) -> String {
+    if let [only] = known {
+        return format!("only `{only}` is known");
+    }
     let near = known.iter().map(|word| (distance(written, word), *word)).min();
     match near {
-        Some((0..=2, word)) => format!("did you mean `{word}`?"),
+        // A word of which no letter is left is not near.
+        Some((edits @ 0..=2, word)) if edits < written.chars().count() => format!("did you mean `{word}`?"),
         _ => format!("known are: {}", known.join(", ")),
     }
 }
 
 /// The `count` names most like `wanted`, nearest first; a name that contains it counts as near.
 pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>, count: usize) -> Vec<&'a str> {
-    let rank = |name: &'a str| (if name.contains(wanted) { 1 } else { distance(wanted, name) }, name);
+    let rank = |name: &'a str| {
+        let distance = distance(wanted, name);
+        (if name.contains(wanted) { distance.min(1) } else { distance }, name)
+    };
     let mut ranked: Vec<(usize, &str)> = names.into_iter().map(rank).collect();
     ranked.sort_unstable();
     ranked.dedup();
@@ -50,5 +57,14 @@ mod tests {
         let names = ["containerd", "container", "contained", "zsh", "containerd"];
         assert_eq!(nearest("containerd", names, 2), ["containerd", "contained"]);
         assert_eq!(nearest("kube", ["linux", "kubelet"], 1), ["kubelet"]);
+    }
+
+    #[test]
+    fn only_a_word_that_shares_something_is_suggested() {
+        let known = ["hostname", "fqdn", "ntp"];
+        assert_eq!(suggest("hostnmae", &known), "did you mean `hostname`?");
+        assert_eq!(suggest("npt", &known), "did you mean `ntp`?");
+        assert_eq!(suggest("3", &["1", "2"]), "known are: 1, 2");
+        assert_eq!(suggest("3", &["2"]), "only `2` is known");
     }
 }

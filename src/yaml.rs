@@ -1,8 +1,9 @@
 //! YAML as a value that knows where each part stands.
 //!
 //! A reader that stops at the first wrong type can show one mistake a run. So the text is first read into a [`Value`],
-//! which keeps the location of every key and value, and its meaning is judged afterwards by code that collects.
-//! Only a syntax error ends the reading. The YAML library's types do not leave this file.
+//! which keeps the location of every key and value, and its meaning is judged afterwards by code that collects
+//! (`shape`). Scalars stay as they are written: `0644` is a mode, not the number 644. Only a syntax error ends the
+//! reading. The YAML library's types do not leave this file.
 
 use std::fmt;
 use std::ops::Range;
@@ -14,6 +15,19 @@ use serde_saphyr::Spanned;
 
 use crate::diag::{Diagnostic, Diagnostics, Location, Source};
 
+/// What was made of a part of a document, and where that part stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located<T> {
+    pub value: T,
+    pub location: Location,
+}
+
+impl<T> Located<T> {
+    pub fn new(value: T, location: &Location) -> Located<T> {
+        Located { value, location: location.clone() }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Value {
     pub kind: Kind,
@@ -23,9 +37,9 @@ pub struct Value {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     Null,
-    /// `true` or `false`, unquoted.
-    Flag(bool),
-    /// An unquoted number, as it is written: `1.10` stays `1.10`.
+    /// `true` or `false` in any case, unquoted.
+    Flag(String),
+    /// An unquoted number: `1.10` stays `1.10`.
     Number(String),
     Text(String),
     List(Vec<Value>),
@@ -57,15 +71,33 @@ impl Value {
     /// A scalar as it is written; `None` for null, lists and maps.
     pub fn text(&self) -> Option<&str> {
         match &self.kind {
-            Kind::Flag(true) => Some("true"),
-            Kind::Flag(false) => Some("false"),
-            Kind::Number(text) | Kind::Text(text) => Some(text),
+            Kind::Flag(text) | Kind::Number(text) | Kind::Text(text) => Some(text),
             Kind::Null | Kind::List(_) | Kind::Map(_) => None,
         }
     }
 
+    /// The scalar with its place.
+    pub fn located(&self) -> Option<Located<String>> {
+        self.text().map(|text| Located::new(text.to_owned(), &self.location))
+    }
+
+    /// `true`, `false`, and the words of YAML 1.1 for them, in any case.
+    pub fn flag(&self) -> Option<bool> {
+        match self.text()?.to_ascii_lowercase().as_str() {
+            "true" | "yes" | "on" => Some(true),
+            "false" | "no" | "off" => Some(false),
+            _ => None,
+        }
+    }
+
+    pub fn number(&self) -> Option<u32> {
+        self.text()?.parse().ok()
+    }
+
+    /// The value of a key. A key with nothing behind it counts as absent.
     pub fn get(&self, key: &str) -> Option<&Value> {
-        self.entries().iter().find(|(other, _)| other.text == key).map(|(_, value)| value)
+        let (_, value) = self.entries().iter().find(|(other, _)| other.text == key)?;
+        (value.kind != Kind::Null).then_some(value)
     }
 
     /// The entries of a map; none for anything else.
@@ -105,13 +137,11 @@ fn diagnostic(error: &serde_saphyr::Error, source: &Arc<Source>) -> Diagnostic {
             .at(&location, "second time here")
             .help("keep one of the two");
     }
-    // The library's message may carry its own position and several lines; the first line without them is the cause.
-    let text = error.render();
+    // The message is one for people; its place stands before it already.
+    let text = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
     let line = text.lines().next().unwrap_or_default();
-    let cause = line.split(" at line ").next().unwrap_or(line).trim_start_matches("error: ").trim_end_matches('.');
-    let cause =
-        cause.split_once(": ").map_or(cause, |(head, rest)| if head.starts_with("line ") { rest } else { cause });
-    Diagnostic::new("yaml-syntax", "this is not valid YAML").at(&location, cause)
+    let cause = line.split(" at line ").next().unwrap_or(line).trim_end_matches('.');
+    Diagnostic::new("yaml-syntax", format!("this is not valid YAML: {cause}")).at(&location, "the reading stops here")
 }
 
 fn span(location: serde_saphyr::Location, source: &Source) -> Range<usize> {
@@ -135,7 +165,7 @@ fn byte_offset(location: serde_saphyr::Location, source: &Source) -> usize {
 
 enum Raw {
     Null,
-    Flag(bool),
+    Flag,
     Number,
     Text(String),
     List(Vec<Spanned<Raw>>),
@@ -144,13 +174,12 @@ enum Raw {
 
 fn lower(raw: Spanned<Raw>, source: &Arc<Source>) -> Value {
     let location = Location::new(source, span(raw.referenced, source));
+    // An alias stands where it is used, its text where it was defined.
+    let written = |defined| source.text.get(span(defined, source)).unwrap_or_default().trim().to_owned();
     let kind = match raw.value {
         Raw::Null => Kind::Null,
-        Raw::Flag(value) => Kind::Flag(value),
-        Raw::Number => {
-            let written = span(raw.defined, source);
-            Kind::Number(source.text.get(written).unwrap_or_default().trim().to_owned())
-        }
+        Raw::Flag => Kind::Flag(written(raw.defined)),
+        Raw::Number => Kind::Number(written(raw.defined)),
         Raw::Text(text) => Kind::Text(text),
         Raw::List(items) => Kind::List(items.into_iter().map(|item| lower(item, source)).collect()),
         Raw::Map(entries) => {
@@ -187,8 +216,8 @@ impl<'de> Visitor<'de> for RawVisitor {
         Ok(Raw::Null)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
-        Ok(Raw::Flag(value))
+    fn visit_bool<E>(self, _: bool) -> Result<Raw, E> {
+        Ok(Raw::Flag)
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<Raw, E> {

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use super::yaml::Located;
+use crate::yaml::Located;
 
 /// Everything the metadata says. The default is a node without metadata.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 //! first boot:  seed ─► nocloud ─► NodeConfig ─┐
 //!                                 facts ──────┴─ plan ─► [Step] ─► apply ─► status             (first_boot.rs)
 //! ```
-//! Compiled without the feature `builder` too; of the crate it may use only `contract` and `diag`.
+//! Compiled without the feature `builder` too; of the crate it may use only what `lib.rs` compiles for both programs.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -44,7 +44,6 @@ pub mod var;
 pub mod verity;
 pub mod volume;
 pub mod writable;
-pub mod yaml;
 
 /// Where the initrd mounts the root.
 const SYSROOT: &str = "/sysroot";

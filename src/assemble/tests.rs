@@ -176,7 +176,7 @@ fn units_are_enabled_disabled_and_masked_and_unknown_ones_named() {
             ("/usr/lib/systemd/system/t@.service", "[Install]\nWantedBy=x.target\nDefaultInstance=one\n"),
         ],
     );
-    let named = |name: &str| crate::recipe::Located { value: name.to_owned(), location: location() };
+    let named = |name: &str| crate::yaml::Located { value: name.to_owned(), location: location() };
     world.recipe.services.enable = vec![named("a"), named("t@.service")];
     world.recipe.services.mask = vec![named("firewalld")];
     let tree = world.assemble().unwrap().tree;

@@ -11,8 +11,8 @@ use super::nearest;
 use super::root::Root;
 use super::scripts::Effect;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::recipe::Located;
 use crate::tree::{Inode, Kind, TreePath};
+use crate::yaml::Located;
 
 const ETC: &str = "/etc/systemd/system";
 const USR: &str = "/usr/lib/systemd/system";

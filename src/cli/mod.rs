@@ -38,10 +38,7 @@ enum Command {
     Inspect(inspect::Inspect),
     Seed(seed::Seed),
     Boot(boot::Boot),
-    /// Print the JSON Schema of recipes, for editors
-    ///
-    /// With the YAML language server: put `# yaml-language-server: $schema=recipe.schema.json` on a recipe's first line.
-    Schema,
+    Schema(recipe::Schema),
     /// Print a completion script for a shell
     ///
     /// For bash: nodesmith completions bash > ~/.local/share/bash-completion/completions/nodesmith
@@ -59,7 +56,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(inspect) => inspect::inspect(&inspect),
         Command::Seed(seed) => seed::seed(&seed),
         Command::Boot(boot) => boot::boot(&boot),
-        Command::Schema => recipe::schema(),
+        Command::Schema(schema) => recipe::schema(&schema),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "nodesmith", &mut script);

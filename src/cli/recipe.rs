@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use chrono::NaiveDate;
-use clap::Args;
+use clap::{Args, ValueEnum};
 
+use crate::agent::network::shape::NETWORK_CONFIG;
+use crate::agent::nocloud::shape::{META_DATA, USER_DATA};
 use crate::recipe::shape::RECIPE;
 use crate::recipe::{check as checking, load};
 use crate::{report, shape};
@@ -35,7 +37,32 @@ pub(super) fn check(arguments: &Check) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn schema() -> anyhow::Result<ExitCode> {
-    let text = serde_json::to_string_pretty(&shape::json_schema(&RECIPE))?;
+/// Print the JSON Schema of a document, for editors
+///
+/// With the YAML language server: put `# yaml-language-server: $schema=recipe.schema.json` on a recipe's first line.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: nodesmith schema user-data > user-data.schema.json")]
+pub(super) struct Schema {
+    /// Which document
+    #[arg(value_enum, default_value = "recipe")]
+    document: Document,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Document {
+    Recipe,
+    MetaData,
+    UserData,
+    NetworkConfig,
+}
+
+pub(super) fn schema(arguments: &Schema) -> anyhow::Result<ExitCode> {
+    let (shape, title) = match arguments.document {
+        Document::Recipe => (&RECIPE, "Nodesmith recipe"),
+        Document::MetaData => (&META_DATA, "meta-data of a Nodesmith node"),
+        Document::UserData => (&USER_DATA, "user-data of a Nodesmith node"),
+        Document::NetworkConfig => (&NETWORK_CONFIG, "network-config of a Nodesmith node"),
+    };
+    let text = serde_json::to_string_pretty(&shape::json_schema(shape, title))?;
     super::data(format!("{text}\n").as_bytes())
 }

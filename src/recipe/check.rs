@@ -11,13 +11,13 @@ use chrono::{NaiveDate, NaiveTime};
 use super::shape::RECIPE;
 use super::words::{self, Rule};
 use super::{
-    AcceptedScript, AptRepository, Arch, Compression, Containerd, Disk, Dropped, Kernel, Located, Mirror, Modules,
-    Output, Overlay, PackageRequest, Recipe, Repository, RepositoryKind, Services, User, VarFilesystem, kernels,
+    AcceptedScript, AptRepository, Arch, Compression, Containerd, Disk, Dropped, Kernel, Mirror, Modules, Output,
+    Overlay, PackageRequest, Recipe, Repository, RepositoryKind, Services, User, VarFilesystem, kernels,
 };
 use crate::diag::{Diagnostic, Diagnostics, Location};
 use crate::shape;
 use crate::spelling::suggest;
-use crate::yaml::{Key, Kind, Value};
+use crate::yaml::{Key, Kind, Located, Value};
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -335,7 +335,7 @@ fn modules(value: &Value, found: &mut Diagnostics) -> Modules {
 
 fn containerd(value: &Value, found: &mut Diagnostics) -> Option<Containerd> {
     let section = value.get("runtime")?.get("containerd")?;
-    let flag = section.get("systemd-cgroup").is_none_or(|flag| flag.kind != Kind::Flag(false));
+    let flag = section.get("systemd-cgroup").and_then(Value::flag).unwrap_or(true);
     let mut mirrors = BTreeMap::new();
     for (registry, urls) in table(section.get("mirrors")) {
         let urls = checked_list(Some(urls), &words::URL, found);

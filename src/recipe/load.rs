@@ -102,8 +102,11 @@ fn descend<'a>(value: &'a mut Value, path: &[&str]) -> Option<&'a mut Value> {
     descend(below, rest)
 }
 
-/// `above` over `below`.
+/// `above` over `below`. A key with nothing behind it says nothing.
 fn merge(below: Value, above: Value) -> Value {
+    if above.kind == Kind::Null {
+        return below;
+    }
     let location = above.location.clone();
     let kind = match (below.kind, above.kind) {
         (Kind::Map(mut entries), Kind::Map(over)) => {

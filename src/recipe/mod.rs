@@ -14,13 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::diag::Location;
-
-/// A value and where the recipe says it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Located<T> {
-    pub value: T,
-    pub location: Location,
-}
+use crate::yaml::Located;
 
 #[derive(Debug, Clone)]
 pub struct Recipe {

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{
-    Compression, Containerd, Located, Mirror, Output, PackageRequest, Recipe, RepositoryKind, User, VarFilesystem,
-};
+use super::{Compression, Containerd, Mirror, Output, PackageRequest, Recipe, RepositoryKind, User, VarFilesystem};
+use crate::yaml::Located;
 
 /// The whole recipe.
 pub fn print(recipe: &Recipe) -> Value {

@@ -4,261 +4,223 @@
 //! version 2 (the part that cloud-init shares), systemd.network(5), systemd.link(5).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use super::config::{Ethernet, Match, Network, Route};
-use super::yaml::{Located, Node, Reader, Unsupported, Value};
-use crate::diag::Diagnostic;
+use super::nocloud::check_name;
+use crate::diag::{Diagnostic, Diagnostics, Location, Source};
+use crate::shape::conform;
+use crate::yaml::{self, Kind, Located, Value};
 
 mod render;
+pub mod shape;
 #[cfg(test)]
 mod tests;
 
 pub use render::{UnitFile, default_units, units};
 
-const TOP_KEYS: &[&str] = &["version", "renderer", "ethernets"];
-const TOP_UNSUPPORTED: &[Unsupported] = &[
-    ("bonds", "only `ethernets` are configured so far"),
-    ("bridges", "only `ethernets` are configured so far"),
-    ("vlans", "only `ethernets` are configured so far"),
-    ("config", "this is version 1: write version 2"),
-];
-const ETHERNET_KEYS: &[&str] = &[
-    "match",
-    "set-name",
-    "dhcp4",
-    "dhcp6",
-    "accept-ra",
-    "addresses",
-    "gateway4",
-    "gateway6",
-    "routes",
-    "nameservers",
-    "mtu",
-    "optional",
-];
-const ETHERNET_UNSUPPORTED: &[Unsupported] =
-    &[("dhcp4-overrides", "leave it out"), ("dhcp6-overrides", "leave it out"), ("wakeonlan", "leave it out")];
-
 /// Reads the file; `None` if it is empty.
-pub fn parse(node: &Node, reader: &mut Reader) -> Option<Network> {
+pub fn read(source: &Arc<Source>, found: &mut Diagnostics) -> Option<Network> {
+    let value = yaml::parse(source).map_err(|mistakes| found.0.extend(mistakes.0)).ok()?;
     // Netplan's own files have everything under `network`.
-    let inner = match &node.value {
-        Value::Null => return None,
-        Value::Map(entries) if entries.len() == 1 && entries[0].0.value == "network" => &entries[0].1,
-        _ => node,
+    let inner = match value.entries() {
+        _ if value.kind == Kind::Null => return None,
+        [(key, inner)] if key.text == "network" => inner,
+        _ => &value,
     };
-    let fields = reader.fields(inner, TOP_KEYS, TOP_UNSUPPORTED);
-    match fields.get("version") {
-        Some(version) if version.value == Value::Scalar("2".to_owned()) => {}
-        Some(version) => reader.mistake("network-version", "only `version: 2` is understood", &version.at),
-        None => reader.mistake("network-version", "there is no `version: 2`", &inner.at),
-    }
-    if let Some(renderer) = fields.get("renderer")
-        && renderer.value != Value::Scalar("networkd".to_owned())
-    {
-        reader.mistake("network-renderer", "the node's network is run by `networkd`", &renderer.at);
-    }
-    let mut network = Network::default();
-    if let Some(ethernets) = fields.get("ethernets") {
-        match &ethernets.value {
-            Value::Map(entries) => {
-                for (id, node) in entries {
-                    network.ethernets.extend(ethernet(reader, id, node));
-                }
-            }
-            _ => reader.mistake("wrong-type", "expected a map from names to interfaces", &ethernets.at),
-        }
-    }
-    same_match(reader, &network);
+    conform(inner, &shape::NETWORK_CONFIG, &source.name, found);
+    let ethernets = inner.get("ethernets").map(Value::entries).unwrap_or_default();
+    let ethernets = ethernets.iter().filter_map(|(id, value)| {
+        let id = Located::new(id.text.clone(), &id.location);
+        ethernet(id, value, found)
+    });
+    let network = Network { ethernets: ethernets.collect() };
+    same_match(&network, found);
     Some(network)
 }
 
+/// Notes a mistake; `None`, for callers that give up over it.
+fn mistake<T>(slug: &'static str, title: String, at: &Location, help: &str, found: &mut Diagnostics) -> Option<T> {
+    found.push(Diagnostic::new(slug, title).at(at, "here").help(help));
+    None
+}
+
 /// Two definitions for the same interface: networkd would take the first by file name and ignore the other.
-fn same_match(reader: &mut Reader, network: &Network) {
+fn same_match(network: &Network, found: &mut Diagnostics) {
     for (index, ethernet) in network.ethernets.iter().enumerate() {
         if let Some(first) = network.ethernets[..index].iter().find(|first| first.matching == ethernet.matching) {
             let title = format!("`{}` and `{}` are for the same interface", first.id.value, ethernet.id.value);
-            let mistake = Diagnostic::new("same-interface", title).at(&ethernet.id.at, "second");
-            reader.mistakes.push(mistake.related(&first.id.at, "first"));
+            let mistake = Diagnostic::new("same-interface", title).at(&ethernet.id.location, "second");
+            found.push(mistake.related(&first.id.location, "first"));
         }
     }
 }
 
-fn ethernet(reader: &mut Reader, id: &Located<String>, node: &Node) -> Option<Ethernet> {
-    let fields = reader.fields(node, ETHERNET_KEYS, ETHERNET_UNSUPPORTED);
+fn flag(value: &Value, key: &str) -> Option<bool> {
+    value.get(key)?.flag()
+}
+
+/// The items of a list under this key.
+fn items<'a>(value: Option<&'a Value>, key: &str) -> &'a [Value] {
+    value.and_then(|value| value.get(key)).map(Value::items).unwrap_or_default()
+}
+
+fn ethernet(id: Located<String>, value: &Value, found: &mut Diagnostics) -> Option<Ethernet> {
     let printable = |text: &str| !text.is_empty() && text.len() <= 64 && text.chars().all(|c| c.is_ascii_graphic());
     if !printable(&id.value) || id.value.contains('/') {
-        reader.mistake("interface-name", format!("`{}` is not a name for an interface", id.value), &id.at);
-        return None;
+        let title = format!("`{}` is not a name for an interface", id.value);
+        return mistake("interface-name", title, &id.location, "1 to 64 ASCII characters, no `/`", found);
     }
-    let mut flag = |key| fields.get(key).and_then(|node| reader.boolean(node)).map(|flag| flag.value);
-    let (dhcp4, dhcp6) = (flag("dhcp4").unwrap_or(false), flag("dhcp6").unwrap_or(false));
-    let (accept_ra, optional) = (flag("accept-ra"), flag("optional").unwrap_or(false));
-    let matching = match fields.get("match") {
-        Some(node) => matching(reader, node)?,
+    let matching = match value.get("match") {
+        Some(value) => matching(value, found)?,
         None => Match { name: Some(id.value.clone()), ..Match::default() },
     };
-    let set_name = match fields.get("set-name") {
-        Some(node) => set_name(reader, node, &matching),
-        None => None,
-    };
-    let mut addresses = Vec::new();
-    for node in fields.get("addresses").map(|node| reader.list(node)).unwrap_or_default() {
-        let Some(text) = reader.text(node) else { continue };
-        match text.value.split_once('/').and_then(|_| network_of(&text.value)) {
-            Some(address) => addresses.push(address),
-            None => {
-                let title = format!("`{}` is not an address with a prefix", text.value);
-                reader.mistake_with_help("address", title, &text.at, "for example `10.0.0.5/24`".to_owned());
-            }
-        }
-    }
-    let mut routes = Vec::new();
-    for (key, any) in [("gateway4", IpAddr::V4(Ipv4Addr::UNSPECIFIED)), ("gateway6", IpAddr::V6(Ipv6Addr::UNSPECIFIED))]
-    {
-        let Some(node) = fields.get(key) else { continue };
-        if let Some(gateway) = address(reader, node) {
-            if gateway.is_ipv4() == any.is_ipv4() {
-                routes.push(Route { to: None, via: Some(gateway), metric: None, table: None, on_link: false });
-            } else {
-                reader.mistake("address", format!("`{gateway}` is of the other family than `{key}`"), &node.at);
-            }
-        }
-    }
-    for node in fields.get("routes").map(|node| reader.list(node)).unwrap_or_default() {
-        routes.extend(route(reader, node));
-    }
-    let (mut nameservers, mut search) = (Vec::new(), Vec::new());
-    if let Some(node) = fields.get("nameservers") {
-        let fields = reader.fields(node, &["addresses", "search"], &[]);
-        let servers = fields.get("addresses").map(|node| reader.list(node)).unwrap_or_default();
-        nameservers = servers.iter().filter_map(|node| address(reader, node)).collect();
-        for domain in fields.get("search").map(|node| reader.texts(node)).unwrap_or_default() {
-            match super::nocloud::check_name(&domain.value) {
-                Ok(()) => search.push(domain.value),
-                Err(why) => reader.mistake("search", format!("`{}` is not a domain: {why}", domain.value), &domain.at),
-            }
-        }
-    }
+    let nameservers = value.get("nameservers");
+    let servers = items(nameservers, "addresses").iter().filter_map(|value| address(value, found)).collect();
     Some(Ethernet {
-        id: id.clone(),
+        set_name: value.get("set-name").and_then(|value| set_name(value, &matching, found)),
+        dhcp4: flag(value, "dhcp4").unwrap_or(false),
+        dhcp6: flag(value, "dhcp6").unwrap_or(false),
+        accept_ra: flag(value, "accept-ra"),
+        addresses: items(Some(value), "addresses").iter().filter_map(|value| own_address(value, found)).collect(),
+        routes: routes(value, found),
+        nameservers: servers,
+        search: items(nameservers, "search").iter().filter_map(|value| domain(value, found)).collect(),
+        mtu: value.get("mtu").and_then(Value::number),
+        optional: flag(value, "optional").unwrap_or(false),
+        id,
         matching,
-        set_name,
-        dhcp4,
-        dhcp6,
-        accept_ra,
-        addresses,
-        routes,
-        nameservers,
-        search,
-        mtu: fields.get("mtu").and_then(|node| reader.number(node, 68..=65_535)),
-        optional,
     })
 }
 
-fn matching(reader: &mut Reader, node: &Node) -> Option<Match> {
-    let fields = reader.fields(node, &["name", "macaddress", "driver"], &[]);
+fn own_address(value: &Value, found: &mut Diagnostics) -> Option<(IpAddr, u8)> {
+    let text = value.text()?;
+    text.split_once('/').and_then(|_| network_of(text)).or_else(|| {
+        let title = format!("`{text}` is not an address with a prefix");
+        mistake("address", title, &value.location, "for example `10.0.0.5/24`", found)
+    })
+}
+
+fn domain(value: &Value, found: &mut Diagnostics) -> Option<String> {
+    let text = value.text()?;
+    match check_name(text) {
+        Ok(()) => Some(text.to_owned()),
+        Err(why) => {
+            let title = format!("`{text}` is not a domain: {why}");
+            mistake("search", title, &value.location, "for example `example.org`", found)
+        }
+    }
+}
+
+fn matching(value: &Value, found: &mut Diagnostics) -> Option<Match> {
     let mut pattern = |key| -> Option<String> {
-        let text = reader.text(fields.get(key)?)?;
+        let text = value.get(key)?.located()?;
         if text.value.is_empty() || text.value.contains(|c: char| c.is_whitespace() || c.is_control() || c == '!') {
-            reader.mistake("match", format!("`{}` is not a pattern for a `{key}`", text.value), &text.at);
-            return None;
+            let title = format!("`{}` is not a pattern for a `{key}`", text.value);
+            return mistake("match", title, &text.location, "a name, or a shell pattern such as `eth*`", found);
         }
         Some(text.value)
     };
     let (name, driver) = (pattern("name"), pattern("driver"));
-    let mac = match fields.get("macaddress") {
-        Some(node) => {
-            let text = reader.text(node)?;
-            let mac = text.value.to_ascii_lowercase().replace('-', ":");
-            let parts: Vec<&str> = mac.split(':').collect();
-            if parts.len() != 6 || !parts.iter().all(|part| part.len() == 2 && u8::from_str_radix(part, 16).is_ok()) {
-                let title = format!("`{}` is not a MAC address", text.value);
-                let help = "six pairs of hexadecimal digits, `52:54:00:12:34:56`".to_owned();
-                reader.mistake_with_help("mac-address", title, &text.at, help);
-                return None;
-            }
-            Some(mac)
-        }
+    let mac = match value.get("macaddress") {
+        Some(value) => Some(mac_address(value, found)?),
         None => None,
     };
     let matching = Match { name, mac, driver };
     if matching == Match::default() {
-        reader.mistake("match", "this matches nothing: give `name`, `macaddress` or `driver`", &node.at);
-        return None;
+        let title = "this matches nothing".to_owned();
+        return mistake("match", title, &value.location, "give `name`, `macaddress` or `driver`", found);
     }
     Some(matching)
 }
 
-fn set_name(reader: &mut Reader, node: &Node, matching: &Match) -> Option<String> {
-    let text = reader.text(node)?;
-    let good = (1..=15).contains(&text.value.len())
-        && text.value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
-        && !text.value.chars().all(|c| matches!(c, '.' | '0'..='9'));
-    if !good {
-        let title = format!("`{}` is not a name for an interface", text.value);
-        let help = "1 to 15 letters, digits, `_`, `-` and `.`, not only digits".to_owned();
-        reader.mistake_with_help("interface-name", title, &text.at, help);
-        return None;
+/// In lower case, with colons.
+fn mac_address(value: &Value, found: &mut Diagnostics) -> Option<String> {
+    let text = value.text()?;
+    let mac = text.to_ascii_lowercase().replace('-', ":");
+    let parts: Vec<&str> = mac.split(':').collect();
+    if parts.len() != 6 || !parts.iter().all(|part| part.len() == 2 && u8::from_str_radix(part, 16).is_ok()) {
+        let help = "six pairs of hexadecimal digits, `52:54:00:12:34:56`";
+        return mistake("mac-address", format!("`{text}` is not a MAC address"), &value.location, help, found);
     }
-    if matching.mac.is_none() {
-        let help = "a name can change before it is matched, a MAC address does not".to_owned();
-        reader.mistake_with_help("set-name", "`set-name` needs `match: {macaddress: …}`", &text.at, help);
-        return None;
-    }
-    Some(text.value)
+    Some(mac)
 }
 
-fn route(reader: &mut Reader, node: &Node) -> Option<Route> {
-    let fields = reader.fields(node, &["to", "via", "metric", "table", "on-link"], &[]);
-    let via = match fields.get("via") {
-        Some(node) => Some(address(reader, node)?),
+fn set_name(value: &Value, matching: &Match, found: &mut Diagnostics) -> Option<String> {
+    let text = value.text()?;
+    let good = (1..=15).contains(&text.len())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+        && !text.chars().all(|c| matches!(c, '.' | '0'..='9'));
+    if !good {
+        let title = format!("`{text}` is not a name for an interface");
+        let help = "1 to 15 letters, digits, `_`, `-` and `.`, not only digits";
+        return mistake("interface-name", title, &value.location, help, found);
+    }
+    if matching.mac.is_none() {
+        let title = "`set-name` needs `match: {macaddress: …}`".to_owned();
+        let help = "a name can change before it is matched, a MAC address does not";
+        return mistake("set-name", title, &value.location, help, found);
+    }
+    Some(text.to_owned())
+}
+
+/// The gateways, which are default routes, and the routes.
+fn routes(ethernet: &Value, found: &mut Diagnostics) -> Vec<Route> {
+    let mut routes = Vec::new();
+    for (key, any) in [("gateway4", IpAddr::V4(Ipv4Addr::UNSPECIFIED)), ("gateway6", IpAddr::V6(Ipv6Addr::UNSPECIFIED))]
+    {
+        let Some(value) = ethernet.get(key) else { continue };
+        let Some(gateway) = address(value, found) else { continue };
+        if gateway.is_ipv4() != any.is_ipv4() {
+            let title = format!("`{gateway}` is of the other family than `{key}`");
+            found.push(Diagnostic::new("address", title).at(&value.location, "the other family"));
+        }
+        routes.push(Route { to: None, via: Some(gateway), metric: None, table: None, on_link: false });
+    }
+    routes.extend(items(Some(ethernet), "routes").iter().filter_map(|value| route(value, found)));
+    routes
+}
+
+fn route(value: &Value, found: &mut Diagnostics) -> Option<Route> {
+    let via = match value.get("via") {
+        Some(via) => Some(address(via, found)?),
         None => None,
     };
-    let to = match fields.get("to") {
-        Some(node) => {
-            let text = reader.text(node)?;
-            match (text.value.as_str(), network_of(&text.value)) {
-                ("default", _) => None,
-                (_, Some(network)) => Some(network),
-                _ => {
-                    let title = format!("`{}` is not a destination", text.value);
-                    reader.mistake_with_help("address", title, &text.at, "`default` or `10.0.0.0/8`".to_owned());
-                    return None;
-                }
-            }
-        }
-        None => {
-            reader.mistake("route", "this route has no `to`", &node.at);
-            return None;
-        }
+    let to = value.get("to")?;
+    let text = to.text()?;
+    let destination = match text {
+        "default" => None,
+        _ => Some(network_of(text).or_else(|| {
+            let title = format!("`{text}` is not a destination");
+            mistake("address", title, &to.location, "`default` or `10.0.0.0/8`", found)
+        })?),
     };
-    if to.is_none() && via.is_none() {
-        reader.mistake("route", "a default route needs `via`", &node.at);
-        return None;
-    }
-    if let (Some((to, _)), Some(via)) = (to, via)
-        && to.is_ipv4() != via.is_ipv4()
-    {
-        reader.mistake("route", format!("`{to}` and `{via}` are of different families"), &node.at);
-        return None;
+    match (destination, via) {
+        (None, None) => {
+            let title = "a default route needs `via`".to_owned();
+            return mistake("route", title, &value.location, "`via` is the router's address", found);
+        }
+        (Some((to, _)), Some(via)) if to.is_ipv4() != via.is_ipv4() => {
+            let title = format!("`{to}` and `{via}` are of different families");
+            return mistake("route", title, &value.location, "both IPv4 or both IPv6", found);
+        }
+        _ => {}
     }
     Some(Route {
-        to,
+        to: destination,
         via,
-        metric: fields.get("metric").and_then(|node| reader.number(node, 0..=u32::MAX)),
-        table: fields.get("table").and_then(|node| reader.number(node, 1..=u32::MAX)),
-        on_link: fields.get("on-link").and_then(|node| reader.boolean(node)).is_some_and(|flag| flag.value),
+        metric: value.get("metric").and_then(Value::number),
+        table: value.get("table").and_then(Value::number),
+        on_link: flag(value, "on-link").unwrap_or(false),
     })
 }
 
-fn address(reader: &mut Reader, node: &Node) -> Option<IpAddr> {
-    let text = reader.text(node)?;
-    let address = text.value.parse().ok();
-    if address.is_none() {
-        reader.mistake("address", format!("`{}` is not an IP address", text.value), &text.at);
-    }
-    address
+fn address(value: &Value, found: &mut Diagnostics) -> Option<IpAddr> {
+    let text = value.text()?;
+    text.parse().ok().or_else(|| {
+        let title = format!("`{text}` is not an IP address");
+        mistake("address", title, &value.location, "for example `10.0.0.1` or `fd00::1`", found)
+    })
 }
 
 /// `ADDRESS/PREFIX`, or an address alone as its host route.

@@ -1,14 +1,12 @@
 //! Good files as the units they become, bad files as what is said about them.
 
 use super::*;
-use crate::agent::yaml;
-use crate::diag::Source;
 
 fn rendered(text: &str) -> String {
-    let mut reader = Reader::default();
-    let network = parse(&yaml::parse(&Source::new("network-config", text)).unwrap(), &mut reader);
-    if !reader.mistakes.is_empty() {
-        return reader.mistakes.to_string();
+    let mut found = Diagnostics::default();
+    let network = read(&Source::new("network-config", text), &mut found);
+    if !found.is_empty() {
+        return found.to_string();
     }
     let files = network.map(|network| units(&network)).unwrap_or_default();
     files.iter().map(|file| format!("--- {}\n{}", file.name, file.text)).collect()
@@ -121,25 +119,26 @@ ethernets:
     nameservers: {addresses: [dns.example], search: [UPPER]}
 "
     ), @r"
+    network-config:1:10: `1` is not a value of `version` [unknown-word]; only `2` is known
+    network-config:2:11: `NetworkManager` is not a value of `renderer` [unknown-word]; only `networkd` is known
     network-config:3:1: `bonds` is not done on this node [unsupported-key]; only `ethernets` are configured so far
-    network-config:1:10: only `version: 2` is understood [network-version]
-    network-config:2:11: the node's network is run by `networkd` [network-renderer]
-    network-config:5:7: unknown key `dhcp` [unknown-key]; did you mean `dhcp4`? allowed: `match`, `set-name`, `dhcp4`, `dhcp6`, `accept-ra`, `addresses`, `gateway4`, `gateway6`, `routes`, `nameservers`, `mtu`, `optional`
+    network-config:5:7: `a` has no key `dhcp` [unknown-key]; did you mean `dhcp4`?
+    network-config:6:25: `dhcp4` takes true or false [wrong-kind]; write `true` or `false`, without quotes
+    network-config:7:43: `12` is not a value of `mtu` [wrong-number]; a whole number from 68 to 65535
+    network-config:12:14: `routes[0]` has no `to` [missing-key]; `to`: `default`, NETWORK/PREFIX or an address
     network-config:5:31: `10.0.0.5` is not an address with a prefix [address]; for example `10.0.0.5/24`
     network-config:5:41: `10.0.0.5/33` is not an address with a prefix [address]; for example `10.0.0.5/24`
     network-config:5:54: `x` is not an address with a prefix [address]; for example `10.0.0.5/24`
-    network-config:6:25: expected `true` or `false` [wrong-type]
-    network-config:6:14: this matches nothing: give `name`, `macaddress` or `driver` [match]
+    network-config:6:14: this matches nothing [match]; give `name`, `macaddress` or `driver`
     network-config:7:27: `52-54-00` is not a MAC address [mac-address]; six pairs of hexadecimal digits, `52:54:00:12:34:56`
     network-config:8:38: `way-too-long-a-name` is not a name for an interface [interface-name]; 1 to 15 letters, digits, `_`, `-` and `.`, not only digits
     network-config:8:71: `fd00::1` is of the other family than `gateway4` [address]
     network-config:9:38: `set-name` needs `match: {macaddress: …}` [set-name]; a name can change before it is matched, a MAC address does not
-    network-config:12:14: this route has no `to` [route]
-    network-config:12:31: a default route needs `via` [route]
-    network-config:12:46: `10.0.0.0` and `fd00::1` are of different families [route]
+    network-config:13:31: `dns.example` is not an IP address [address]; for example `10.0.0.1` or `fd00::1`
+    network-config:12:31: a default route needs `via` [route]; `via` is the router's address
+    network-config:12:46: `10.0.0.0` and `fd00::1` are of different families [route]; both IPv4 or both IPv6
     network-config:12:85: `300.0.0.1` is not a destination [address]; `default` or `10.0.0.0/8`
-    network-config:13:31: `dns.example` is not an IP address [address]
-    network-config:13:54: `UPPER` is not a domain: it has `U` [search]
+    network-config:13:54: `UPPER` is not a domain: it has `U` [search]; for example `example.org`
     network-config:10:3: `e` and `f` are for the same interface [same-interface]
     ");
 }

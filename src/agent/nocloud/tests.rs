@@ -99,37 +99,37 @@ ntp: {enabled: false, server: [a], pools: ['a b']}
         (USER_DATA, text),
         (NETWORK_CONFIG, "version: 3\n"),
     ]), @r"
-    meta-data:1:1: there is no `instance-id` [instance-id]; any name that changes when the node is to be configured anew
+    meta-data:1:1: `meta-data` has no `instance-id` [missing-key]; `instance-id`: any name that changes when the node is to be configured anew
     meta-data:1:17: `node_7` is not a host name: it has `_` [host-name]; lower-case letters, digits and `-`, parts joined by dots
     meta-data:2:18: this is not an SSH public key: it names no key type (ssh-ed25519, ssh-rsa, ecdsa-sha2-nistp256, ecdsa-sha2-nistp384, ecdsa-sha2-nistp521, sk-ssh-ed25519@openssh.com, sk-ecdsa-sha2-nistp256@openssh.com) [ssh-key]
-    user-data:2:1: unknown key `hostnme` [unknown-key]; did you mean `hostname`? allowed: `hostname`, `fqdn`, `users`, `ssh_authorized_keys`, `write_files`, `timezone`, `ntp`, `manage_etc_hosts`, `package_update`, `package_upgrade`, `preserve_hostname`, `ssh_pwauth`
+    user-data:2:1: `user-data` has no key `hostnme` [unknown-key]; did you mean `hostname`?
     user-data:3:7: `Worker.example` is not a host name: it has `W` [host-name]; lower-case letters, digits and `-`, parts joined by dots
     user-data:4:1: `runcmd` is not done on this node [unsupported-key]; scripts are not run: put files into `write_files` and units into the image's recipe
     user-data:5:1: `packages` is not done on this node [unsupported-key]; the root is immutable: put it into the image's recipe
-    user-data:6:13: `ssh_pwauth` can only be `false` on this node [unsupported-value]
+    user-data:6:13: `ssh_pwauth` can only be `false` on this node [unsupported-value]; leave it out
     user-data:7:23: this is not an SSH public key: what follows `ssh-ed25519` is not such a key, or it was cut [ssh-key]
-    user-data:7:41: expected a text [wrong-type]
+    user-data:7:41: `ssh_authorized_keys[1]` takes a text [wrong-kind]; write a single value
     user-data:9:12: `Admin` is not a user name [user-name]; 1 to 32 lower-case letters, digits, `_` and `-`, not starting with a digit or `-`
     user-data:10:26: `bash` is not an absolute path of plain names [path]
-    user-data:10:37: expected a whole number from 1 to 60000 [wrong-number]
+    user-data:10:37: `99999` is not a value of `uid` [wrong-number]; a whole number from 1 to 60000
     user-data:10:44: `sudo` is not done on this node [unsupported-key]; write a file below /etc/sudoers.d with `write_files`
-    user-data:10:68: passwords stay locked [unsupported-value]; nodes have no passwords: use `ssh_authorized_keys`
+    user-data:10:68: `lock_passwd` can only be `true` on this node [unsupported-value]; nodes have no passwords: use `ssh_authorized_keys`
     user-data:11:12: the user `admin` is there twice (first at user-data:10:12) [duplicate]
     user-data:11:35: `no such` is not a group name [group-name]
-    user-data:12:5: this user has no `name` [user-name]
+    user-data:12:5: `users[3]` has no `name` [missing-key]; `name`: the account's name; `root` can only have keys
     user-data:13:23: root's `uid` is the image's [root-user]
     user-data:15:12: `etc/x` is not a path for a file: it does not start with `/` [path]
     user-data:16:12: `/etc/../x` is not a path for a file: it has `.` or `..` [path]
     user-data:16:36: `999` is not a file mode [permissions]; three or four octal digits, `'0644'`
-    user-data:17:30: the encoding `gzip` is not known [encoding]; allowed: `b64`, `base64`, `text/plain`
+    user-data:17:30: `gzip` is not a value of `encoding` [unknown-word]; known are: b64, base64, text/plain
     user-data:18:44: the content is not base64: it has `?` [base64]
     user-data:19:20: `append` is not done on this node [unsupported-key]; write the whole file, or a drop-in beside it
-    user-data:20:5: this file has no `path` [path]
+    user-data:20:5: `write_files[5]` has no `path` [missing-key]; `path`: absolute, outside the immutable root
     user-data:21:11: `../../etc/passwd` is not the name of a time zone [timezone]; for example `Europe/Berlin` or `UTC`
-    user-data:22:16: a Kubernetes node keeps its time: `enabled` can only be `true` [unsupported-value]
-    user-data:22:23: unknown key `server` [unknown-key]; did you mean `servers`? allowed: `enabled`, `servers`, `pools`
+    user-data:22:16: `enabled` can only be `true` on this node [unsupported-value]; a Kubernetes node keeps its time
+    user-data:22:23: `ntp` has no key `server` [unknown-key]; did you mean `servers`?
     user-data:22:44: `a b` is not a host name or address [time-server]
-    network-config:1:10: only `version: 2` is understood [network-version]
+    network-config:1:10: `3` is not a value of `version` [unknown-word]; only `2` is known
     ");
 }
 
@@ -148,9 +148,9 @@ fn broken_yaml_in_one_file_does_not_hide_the_others() {
         (USER_DATA, "#cloud-config\nhostname: x: y\n"),
         (NETWORK_CONFIG, "version: 2\nethernet: {}\n"),
     ]), @r"
-    meta-data:1:14: unclosed bracket '[' [yaml-syntax]
-    user-data:2:12: mapping values are not allowed in this context [yaml-syntax]
-    network-config:2:1: unknown key `ethernet` [unknown-key]; did you mean `ethernets`? allowed: `version`, `renderer`, `ethernets`
+    meta-data:1:14: this is not valid YAML: unclosed bracket '[' [yaml-syntax]
+    user-data:2:12: this is not valid YAML: mapping values are not allowed in this context [yaml-syntax]
+    network-config:2:1: `network-config` has no key `ethernet` [unknown-key]; did you mean `ethernets`?
     ");
 }
 

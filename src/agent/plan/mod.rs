@@ -200,12 +200,12 @@ impl Planner<'_> {
             (Some(home), None) => home.value.clone(),
             (None, None) => format!("/home/{name}"),
         };
-        let home_at = user.home.as_ref().map_or(&user.name.at, |home| &home.at);
+        let home_at = user.home.as_ref().map_or(&user.name.location, |home| &home.location);
         let owner = match (existing, &user.uid) {
             (Some((uid, gid)), given) => {
                 if let Some(given) = given.as_ref().filter(|given| given.value != uid) {
                     let title = format!("`{name}` has the uid {uid} already, not {}", given.value);
-                    self.mistake("uid", title, &given.at, "leave `uid` out".to_owned());
+                    self.mistake("uid", title, &given.location, "leave `uid` out".to_owned());
                 }
                 Owner { uid, gid }
             }
@@ -214,7 +214,7 @@ impl Planner<'_> {
                     || self.added.iter().any(|(_, other)| other.uid == given.value);
                 if taken {
                     let title = format!("the uid {} belongs to another user", given.value);
-                    self.mistake("uid", title, &given.at, "choose another, or leave `uid` out".to_owned());
+                    self.mistake("uid", title, &given.location, "choose another, or leave `uid` out".to_owned());
                 }
                 Owner { uid: given.value, gid: self.group_for(name, given.value) }
             }
@@ -222,7 +222,7 @@ impl Planner<'_> {
                 Some(id) => Owner { uid: id, gid: self.group_for(name, id) },
                 None => {
                     let title = format!("there is no free uid for `{name}`");
-                    return self.mistake("uid", title, &user.name.at, "give `uid`".to_owned());
+                    return self.mistake("uid", title, &user.name.location, "give `uid`".to_owned());
                 }
             },
         };
@@ -233,7 +233,7 @@ impl Planner<'_> {
                     self.mistake(
                         "shell",
                         title,
-                        &shell.at,
+                        &shell.location,
                         "add its package to the recipe, or leave `shell` out".to_owned(),
                     );
                 }
@@ -255,7 +255,7 @@ impl Planner<'_> {
                 self.mistake(
                     "no-such-group",
                     title,
-                    &group.at,
+                    &group.location,
                     "groups come from the image's packages and recipe".to_owned(),
                 );
             }
@@ -298,7 +298,7 @@ impl Planner<'_> {
 
     fn file(&mut self, file: &FileToWrite) {
         let path = &file.path;
-        self.writable(&path.value, &path.at);
+        self.writable(&path.value, &path.location);
         let (user, group) = &file.owner.value;
         let known = |name: &str| self.added.iter().find(|(added, _)| added == name).map(|(_, owner)| *owner);
         let uid = user.parse().ok().or_else(|| known(user).map(|owner| owner.uid));
@@ -314,11 +314,11 @@ impl Planner<'_> {
             }),
             (None, _) => {
                 let title = format!("there is no user `{user}`");
-                self.mistake("no-such-user", title, &file.owner.at, "name it under `users`".to_owned());
+                self.mistake("no-such-user", title, &file.owner.location, "name it under `users`".to_owned());
             }
             (_, None) => {
                 let title = format!("the image has no group `{group}`");
-                self.mistake("no-such-group", title, &file.owner.at, "for example `owner: root:root`".to_owned());
+                self.mistake("no-such-group", title, &file.owner.location, "for example `owner: root:root`".to_owned());
             }
         }
     }
@@ -344,7 +344,7 @@ impl Planner<'_> {
                 self.mistake(
                     "timezone",
                     title,
-                    &zone.at,
+                    &zone.location,
                     "see `timedatectl list-timezones`; the recipe needs `tzdata`".to_owned(),
                 );
             }
@@ -366,7 +366,7 @@ impl Planner<'_> {
             None => {
                 let title = "the image has no time daemon that could use these servers".to_owned();
                 let help = "add `systemd-timesyncd` or `chrony` to the recipe".to_owned();
-                return self.mistake("no-time-daemon", title, &servers.at, help);
+                return self.mistake("no-time-daemon", title, &servers.location, help);
             }
         };
         self.push(Step::WriteFile { path: path.to_owned(), content: text.into_bytes(), mode: 0o644, owner: ROOT });

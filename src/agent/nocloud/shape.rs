@@ -1,0 +1,92 @@
+//! What `meta-data` and `user-data` may hold: the tables that the check and `nodesmith schema` share.
+//!
+//! Refused are the keys that cloud-init knows and this node does not do, with what to do instead: silence would be a
+//! node that is not what its owner wrote.
+
+use crate::shape::{Field, Shape, TEXTS, may, need, refuse};
+
+const IMMUTABLE: &str = "the root is immutable: put it into the image's recipe";
+pub(super) const NO_SCRIPTS: &str =
+    "scripts are not run: put files into `write_files` and units into the image's recipe";
+pub(super) const NO_PASSWORDS: &str = "nodes have no passwords: use `ssh_authorized_keys`";
+const NO_DISKS: &str = "the agent grows the disk by itself; other disks are not set up yet";
+
+/// The file `meta-data`.
+pub const META_DATA: Shape = Shape::Record(&[
+    need("instance-id", Shape::Text, "any name that changes when the node is to be configured anew"),
+    may("local-hostname", Shape::Text, "the host name, if user-data gives none"),
+    may("hostname", Shape::Text, "the same"),
+    may("public-keys", Shape::Either(&TEXTS, &Shape::Table(&Shape::Text)), "root's SSH keys: a list, or name → key"),
+]);
+
+/// The file `user-data`, whose first line is `#cloud-config`.
+pub const USER_DATA: Shape = Shape::Record(&[
+    may("hostname", Shape::Text, "the host name; one with dots is the full name too"),
+    may("fqdn", Shape::Text, "the host name with its domain"),
+    may("users", Shape::List(&Shape::Either(&Shape::Word(&["default"]), &Shape::Record(USER))), "`default` is root"),
+    may("ssh_authorized_keys", TEXTS, "root's SSH keys, each a line of `authorized_keys`"),
+    may(
+        "write_files",
+        Shape::List(&Shape::Record(FILE)),
+        "files below /etc, /var and the image's writable directories",
+    ),
+    may("timezone", Shape::Text, "a name such as Europe/Berlin or UTC"),
+    may("ntp", Shape::Record(NTP), "where the time comes from"),
+    // Tools write these unasked; `user_data::ACCEPTED` has the one value that each can have.
+    may("manage_etc_hosts", Shape::Flag, "can only be true"),
+    may("package_update", Shape::Flag, "can only be false"),
+    may("package_upgrade", Shape::Flag, "can only be false"),
+    may("preserve_hostname", Shape::Flag, "can only be false"),
+    may("ssh_pwauth", Shape::Flag, "can only be false"),
+    refuse("apt", IMMUTABLE),
+    refuse("bootcmd", NO_SCRIPTS),
+    refuse("ca_certs", "write the certificate with `write_files`, or put it into the image's recipe"),
+    refuse("chpasswd", NO_PASSWORDS),
+    refuse("disk_setup", NO_DISKS),
+    refuse("fs_setup", NO_DISKS),
+    refuse("growpart", NO_DISKS),
+    refuse("locale", IMMUTABLE),
+    refuse("mounts", NO_DISKS),
+    refuse("packages", IMMUTABLE),
+    refuse("password", NO_PASSWORDS),
+    refuse("power_state", NO_SCRIPTS),
+    refuse("resize_rootfs", NO_DISKS),
+    refuse("runcmd", NO_SCRIPTS),
+    refuse("ssh_keys", "host keys are made on the node"),
+    refuse("swap", "Kubernetes nodes have no swap"),
+    refuse("user", "name the users under `users`"),
+    refuse("yum_repos", IMMUTABLE),
+]);
+
+const USER: &[Field] = &[
+    need("name", Shape::Text, "the account's name; `root` can only have keys"),
+    may("gecos", Shape::Text, "the full name"),
+    may("uid", Shape::Number(1, 60_000), "default the next free one"),
+    may("groups", Shape::Either(&Shape::Text, &TEXTS), "more groups: a list, or one text with commas"),
+    may("shell", Shape::Text, "default /bin/bash if the image has it"),
+    may("homedir", Shape::Text, "default /home/NAME"),
+    may("ssh_authorized_keys", TEXTS, "each a line of `authorized_keys`"),
+    may("lock_passwd", Shape::Flag, "can only be true: nodes have no passwords"),
+    refuse("passwd", NO_PASSWORDS),
+    refuse("hashed_passwd", NO_PASSWORDS),
+    refuse("plain_text_passwd", NO_PASSWORDS),
+    refuse("sudo", "write a file below /etc/sudoers.d with `write_files`"),
+    refuse("ssh_import_id", "the node asks no key server: use `ssh_authorized_keys`"),
+];
+
+const FILE: &[Field] = &[
+    need("path", Shape::Text, "absolute, outside the immutable root"),
+    may("content", Shape::Text, "default empty"),
+    may("permissions", Shape::Text, "three or four octal digits, default 0644"),
+    may("owner", Shape::Text, "USER or USER:GROUP, names or numbers, default root:root"),
+    may("encoding", Shape::Word(&["b64", "base64", "text/plain"]), "how the content is written, default text/plain"),
+    refuse("append", "write the whole file, or a drop-in beside it"),
+    refuse("defer", "files are written after the users are there, always"),
+    refuse("source", "give the `content`: the node fetches nothing"),
+];
+
+const NTP: &[Field] = &[
+    may("enabled", Shape::Flag, "can only be true: a Kubernetes node keeps its time"),
+    may("servers", TEXTS, "names or addresses"),
+    may("pools", TEXTS, "names that stand for several servers"),
+];

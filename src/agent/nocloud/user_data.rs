@@ -1,0 +1,232 @@
+//! `user-data`: what its values mean. Each section has a function that takes the checked value and gives its part of
+//! [`NodeConfig`]; a value of the wrong kind is passed over here, because `shape` has told of it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::shape::{self, NO_PASSWORDS, NO_SCRIPTS};
+use super::{check_name, document, node_name, public_key};
+use crate::agent::base64;
+use crate::agent::config::{FileToWrite, NodeConfig, NodeName, TimeServers, User};
+use crate::diag::{Diagnostic, Diagnostics, Location, Source};
+use crate::yaml::{Located, Value};
+
+/// Keys that tools write unasked, accepted with the only value that a node has anyway.
+const ACCEPTED: [(&str, bool); 5] = [
+    ("manage_etc_hosts", true),
+    ("package_update", false),
+    ("package_upgrade", false),
+    ("preserve_hostname", false),
+    ("ssh_pwauth", false),
+];
+
+/// Fills in everything but the name, which it returns: `meta-data` has a say in that.
+pub(super) fn read(source: &Arc<Source>, config: &mut NodeConfig, found: &mut Diagnostics) -> Option<NodeName> {
+    if source.text.trim().is_empty() {
+        return None;
+    }
+    let first = source.text.lines().next().unwrap_or_default();
+    if first.trim_end() != "#cloud-config" {
+        let at = Location::new(source, 0..first.len());
+        let mistake = Diagnostic::new("not-cloud-config", "the first line is not `#cloud-config`");
+        found.push(mistake.at(&at, "another kind of user-data").help(NO_SCRIPTS));
+        return None;
+    }
+    let value = document(source, &shape::USER_DATA, found)?;
+    for (key, only) in ACCEPTED {
+        only_value(&value, key, only, "leave it out", found);
+    }
+    config.root_keys.extend(keys(&value, found));
+    let users = value.get("users").map(Value::items).unwrap_or_default();
+    config.users = users.iter().filter_map(|value| user(value, &mut config.root_keys, found)).collect();
+    duplicates(config.users.iter().map(|user| &user.name), "user", found);
+    let files = value.get("write_files").map(Value::items).unwrap_or_default();
+    config.files = files.iter().filter_map(|value| file(value, found)).collect();
+    duplicates(config.files.iter().map(|file| &file.path), "file", found);
+    config.timezone = value.get("timezone").and_then(|value| timezone(value, found));
+    config.time_servers = value.get("ntp").and_then(|value| time_servers(value, found));
+    let name = |key| value.get(key).and_then(Value::located);
+    node_name(name("hostname"), name("fqdn"), found)
+}
+
+/// A flag that can have one value only.
+fn only_value(value: &Value, key: &str, only: bool, help: &str, found: &mut Diagnostics) {
+    let Some(value) = value.get(key).filter(|value| value.flag() == Some(!only)) else { return };
+    let title = format!("`{key}` can only be `{only}` on this node");
+    found.push(Diagnostic::new("unsupported-value", title).at(&value.location, "not done").help(help));
+}
+
+fn keys(value: &Value, found: &mut Diagnostics) -> Vec<String> {
+    let keys = value.get("ssh_authorized_keys").map(Value::items).unwrap_or_default();
+    keys.iter().filter_map(|key| public_key(key, found)).collect()
+}
+
+/// One entry of `users`: `default` is root, and a user named root only has keys.
+fn user(value: &Value, root_keys: &mut Vec<String>, found: &mut Diagnostics) -> Option<User> {
+    let keys = keys(value, found);
+    only_value(value, "lock_passwd", true, NO_PASSWORDS, found);
+    let name = value.get("name")?.located()?;
+    if !is_account_name(&name.value) {
+        let mistake = Diagnostic::new("user-name", format!("`{}` is not a user name", name.value));
+        let help = "1 to 32 lower-case letters, digits, `_` and `-`, not starting with a digit or `-`";
+        found.push(mistake.at(&name.location, "not a user name").help(help));
+        return None;
+    }
+    if name.value == "root" {
+        root_keys.extend(keys);
+        for key in ["uid", "groups", "shell", "homedir", "gecos"] {
+            if let Some(value) = value.get(key) {
+                let mistake = Diagnostic::new("root-user", format!("root's `{key}` is the image's"));
+                found.push(mistake.at(&value.location, "cannot be changed"));
+            }
+        }
+        return None;
+    }
+    Some(User {
+        gecos: gecos(value, found).unwrap_or_default(),
+        uid: value.get("uid").and_then(|uid| Some(Located::new(uid.number()?, &uid.location))),
+        groups: groups(value, found),
+        shell: absolute(value, "shell", found),
+        home: absolute(value, "homedir", found),
+        name,
+        keys,
+    })
+}
+
+fn gecos(user: &Value, found: &mut Diagnostics) -> Option<String> {
+    let gecos = user.get("gecos")?.located()?;
+    if gecos.value.contains([':', '\n']) {
+        let title = "a user's full name has no `:` and no line break";
+        found.push(Diagnostic::new("gecos", title).at(&gecos.location, "not a full name"));
+    }
+    Some(gecos.value)
+}
+
+/// A list, or one text with commas.
+fn groups(user: &Value, found: &mut Diagnostics) -> Vec<Located<String>> {
+    let Some(value) = user.get("groups") else { return Vec::new() };
+    let groups: Vec<Located<String>> = match value.text() {
+        Some(text) => text.split(',').map(|name| Located::new(name.trim().to_owned(), &value.location)).collect(),
+        None => value.items().iter().filter_map(Value::located).collect(),
+    };
+    for group in groups.iter().filter(|group| !is_account_name(&group.value)) {
+        let title = format!("`{}` is not a group name", group.value);
+        found.push(Diagnostic::new("group-name", title).at(&group.location, "not a group name"));
+    }
+    groups
+}
+
+fn is_account_name(name: &str) -> bool {
+    let mut characters = name.chars();
+    (1..=32).contains(&name.len())
+        && characters.next().is_some_and(|first| matches!(first, 'a'..='z' | '_'))
+        && characters.all(|character| matches!(character, 'a'..='z' | '0'..='9' | '_' | '-'))
+}
+
+fn absolute(user: &Value, key: &str, found: &mut Diagnostics) -> Option<Located<String>> {
+    let path = user.get(key)?.located()?;
+    if check_path(&path.value).is_err() || path.value.contains(':') {
+        let title = format!("`{}` is not an absolute path of plain names", path.value);
+        found.push(Diagnostic::new("path", title).at(&path.location, "not such a path"));
+    }
+    Some(path)
+}
+
+/// Absolute, no `.` or `..`, no empty part, no control characters.
+fn check_path(path: &str) -> Result<(), &'static str> {
+    let Some(rest) = path.strip_prefix('/') else { return Err("it does not start with `/`") };
+    if path.len() > 4095 || path.contains(char::is_control) {
+        return Err("it is too long or has control characters");
+    }
+    match rest.split('/').find(|part| matches!(*part, "" | "." | "..")) {
+        Some("") => Err("it has an empty part"),
+        Some(_) => Err("it has `.` or `..`"),
+        None => Ok(()),
+    }
+}
+
+fn file(value: &Value, found: &mut Diagnostics) -> Option<FileToWrite> {
+    let path = value.get("path").and_then(Value::located);
+    if let Some(path) = &path
+        && let Err(why) = check_path(&path.value)
+    {
+        let title = format!("`{}` is not a path for a file: {why}", path.value);
+        found.push(Diagnostic::new("path", title).at(&path.location, "not such a path"));
+    }
+    let mode = value.get("permissions").map_or(Some(0o644), |value| permissions(value, found));
+    let content = content(value, found);
+    let owner = match value.get("owner").and_then(Value::located) {
+        Some(Located { value: text, location }) => {
+            let (user, group) = text.split_once(':').unwrap_or((&text, &text));
+            Located { value: (user.to_owned(), group.to_owned()), location }
+        }
+        None => Located::new(("root".to_owned(), "root".to_owned()), &value.location),
+    };
+    Some(FileToWrite { path: path?, content: content?, mode: mode?, owner })
+}
+
+/// Octal digits, quoted or not: nobody means the decimal number 644.
+fn permissions(value: &Value, found: &mut Diagnostics) -> Option<u32> {
+    let text = value.text()?;
+    let digits = text.strip_prefix("0o").unwrap_or(text);
+    let mode = u32::from_str_radix(digits, 8).ok().filter(|mode| (3..=5).contains(&digits.len()) && *mode <= 0o7777);
+    if mode.is_none() {
+        let mistake = Diagnostic::new("permissions", format!("`{text}` is not a file mode"));
+        found.push(mistake.at(&value.location, "not a mode").help("three or four octal digits, `'0644'`"));
+    }
+    mode
+}
+
+fn content(file: &Value, found: &mut Diagnostics) -> Option<Vec<u8>> {
+    let Some(content) = file.get("content") else { return Some(Vec::new()) };
+    let text = content.text()?;
+    if !matches!(file.get("encoding").and_then(Value::text), Some("b64" | "base64")) {
+        return Some(text.as_bytes().to_vec());
+    }
+    let mistake = |why| {
+        let title = format!("the content is not base64: {why}");
+        found.push(Diagnostic::new("base64", title).at(&content.location, "not base64"));
+    };
+    base64::decode(text).map_err(mistake).ok()
+}
+
+fn timezone(value: &Value, found: &mut Diagnostics) -> Option<Located<String>> {
+    let zone = value.located()?;
+    let plain = |part: &str| {
+        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '+'))
+    };
+    if !zone.value.split('/').all(plain) {
+        let mistake = Diagnostic::new("timezone", format!("`{}` is not the name of a time zone", zone.value));
+        found.push(mistake.at(&zone.location, "not a time zone").help("for example `Europe/Berlin` or `UTC`"));
+    }
+    Some(zone)
+}
+
+fn time_servers(value: &Value, found: &mut Diagnostics) -> Option<Located<TimeServers>> {
+    only_value(value, "enabled", true, "a Kubernetes node keeps its time", found);
+    let mut names = |key| -> Vec<String> {
+        let names = value.get(key).map(Value::items).unwrap_or_default().iter().filter_map(Value::located);
+        let checked = names.map(|name| {
+            if name.value.parse::<IpAddr>().is_err() && check_name(&name.value).is_err() {
+                let title = format!("`{}` is not a host name or address", name.value);
+                found.push(Diagnostic::new("time-server", title).at(&name.location, "neither"));
+            }
+            name.value
+        });
+        checked.collect()
+    };
+    let servers = TimeServers { servers: names("servers"), pools: names("pools") };
+    (servers != TimeServers::default()).then(|| Located::new(servers, &value.location))
+}
+
+fn duplicates<'a>(names: impl Iterator<Item = &'a Located<String>>, what: &str, found: &mut Diagnostics) {
+    let mut seen: Vec<&Located<String>> = Vec::new();
+    for name in names {
+        if let Some(first) = seen.iter().find(|first| first.value == name.value) {
+            let title = format!("the {what} `{}` is there twice (first at {})", name.value, first.location);
+            let mistake = Diagnostic::new("duplicate", title).at(&name.location, "again");
+            found.push(mistake.related(&first.location, "first"));
+        }
+        seen.push(name);
+    }
+}
