@@ -32,6 +32,7 @@ pub mod initrd;
 pub mod join;
 pub mod network;
 pub mod nocloud;
+pub mod pem;
 pub mod plan;
 pub mod ready;
 pub mod run;

@@ -93,7 +93,42 @@ mod tests {
 
     #[test]
     fn v1beta2_has_maps_and_a_plain_socket() {
-        insta::assert_snapshot!(pretty(KubeadmApi::V1Beta2), @"");
+        insta::assert_snapshot!(pretty(KubeadmApi::V1Beta2), @r#"
+        {
+          "apiVersion": "kubeadm.k8s.io/v1beta2",
+          "discovery": {
+            "bootstrapToken": {
+              "apiServerEndpoint": "10.0.2.2:6443",
+              "caCertHashes": [
+                "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+              ],
+              "token": "abcdef.0123456789abcdef"
+            },
+            "timeout": "1m0s"
+          },
+          "kind": "JoinConfiguration",
+          "nodeRegistration": {
+            "criSocket": "/run/containerd/containerd.sock",
+            "ignorePreflightErrors": [
+              "Swap"
+            ],
+            "kubeletExtraArgs": {
+              "cgroup-driver": "systemd",
+              "node-labels": "b=,zone=a",
+              "pod-infra-container-image": "registry.example/pause:3.2",
+              "v": "2"
+            },
+            "name": "n1",
+            "taints": [
+              {
+                "effect": "NoSchedule",
+                "key": "k",
+                "value": "v"
+              }
+            ]
+          }
+        }
+        "#);
     }
 
     #[test]
@@ -105,7 +140,52 @@ mod tests {
 
     #[test]
     fn v1beta4_has_lists_and_timeouts() {
-        insta::assert_snapshot!(pretty(KubeadmApi::V1Beta4), @"");
+        insta::assert_snapshot!(pretty(KubeadmApi::V1Beta4), @r#"
+        {
+          "apiVersion": "kubeadm.k8s.io/v1beta4",
+          "discovery": {
+            "bootstrapToken": {
+              "apiServerEndpoint": "10.0.2.2:6443",
+              "caCertHashes": [
+                "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+              ],
+              "token": "abcdef.0123456789abcdef"
+            }
+          },
+          "kind": "JoinConfiguration",
+          "nodeRegistration": {
+            "criSocket": "unix:///run/containerd/containerd.sock",
+            "ignorePreflightErrors": [
+              "Swap"
+            ],
+            "kubeletExtraArgs": [
+              {
+                "name": "cgroup-driver",
+                "value": "systemd"
+              },
+              {
+                "name": "node-labels",
+                "value": "b=,zone=a"
+              },
+              {
+                "name": "v",
+                "value": "2"
+              }
+            ],
+            "name": "n1",
+            "taints": [
+              {
+                "effect": "NoSchedule",
+                "key": "k",
+                "value": "v"
+              }
+            ]
+          },
+          "timeouts": {
+            "discovery": "1m0s"
+          }
+        }
+        "#);
     }
 
     #[test]

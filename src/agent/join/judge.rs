@@ -260,7 +260,9 @@ mod tests {
              the API Server: cluster CA found in cluster-info ConfigMap is invalid: none of the public keys \
              \"sha256:ab\" are pinned{STACK}"
         );
-        insta::assert_snapshot!(judged(Some(1), &output), @"");
+        insta::assert_snapshot!(judged(Some(1), &output), @r#"
+        user-data:6:21: couldn't validate the identity of the API Server: cluster CA found in cluster-info ConfigMap is invalid: none of the public keys "sha256:ab" are pinned [ca-cert-hash]; `kubeadm token create --print-join-command` on the control plane shows the right hash; if it is the one given, somebody else answers at this endpoint
+        "#);
         assert_eq!(judged(Some(0), &output), "done");
     }
 
@@ -275,8 +277,8 @@ mod tests {
         };
         let missing = "\t[ERROR FileExisting-crictl]: crictl not found in system path\n";
         let runtime = "\t[ERROR CRI]: container runtime is not running: output: x, error: exit status 1\n";
-        insta::assert_snapshot!(judged(Some(1), &output(&format!("{runtime}{missing}"))), @"");
-        insta::assert_snapshot!(judged(Some(1), &output(runtime)), @"");
+        insta::assert_snapshot!(judged(Some(1), &output(&format!("{runtime}{missing}"))), @"user-data:3:3: kubeadm's preflight check `FileExisting-crictl` fails: crictl not found in system path (and 1 more) [preflight]; mend the image's recipe, or name the check in `ignore-preflight-errors`");
+        insta::assert_snapshot!(judged(Some(1), &output(runtime)), @"again: preflight: preflight check `CRI`: container runtime is not running: output: x, error: exit status 1");
     }
 
     #[test]
@@ -291,7 +293,14 @@ mod tests {
             again("a Node with name \"n1\" and status \"Ready\" already exists in the cluster. You must delete it"),
             judged(None, "[kubelet-start] Waiting for the kubelet to perform the TLS Bootstrap...\n"),
             judged(Some(1), ""),
-        ].join("\n"), @"");
+        ].join("\n"), @r#"
+        again: preflight: couldn't validate the identity of the API Server: Get "https://10.0.2.2:6443/api": dial tcp 10.0.2.2:6443: connect: connection refused
+        again: the cluster does not know the token (yet): it has expired, or is still to be made (preflight: couldn't validate the identity of the API Server: could not find a JWS signature in the cluster-info ConfigMap for token ID "abcdef")
+        again: the cluster does not accept the token (any more) (preflight: unable to fetch the kubeadm-config ConfigMap: failed to get config map: Unauthorized)
+        again: the cluster has a ready node of this name (preflight: a Node with name "n1" and status "Ready" already exists in the cluster. You must delete it)
+        again: preflight: kubeadm did not end in time; its last words: [kubelet-start] Waiting for the kubelet to perform the TLS Bootstrap...
+        again: preflight: no output
+        "#);
     }
 
     #[test]
@@ -302,6 +311,10 @@ mod tests {
             judged(Some(3), "nodeRegistration.taints: Invalid value: \"x\"\n"),
             judged(Some(1), "this version of kubeadm only supports deploying clusters with the control plane version \
                              >= 1.19.0. Current version: v1.18.0\n"),
-        ].join("\n"), @"");
+        ].join("\n"), @r#"
+        user-data:5:12: failed to verify JWS signature of received cluster info object, can't trust this API Server [token-secret]; the cluster knows the token's first half, but its second half is another one
+        user-data:3:3: nodeRegistration.taints: Invalid value: "x" [kubeadm-configuration]; kubeadm does not take the configuration made from these values
+        user-data:4:15: this version of kubeadm only supports deploying clusters with the control plane version >= 1.19.0. Current version: v1.18.0 [cluster-version]; the image's Kubernetes is too new for this cluster
+        "#);
     }
 }

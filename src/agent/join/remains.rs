@@ -33,8 +33,9 @@ pub const LEFTOVERS: &[&str] = &[
     "/var/lib/kubelet/memory_manager_state",
 ];
 
-/// Files of a member and how each looks when it is whole.
 type Look = fn(&str) -> bool;
+
+/// Files of a member and how each looks when it is whole. All of them end with a line break.
 const MEMBER: &[(&str, Look)] = &[
     (KUBECONFIG, |text| text.contains("client-key: ")),
     (CLUSTER_CA, |text| text.contains("-----END CERTIFICATE-----")),
@@ -52,7 +53,7 @@ pub fn is_member(world: &mut dyn World) -> Result<bool> {
         let Some(bytes) = world.read(path)? else { return Ok(false) };
         let text = String::from_utf8_lossy(&bytes);
         // A write that was cut can leave zeros.
-        if !is_whole(&text) || text.contains('\0') {
+        if !is_whole(&text) || !text.ends_with('\n') || text.contains('\0') {
             return Ok(false);
         }
     }

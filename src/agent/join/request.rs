@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::secret::{self, Secret};
 use super::words::{Endpoint, Taint};
+use crate::agent::status::{Membership, MembershipState};
 use crate::contract;
 
 const SCHEMA: u32 = 1;
@@ -101,6 +102,15 @@ impl Joined {
             endpoint: request.endpoint.to_string(),
             node: request.node.clone(),
             instance_id: request.instance_id.clone(),
+        }
+    }
+
+    pub fn membership(&self) -> Membership {
+        Membership {
+            state: MembershipState::Joined,
+            endpoint: Some(self.endpoint.clone()),
+            node: Some(self.node.clone()),
+            ..Membership::default()
         }
     }
 

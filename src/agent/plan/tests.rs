@@ -20,6 +20,8 @@ pub(crate) fn facts() -> Facts {
         time_daemon: Some(TimeDaemon::Timesyncd),
         needs_host_keys: true,
         networkd_runs: false,
+        certificates: "/etc/ssl/certs/ca-certificates.crt".to_owned(),
+        ..Facts::default()
     }
 }
 

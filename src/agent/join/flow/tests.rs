@@ -223,7 +223,12 @@ fn a_node_joins() {
     assert_eq!(node.run().unwrap(), End::Joined);
     assert_joined_once(&node, "at once");
     assert_eq!(node.logged, "leaked <secret>");
-    insta::assert_snapshot!(node.states().join("\n"), @"");
+    insta::assert_snapshot!(node.states().join("\n"), @r"
+    joining 10.0.2.2:6443 as n1 (attempt 1): kubeadm's phase preflight
+    joining 10.0.2.2:6443 as n1 (attempt 1): kubeadm's phase kubelet-start
+    joining 10.0.2.2:6443 as n1 (attempt 1): the kubelet is not healthy: connection refused
+    member of 10.0.2.2:6443 as n1
+    ");
 }
 
 #[test]
@@ -239,7 +244,11 @@ fn failures_are_tried_again_with_longer_and_longer_pauses() {
     assert_joined_once(&node, "after three failures");
     let waits: Vec<String> =
         node.states().into_iter().filter(|state| state.contains("attempt") && state.contains("after")).collect();
-    insta::assert_snapshot!(waits.join("\n"), @"");
+    insta::assert_snapshot!(waits.join("\n"), @r"
+    joining 10.0.2.2:6443 as n1: waiting for attempt 2 in 5 s, after: preflight: dial tcp 10.0.2.2:6443: connection refused
+    joining 10.0.2.2:6443 as n1: waiting for attempt 3 in 10 s, after: kubelet-start: timed out waiting for the condition
+    joining 10.0.2.2:6443 as n1: waiting for attempt 4 in 20 s, after: preflight: dial tcp 10.0.2.2:6443: connection refused
+    ");
     assert_eq!([1, 2, 3, 7, 99].map(|attempt| pause_after(attempt).as_secs()), [5, 10, 20, 300, 300]);
 }
 
