@@ -43,6 +43,12 @@ pub const INITRD_MODULE_ORDER: &str = "/modules/order";
 pub const AGENT: &str = "/usr/lib/nodesmith/nodeinit";
 /// Status of the first boot, JSON, replaced as a whole each time it changes.
 pub const STATUS: &str = "/run/nodeinit/status.json";
+/// What the metadata says about joining a cluster, with the token: JSON, there until the node has joined.
+pub const JOIN_REQUEST: &str = "/var/lib/nodeinit/join.json";
+/// Present while kubeadm may have written files of a member that is not finished.
+pub const JOIN_BEGUN: &str = "/var/lib/nodeinit/join-begun";
+/// Present once the node is a member of a cluster: JSON with `endpoint`, `node` and `instance-id`.
+pub const JOINED: &str = "/var/lib/nodeinit/joined";
 /// Present once the metadata has been applied; holds the instance id it was applied for.
 pub const APPLIED: &str = "/var/lib/nodeinit/applied";
 /// Written last when a new `/var` has been filled from [`VAR_TEMPLATE`]; without it the next boot fills it again.
@@ -57,7 +63,8 @@ pub const ETC_UPPER: &str = "/var/lib/nodeinit/etc/upper";
 pub const ETC_WORK: &str = "/var/lib/nodeinit/etc/work";
 /// What the initrd did, for the agent that runs later: JSON.
 pub const INITRD_REPORT: &str = "/run/nodeinit/initrd.json";
-/// Image identity written by the builder: JSON with `name`, `version`, `recipe`, writable paths.
+/// Image identity written by the builder: JSON with `name`, `version`, `recipe`, writable paths, and, if the image has
+/// it, `kubernetes`: `version`, `kubeadm-api`, `cri-socket`, `cgroup-driver`, `sandbox-image`.
 pub const IMAGE_INFO: &str = "/usr/lib/nodesmith/image.json";
 /// Template of `/var`: the builder puts the tree's `/var` here, the initrd copies it into a new `/var`.
 pub const VAR_TEMPLATE: &str = "/usr/share/factory/var";

@@ -9,10 +9,17 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// A text that a person wrote, and the name it is shown under.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub struct Source {
     pub name: String,
     pub text: String,
+}
+
+/// Without the text, which every location would repeat, and which may hold secrets.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Source({}, {} bytes)", self.name, self.text.len())
+    }
 }
 
 impl Source {

@@ -15,7 +15,7 @@ use rustix::fs::{AtFlags, Gid, Mode, OFlags, ResolveFlags, Uid};
 use rustix::io::Errno;
 
 use super::plan::{NO_METADATA, Owner, Step};
-use super::{accounts, run};
+use super::{accounts, durable, run};
 use crate::contract;
 
 /// The system that the steps change.
@@ -66,6 +66,14 @@ impl Target {
             Step::MakeDirectory { path, mode, owner } => self.make_directory(path, *mode, *owner),
             Step::Link { path, target } => self.link(path, target),
             Step::Remove { path } => self.remove(path),
+            Step::WriteSecret { path, content } => {
+                let content = content.expose().as_bytes();
+                if self.text(path)?.as_bytes() != content {
+                    self.wipe(path)?;
+                }
+                self.write(path, content, 0o600, Owner { uid: 0, gid: 0 })
+            }
+            Step::Wipe { path } => self.wipe(path),
             Step::AddUser { name, gecos, owner, home, shell } => {
                 let Owner { uid, gid } = owner;
                 self.edit("/etc/group", 0o644, |text| accounts::with_line(text, &format!("{name}:x:{gid}:")))?;
@@ -251,6 +259,17 @@ impl Target {
         link().with_context(|| format!("linking {}", self.shown(path)))
     }
 
+    /// See [`durable::wipe`].
+    fn wipe(&self, path: &str) -> Result<Outcome> {
+        let flags = OFlags::WRONLY | OFlags::NOFOLLOW;
+        match self.open_in(path, flags).map(File::from) {
+            Ok(file) => durable::overwrite(&file).with_context(|| format!("wiping {}", self.shown(path)))?,
+            Err(Errno::NOENT | Errno::LOOP) => {}
+            Err(error) => return Err(error).with_context(|| format!("wiping {}", self.shown(path))),
+        }
+        self.remove(path)
+    }
+
     fn remove(&self, path: &str) -> Result<Outcome> {
         let (parent, name) = self.parent(path)?;
         match rustix::fs::unlinkat(&parent, name, AtFlags::empty()) {
@@ -261,7 +280,7 @@ impl Target {
     }
 }
 
-const BLOCK_START: &str = "# begin nodeinit";
+pub const BLOCK_START: &str = "# begin nodeinit";
 const BLOCK_END: &str = "# end nodeinit";
 
 /// The text with the agent's block replaced, or added at the end, or taken out if there is nothing in it.

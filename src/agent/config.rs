@@ -3,8 +3,12 @@
 //! A value of these types has the right shape; whether the image can do it is for `plan.rs`, which still knows where
 //! each value was written.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::join::secret::Secret;
+use super::join::words::{Endpoint, Taint};
+use crate::diag::Location;
 use crate::yaml::Located;
 
 /// Everything the metadata says. The default is a node without metadata.
@@ -21,6 +25,9 @@ pub struct NodeConfig {
     pub time_servers: Option<Located<TimeServers>>,
     /// `None`: DHCP on every Ethernet interface.
     pub network: Option<Network>,
+    pub kubernetes: Option<Kubernetes>,
+    /// Authorities to trust beside the image's: the lines of PEM certificates.
+    pub certificates: Vec<String>,
 }
 
 /// Host name, at most 63 bytes, and the name with its domain if one is known.
@@ -99,4 +106,44 @@ pub struct Route {
     pub metric: Option<u32>,
     pub table: Option<u32>,
     pub on_link: bool,
+}
+
+/// What has to do with the cluster and its images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kubernetes {
+    pub location: Location,
+    pub join: Option<Join>,
+    pub proxy: Option<Proxy>,
+    pub mirrors: Vec<Mirror>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Join {
+    pub location: Location,
+    pub endpoint: Located<Endpoint>,
+    pub token: Located<Secret>,
+    /// At least one.
+    pub ca_cert_hashes: Located<Vec<String>>,
+    /// Default the host name.
+    pub node_name: Option<String>,
+    pub labels: BTreeMap<String, String>,
+    pub taints: Vec<Taint>,
+    pub kubelet_extra_args: BTreeMap<String, String>,
+    pub ignore_preflight_errors: Option<Located<Vec<String>>>,
+}
+
+/// The way out for the container runtime and the kubelet. URLs may hold passwords.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Proxy {
+    pub http: Option<Secret>,
+    pub https: Option<Secret>,
+    /// Hosts, domains and networks that are reached without it.
+    pub no: Vec<String>,
+}
+
+/// Where images of a registry come from, if they can, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mirror {
+    pub registry: String,
+    pub hosts: Vec<String>,
 }

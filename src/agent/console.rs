@@ -26,6 +26,11 @@ pub fn complain(text: &str) {
     emit(text, KMSG_ERROR);
 }
 
+/// Only for the unit's log: details that would bury the console.
+pub fn log(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 fn emit(text: &str, priority: u8) {
     for line in text.lines() {
         // `\r` because the console may still be in raw mode this early; a failing write has no other place to go.

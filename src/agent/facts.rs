@@ -7,7 +7,10 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use super::config::NodeConfig;
+use super::join::request::{self, ImageKubernetes, Joined};
+use super::plan::kubernetes::{OURS, proxy_drop_ins};
 use super::writable::{self, below};
+use super::{apply, durable};
 use crate::contract;
 
 /// The image and the machine as they are before the first step.
@@ -35,6 +38,18 @@ pub struct Facts {
     pub obstacles: BTreeMap<String, String>,
     /// A retry after networkd has started: it must be told of new files.
     pub networkd_runs: bool,
+    /// The image's Kubernetes.
+    pub kubernetes: Option<ImageKubernetes>,
+    /// The cluster that the node is a member of.
+    pub joined: Option<Joined>,
+    /// An earlier run wrote a join request that is still there.
+    pub join_requested: bool,
+    /// Files of the proxy and of registry mirrors that an earlier run wrote.
+    pub proxy_drop_ins: Vec<String>,
+    pub mirror_files: Vec<String>,
+    /// The bundle of trusted authorities, and whether an earlier run added some.
+    pub certificates: String,
+    pub certificates_added: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +66,11 @@ pub enum TimeDaemon {
 
 pub const NETWORK_DIRECTORY: &str = "/etc/systemd/network";
 pub const ZONEINFO: &str = "/usr/share/zoneinfo";
+/// Where containerd looks for the hosts of a registry.
+pub const CONTAINERD_HOSTS: &str = "/etc/containerd/certs.d";
+/// The bundle of the RPM family and of Debian's; in the first the second is a link.
+const CERTIFICATES: [&str; 2] =
+    ["/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/ssl/certs/ca-certificates.crt"];
 
 /// Reads the facts of the system below `root`.
 pub fn gather(root: &Path, config: &NodeConfig) -> Result<Facts> {
@@ -67,6 +87,8 @@ pub fn gather(root: &Path, config: &NodeConfig) -> Result<Facts> {
     };
     let files = config.files.iter().map(|file| file.path.value.as_str());
     let obstacles = files.filter_map(|path| Some((path.to_owned(), obstacle(root, path)?))).collect();
+    let certificates = if exists(CERTIFICATES[0]) { CERTIFICATES[0] } else { CERTIFICATES[1] };
+    let read = |path: &str| durable::read(&below(root, path));
     Ok(Facts {
         machine_id: text(&below(root, "/etc/machine-id"))?.trim().to_owned(),
         hostname: text(&below(root, "/etc/hostname"))?.trim().to_owned(),
@@ -81,6 +103,16 @@ pub fn gather(root: &Path, config: &NodeConfig) -> Result<Facts> {
         has_sshd: exists("/usr/sbin/sshd") && exists("/usr/bin/ssh-keygen"),
         obstacles,
         networkd_runs: exists("/run/systemd/netif/state"),
+        kubernetes: match read(contract::IMAGE_INFO)? {
+            Some(text) => request::image_kubernetes(&text)?,
+            None => None,
+        },
+        joined: read(contract::JOINED)?.map(|text| Joined::read(&text)).transpose()?,
+        join_requested: exists(contract::JOIN_REQUEST),
+        proxy_drop_ins: proxy_drop_ins().into_iter().filter(|path| exists(path)).collect(),
+        mirror_files: mirror_files(root)?,
+        certificates: certificates.to_owned(),
+        certificates_added: text(&below(root, certificates))?.contains(apply::BLOCK_START),
     })
 }
 
@@ -102,6 +134,18 @@ fn obstacle(root: &Path, path: &str) -> Option<String> {
 
 fn is_link(root: &Path, path: &str) -> bool {
     below(root, path).is_symlink()
+}
+
+/// Those with our first line; others are the image's.
+fn mirror_files(root: &Path) -> Result<Vec<String>> {
+    let mut files = Vec::new();
+    for registry in names(&below(root, CONTAINERD_HOSTS))? {
+        let path = format!("{CONTAINERD_HOSTS}/{registry}/hosts.toml");
+        if text(&below(root, &path))?.starts_with(OURS) {
+            files.push(path);
+        }
+    }
+    Ok(files)
 }
 
 fn text(path: &Path) -> Result<String> {

@@ -1,17 +1,22 @@
-//! `nodeinit ready`: waits until systemd has started everything, then says so with the node's name and addresses.
+//! `nodeinit ready`: waits until systemd has started everything and, where the node belongs to a cluster or is to join
+//! one, until it is a healthy member; then says so with the node's name and addresses.
 //!
 //! Runs beside the boot, not in it (a service that the boot waited for could not wait for the boot's end).
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
 use super::first_boot::EXIT_FAILURE;
-use super::status::{Phase, State, Status};
-use super::{console, run};
+use super::join::reach;
+use super::join::request::Joined;
+use super::status::{Membership, Phase, State, Status};
+use super::{console, durable, run};
+use crate::contract;
 
 /// The longest boot that is waited for: a first boot under emulation takes two or three minutes.
 const DEADLINE: Duration = Duration::from_secs(20 * 60);
@@ -32,18 +37,22 @@ pub fn run() -> ExitCode {
 
 fn report() -> Result<()> {
     wait()?;
+    let membership = wait_for_member()?;
     let failed = run::output(SYSTEMCTL, &["list-units", "--failed", "--plain", "--no-legend", "--no-pager"])?;
     let failed_units: Vec<String> =
         failed.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect();
-    let mut status = Status::read()?;
-    status.phase = Phase::Done;
-    status.addresses = addresses();
-    status.failed_units = failed_units;
-    // A first boot that went wrong stays so: the node runs, but it is not the node that was asked for.
-    if status.state == State::Running {
-        status.state = State::Ready;
-    }
-    status.publish()?;
+    let status = Status::update(|status| {
+        status.phase = Phase::Done;
+        status.addresses = addresses();
+        status.failed_units = failed_units;
+        if let Some(membership) = membership {
+            status.kubernetes = membership;
+        }
+        // A first boot or a join that went wrong stays so: the node runs, but it is not the node that was asked for.
+        if status.state == State::Running {
+            status.state = State::Ready;
+        }
+    })?;
     let addresses = status.addresses.join(" ");
     match status.state {
         State::Ready => console::say(&format!("ready {} {addresses}", status.host_name)),
@@ -70,6 +79,33 @@ fn wait() -> Result<()> {
             let jobs = run::output(SYSTEMCTL, &["list-jobs", "--plain", "--no-legend", "--no-pager"])?;
             let jobs: Vec<&str> = jobs.lines().filter_map(|line| line.split_whitespace().nth(1)).take(5).collect();
             console::say(&format!("waiting for {}", jobs.join(" ")));
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// Until the join has ended, one way or the other, and the kubelet of a member is healthy. `None`: nobody asked for a
+/// join, or it cannot be done. There is no deadline: the join itself has none.
+fn wait_for_member() -> Result<Option<Membership>> {
+    let started = Instant::now();
+    let mut next_word = SAY_EACH;
+    loop {
+        // In this order: the marker is there before the request goes.
+        let requested = Path::new(contract::JOIN_REQUEST).exists();
+        let joined = durable::read(Path::new(contract::JOINED))?.map(|text| Joined::read(&text)).transpose()?;
+        let why = match joined {
+            Some(joined) => match reach::kubelet_health() {
+                Ok(()) => return Ok(Some(joined.membership())),
+                Err(why) => format!("the kubelet, which is not healthy: {why}"),
+            },
+            // A mistake in the metadata, or in the join.
+            None if !requested || Status::read()?.state != State::Running => return Ok(None),
+            // It tells more itself.
+            None => "the join".to_owned(),
+        };
+        if started.elapsed() >= next_word {
+            next_word += SAY_EACH;
+            console::say(&format!("waiting for {why}"));
         }
         std::thread::sleep(PAUSE);
     }

@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, bail};
 /// The verb under which [`in_root`] starts this program.
 pub const IN_ROOT: &str = "in-root";
 /// Search path for programs that start others.
-const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
+pub const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 /// As much of a failing program's output as is shown.
 const TAIL_BYTES: usize = 1024;
 

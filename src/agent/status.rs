@@ -4,13 +4,14 @@
 //! same object as one line each time. Times are seconds since power-on of the kernel (`CLOCK_BOOTTIME`): the wall clock
 //! of a first boot cannot be trusted.
 
+use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use rustix::fs::OFlags;
+use rustix::fs::{FlockOperation, OFlags};
 use serde::{Deserialize, Serialize};
 
 use super::apply::Outcome;
@@ -56,8 +57,58 @@ pub struct Status {
     pub steps: Vec<StepStatus>,
     pub messages: Vec<String>,
     pub failed_units: Vec<String>,
+    /// The node's place in a cluster.
+    #[serde(default)]
+    pub kubernetes: Membership,
     /// The initrd's report.
     pub initrd: Option<serde_json::Value>,
+}
+
+/// How far the node is on its way into a cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    pub state: MembershipState,
+    /// `HOST:PORT` of the API server.
+    pub endpoint: Option<String>,
+    /// The node's name in the cluster.
+    pub node: Option<String>,
+    /// Counts from 1.
+    pub attempt: u32,
+    /// What has to happen next, and why it has not happened yet.
+    pub waits_for: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MembershipState {
+    /// The metadata asks for none.
+    #[default]
+    None,
+    /// For the network, the API server, or the next attempt.
+    Waiting,
+    Joining,
+    Joined,
+    /// Final until the metadata or the image is mended.
+    Mistake,
+}
+
+impl fmt::Display for Membership {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let endpoint = self.endpoint.as_deref().unwrap_or("a cluster");
+        let node = self.node.as_deref().unwrap_or_default();
+        match self.state {
+            MembershipState::None => write!(f, "no member of any cluster"),
+            MembershipState::Waiting => write!(f, "joining {endpoint} as {node}: waiting"),
+            MembershipState::Joining => write!(f, "joining {endpoint} as {node} (attempt {})", self.attempt),
+            MembershipState::Joined => write!(f, "member of {endpoint} as {node}"),
+            MembershipState::Mistake => write!(f, "not joining {endpoint} as {node}"),
+        }?;
+        match &self.waits_for {
+            Some(what) if self.state == MembershipState::Waiting => write!(f, " for {what}"),
+            Some(what) => write!(f, ": {what}"),
+            None => Ok(()),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +134,7 @@ impl Status {
             steps: Vec::new(),
             messages: Vec::new(),
             failed_units: Vec::new(),
+            kubernetes: Membership::default(),
             initrd,
         }
     }
@@ -91,6 +143,22 @@ impl Status {
     pub fn read() -> Result<Status> {
         let bytes = fs::read(contract::STATUS).with_context(|| format!("reading {}", contract::STATUS))?;
         serde_json::from_slice(&bytes).with_context(|| format!("reading {}", contract::STATUS))
+    }
+
+    /// Changes the status that is there (a new one, if there is none) and publishes it. Several services report in it:
+    /// each change is made to what the others left.
+    pub fn update(change: impl FnOnce(&mut Status)) -> Result<Status> {
+        let lock = format!("{}.lock", contract::STATUS);
+        let directory = Path::new(contract::STATUS).parent().context("the status has no directory")?;
+        fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(&lock);
+        let file = file.with_context(|| format!("opening {lock}"))?;
+        // Held until the file is closed at the end.
+        rustix::fs::flock(&file, FlockOperation::LockExclusive).with_context(|| format!("locking {lock}"))?;
+        let mut status = if Path::new(contract::STATUS).exists() { Status::read()? } else { Status::begin() };
+        change(&mut status);
+        status.publish()?;
+        Ok(status)
     }
 
     /// Publishes the status as it is now.

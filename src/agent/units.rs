@@ -2,7 +2,8 @@
 //! link that its `[Install]` asks for.
 
 /// File name and text.
-pub const UNITS: &[(&str, &str)] = &[("nodeinit-first-boot.service", FIRST_BOOT), ("nodeinit-ready.service", READY)];
+pub const UNITS: &[(&str, &str)] =
+    &[("nodeinit-first-boot.service", FIRST_BOOT), ("nodeinit-join.service", JOIN), ("nodeinit-ready.service", READY)];
 
 /// Before everything that the metadata decides: names, network, time, host keys, and what `write_files` may configure
 /// (modules, sysctls). It finds its devices itself, so it
@@ -34,6 +35,27 @@ RestartPreventExitStatus=1
 WantedBy=sysinit.target
 ";
 
+/// Beside the boot, which does not wait for a cluster. Without a request, which goes with the join, it does nothing.
+const JOIN: &str = "\
+[Unit]
+Description=Join the node to its Kubernetes cluster
+ConditionPathExists=/var/lib/nodeinit/join.json
+Wants=network-online.target
+After=nodeinit-first-boot.service network-online.target containerd.service nodeinit-images.service
+StartLimitIntervalSec=0
+
+[Service]
+Type=simple
+ExecStart=/usr/lib/nodesmith/nodeinit join
+RemainAfterExit=yes
+Restart=on-failure
+RestartSec=10
+RestartPreventExitStatus=1
+
+[Install]
+WantedBy=multi-user.target
+";
+
 const READY: &str = "\
 [Unit]
 Description=Report when the node is ready
@@ -61,6 +83,9 @@ mod tests {
             assert!(text.contains(&format!("ExecStart={} ", contract::AGENT)), "{name}");
             assert!(text.contains("[Install]\nWantedBy="), "{name}");
         }
-        assert!(FIRST_BOOT.contains(&format!("RestartPreventExitStatus={EXIT_MISTAKE}\n")));
+        for unit in [FIRST_BOOT, JOIN] {
+            assert!(unit.contains(&format!("RestartPreventExitStatus={EXIT_MISTAKE}\n")));
+        }
+        assert!(JOIN.contains(&format!("ConditionPathExists={}\n", contract::JOIN_REQUEST)));
     }
 }

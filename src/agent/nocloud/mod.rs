@@ -13,6 +13,7 @@ use crate::diag::{Diagnostic, Diagnostics, Source};
 use crate::shape::{Shape, conform};
 use crate::yaml::{self, Located, Value};
 
+mod kubernetes;
 pub mod shape;
 mod user_data;
 

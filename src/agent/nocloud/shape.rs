@@ -32,6 +32,8 @@ pub const USER_DATA: Shape = Shape::Record(&[
     ),
     may("timezone", Shape::Text, "a name such as Europe/Berlin or UTC"),
     may("ntp", Shape::Record(NTP), "where the time comes from"),
+    may("ca_certs", Shape::Record(CA_CERTS), "certificate authorities to trust"),
+    may("kubernetes", Shape::Record(KUBERNETES), "the cluster and its images; the image must have Kubernetes"),
     // Tools write these unasked; `user_data::ACCEPTED` has the one value that each can have.
     may("manage_etc_hosts", Shape::Flag, "can only be true"),
     may("package_update", Shape::Flag, "can only be false"),
@@ -40,7 +42,7 @@ pub const USER_DATA: Shape = Shape::Record(&[
     may("ssh_pwauth", Shape::Flag, "can only be false"),
     refuse("apt", IMMUTABLE),
     refuse("bootcmd", NO_SCRIPTS),
-    refuse("ca_certs", "write the certificate with `write_files`, or put it into the image's recipe"),
+    refuse("ca-certs", "write `ca_certs`"),
     refuse("chpasswd", NO_PASSWORDS),
     refuse("disk_setup", NO_DISKS),
     refuse("fs_setup", NO_DISKS),
@@ -89,4 +91,37 @@ const NTP: &[Field] = &[
     may("enabled", Shape::Flag, "can only be true: a Kubernetes node keeps its time"),
     may("servers", TEXTS, "names or addresses"),
     may("pools", TEXTS, "names that stand for several servers"),
+];
+
+const CA_CERTS: &[Field] = &[
+    may("trusted", TEXTS, "PEM certificates, added to the image's"),
+    refuse("remove_defaults", "what the image trusts is its recipe's"),
+];
+
+const KUBERNETES: &[Field] = &[
+    may("join", Shape::Record(JOIN), "the cluster that the node becomes a worker of"),
+    may("proxy", Shape::Record(PROXY), "the way out for the container runtime and the kubelet"),
+    may("registry-mirrors", Shape::Table(&TEXTS), "registry → URLs that are asked before it, in their order"),
+    refuse("ca-certificates", "use `ca_certs: {trusted: [PEM]}`, beside `kubernetes`"),
+    refuse("init", "the agent joins nodes, it does not make clusters yet"),
+];
+
+const JOIN: &[Field] = &[
+    need("endpoint", Shape::Text, "HOST:PORT of the API server"),
+    need("token", Shape::Text, "a bootstrap token, as `kubeadm token create` makes it"),
+    need("ca-cert-hashes", TEXTS, "`sha256:` and 64 hexadecimal digits each, of the cluster's certificate authorities"),
+    may("node-name", Shape::Text, "default the host name"),
+    may("labels", Shape::Table(&Shape::Text), "that the node gives itself"),
+    may("taints", TEXTS, "`KEY=VALUE:EFFECT` each"),
+    may("kubelet-extra-args", Shape::Table(&Shape::Text), "arguments without their dashes → values"),
+    may("ignore-preflight-errors", TEXTS, "names of kubeadm's checks whose failure does not matter here"),
+    refuse("control-plane", "the agent joins workers only, yet"),
+    refuse("certificate-key", "the agent joins workers only, yet"),
+    refuse("unsafe-skip-ca-verification", "give `ca-cert-hashes`: without them anybody can be the cluster"),
+];
+
+const PROXY: &[Field] = &[
+    may("http", Shape::Text, "URL of the proxy for http"),
+    may("https", Shape::Text, "URL of the proxy for https"),
+    may("no", TEXTS, "more hosts, domains and networks without it, as the cluster's pod and service networks"),
 ];

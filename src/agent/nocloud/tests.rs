@@ -171,3 +171,89 @@ fn names_follow_rfc_1123_in_lower_case() {
     }
     assert!(check_name(&"a".repeat(64)).is_err());
 }
+
+#[test]
+fn the_cluster_is_understood() {
+    let text = format!(
+        "#cloud-config
+kubernetes:
+  join:
+    endpoint: '[fd00::1]:6443'
+    token: 123456.1234567890123456
+    ca-cert-hashes: ['sha256:{}']
+    node-name: n1.example
+    labels: {{zone: 1, a.example/b: ''}}
+    taints: ['k=v:NoSchedule', k:NoExecute]
+    kubelet-extra-args: {{v: 2, feature-gates: 'A=true,B=false'}}
+    ignore-preflight-errors: [Swap]
+  proxy: {{https: 'https://proxy:3128', no: [10.244.0.0/16]}}
+  registry-mirrors: {{docker.io: [https://a.example], _default: ['http://b:5000/v2']}}
+",
+        "0".repeat(64)
+    );
+    let config = parse(&seed(&[META, (USER_DATA, &text)])).unwrap();
+    let kubernetes = config.kubernetes.unwrap();
+    let join = kubernetes.join.unwrap();
+    assert_eq!(join.endpoint.value.to_string(), "[fd00::1]:6443");
+    assert_eq!(join.token.value.expose(), "123456.1234567890123456");
+    assert_eq!(join.node_name.as_deref(), Some("n1.example"));
+    assert_eq!(join.labels, [("zone", "1"), ("a.example/b", "")].map(|(a, b)| (a.to_owned(), b.to_owned())).into());
+    assert_eq!((join.taints.len(), join.kubelet_extra_args["v"].as_str()), (2, "2"));
+    assert_eq!(join.ignore_preflight_errors.unwrap().value, ["Swap"]);
+    assert_eq!(kubernetes.proxy.unwrap().no, ["10.244.0.0/16"]);
+    assert_eq!(kubernetes.mirrors.len(), 2);
+}
+
+#[test]
+fn mistakes_about_the_cluster_have_their_places_and_show_no_secret() {
+    let text = "#cloud-config
+ca_certs: {trusted: [abc], remove_defaults: true}
+kubernetes:
+  join:
+    endpoint: https://10.0.2.2:6443
+    token: abcdef.0123456789ABCDEF
+    ca-cert-hashes: [sha256:00, md5]
+    node-name: Node
+    labels: {node-role.kubernetes.io/worker: '', a b: c, c: [], d: 'e f'}
+    taints: [a, 'a=b:Never']
+    kubelet-extra-args: {cgroup-driver: cgroupfs, --v: 2, a: 'b c'}
+    ignore-preflight-errors: [all]
+    control-plane: true
+    tokn: x
+  proxy: {http: 'proxy:secret@host', no: ['a,b']}
+  registry-mirrors: {https://docker.io: [a.example], b: x}
+  ca-certificates: []
+";
+    insta::assert_snapshot!(mistakes(&[META, (USER_DATA, text)]), @r"
+    user-data:2:22: this is not a list of PEM certificates: it has no `-----BEGIN CERTIFICATE-----` [certificate]
+    user-data:2:28: `remove_defaults` is not done on this node [unsupported-key]; what the image trusts is its recipe's
+    user-data:5:15: `https://10.0.2.2:6443` is not the address of an API server: it is an address without `https://` [endpoint]
+    user-data:6:12: this is not a bootstrap token: it has not the form of 6 and 16 lower-case letters or digits with a `.` between them [token]
+    user-data:7:22: `sha256:00` is not the hash of a certificate: it does not have 64 hexadecimal digits after `sha256:` [ca-cert-hash]
+    user-data:7:33: `md5` is not the hash of a certificate: it does not start with `sha256:` [ca-cert-hash]
+    user-data:8:16: `Node` is not the name of a node: it has `N` [node-name]
+    user-data:9:14: `node-role.kubernetes.io/worker` is not a label of a node: a node may not give itself this label, the kubelet would not start: set it with `kubectl` [label]
+    user-data:9:50: `a b` is not a label of a node: a key is 1 to 63 letters, digits, `-`, `_` and `.`, with a letter or digit at both ends [label]
+    user-data:9:61: `c` takes a text [wrong-kind]; write a single value
+    user-data:9:68: `e f` is not a label of a node: a value is empty, or up to 63 letters, digits, `-`, `_` and `.` with a letter or digit at both ends [label]
+    user-data:10:14: `a` is not a taint: it has no effect, as in `key=value:NoSchedule` [taint]
+    user-data:10:17: `a=b:Never` is not a taint: its effect is none of NoSchedule, PreferNoSchedule, NoExecute [taint]
+    user-data:11:26: `cgroup-driver` is not an argument of the kubelet for this place: the image sets it, the same for the container runtime [kubelet-argument]
+    user-data:11:51: `--v` is not an argument of the kubelet for this place: the name stands without its dashes [kubelet-argument]
+    user-data:11:62: `b c` is not an argument of the kubelet for this place: it has ` `, which the kubelet's environment file cannot carry [kubelet-argument]
+    user-data:12:31: `all` is not a preflight check to ignore: name the checks: with `all` nobody would learn what is wrong [preflight-check]
+    user-data:13:5: `control-plane` is not done on this node [unsupported-key]; the agent joins workers only, yet
+    user-data:14:5: `join` has no key `tokn` [unknown-key]; did you mean `token`?
+    user-data:15:17: this is not the URL of a proxy: it starts with none of `http://`, `https://`, `socks5://` [proxy]
+    user-data:15:43: `a,b` is not a host, domain or network: one for each item, as `10.0.0.0/8` or `.example.org` [no-proxy]
+    user-data:16:22: `https://docker.io` is not a registry or its mirror: it is HOST or HOST:PORT, without `https://` [registry-mirror]
+    user-data:16:42: `a.example` is not a registry or its mirror: it starts with none of `http://`, `https://` [registry-mirror]
+    user-data:16:57: `b` takes a list [wrong-kind]; write `[one, two]`, or lines that begin with `- `
+    user-data:17:3: `ca-certificates` is not done on this node [unsupported-key]; use `ca_certs: {trusted: [PEM]}`, beside `kubernetes`
+    ");
+    insta::assert_snapshot!(mistakes(&[META, (USER_DATA, "#cloud-config\nkubernetes: {join: {ca-cert-hashes: []}}\n")]), @r"
+    user-data:2:20: `join` has no `endpoint` [missing-key]; `endpoint`: HOST:PORT of the API server
+    user-data:2:20: `join` has no `token` [missing-key]; `token`: a bootstrap token, as `kubeadm token create` makes it
+    user-data:2:37: without a hash anybody could be the cluster [no-ca-cert-hash]; `kubeadm token create --print-join-command` on the control plane shows it
+    ");
+}

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::shape::{self, NO_PASSWORDS, NO_SCRIPTS};
-use super::{check_name, document, node_name, public_key};
+use super::{check_name, document, kubernetes, node_name, public_key};
 use crate::agent::base64;
 use crate::agent::config::{FileToWrite, NodeConfig, NodeName, TimeServers, User};
 use crate::diag::{Diagnostic, Diagnostics, Location, Source};
@@ -45,6 +45,8 @@ pub(super) fn read(source: &Arc<Source>, config: &mut NodeConfig, found: &mut Di
     duplicates(config.files.iter().map(|file| &file.path), "file", found);
     config.timezone = value.get("timezone").and_then(|value| timezone(value, found));
     config.time_servers = value.get("ntp").and_then(|value| time_servers(value, found));
+    config.kubernetes = value.get("kubernetes").and_then(|value| kubernetes::read(value, found));
+    config.certificates = value.get("ca_certs").map(|value| kubernetes::certificates(value, found)).unwrap_or_default();
     let name = |key| value.get(key).and_then(Value::located);
     node_name(name("hostname"), name("fqdn"), found)
 }

@@ -8,9 +8,12 @@ use std::fmt;
 use super::accounts;
 use super::config::{FileToWrite, NodeConfig, NodeName, User};
 use super::facts::{Facts, NETWORK_DIRECTORY, TimeDaemon, ZONEINFO};
+use super::join::secret::Secret;
 use super::network;
 use crate::contract;
 use crate::diag::{Diagnostic, Diagnostics, Location};
+
+pub mod kubernetes;
 
 /// One thing to do. Each can be done twice without harm.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +45,15 @@ pub enum Step {
     Remove {
         path: String,
     },
+    /// Replaces a file that only root may read, and leaves nothing of the old one.
+    WriteSecret {
+        path: String,
+        content: Secret,
+    },
+    /// Removes such a file.
+    Wipe {
+        path: String,
+    },
     AddUser {
         name: String,
         gecos: String,
@@ -70,6 +82,8 @@ pub struct Owner {
 /// Paths that only the agent writes.
 const RESERVED: [&str; 3] = ["/var/lib/nodeinit", "/etc/machine-id", contract::VAR_POPULATED];
 
+const SYSTEMCTL: &str = "/usr/bin/systemctl";
+
 const ROOT: Owner = Owner { uid: 0, gid: 0 };
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -87,7 +101,7 @@ pub fn plan(config: &NodeConfig, facts: &Facts) -> Result<Plan, Diagnostics> {
     let given = config.users.iter().filter_map(|user| Some(user.uid.as_ref()?.value)).collect();
     let (mistakes, plan) = (Diagnostics::default(), Plan::default());
     let mut planner = Planner { facts, mistakes, plan, added: Vec::new(), given, units_changed: false };
-    planner.names(config.name.as_ref());
+    let host = planner.names(config.name.as_ref());
     planner.network(config);
     for user in &config.users {
         planner.user(user);
@@ -99,13 +113,14 @@ pub fn plan(config: &NodeConfig, facts: &Facts) -> Result<Plan, Diagnostics> {
     planner.units_changed |= config.files.iter().any(|file| file.path.value.starts_with("/etc/systemd/system/"));
     if planner.units_changed {
         // systemd has read its units already; what has not been started yet takes the new ones.
-        planner.push(Step::Run { program: "/usr/bin/systemctl", arguments: &["daemon-reload"] });
+        planner.push(Step::Run { program: SYSTEMCTL, arguments: &["daemon-reload"] });
     }
     planner.time(config);
     if facts.has_sshd {
         // Makes the keys that are missing: a power cut may have left some.
         planner.push(Step::Run { program: "/usr/bin/ssh-keygen", arguments: &["-A"] });
     }
+    planner.kubernetes(config, &host);
     planner.push(Step::MarkApplied(config.instance_id.clone()));
     planner.mistakes.or(planner.plan)
 }
@@ -132,8 +147,8 @@ impl Planner<'_> {
     }
 
     /// A node without a name takes one from its machine id, so that two nodes of one image differ; a name that the
-    /// image's recipe gave stays.
-    fn names(&mut self, name: Option<&NodeName>) {
+    /// image's recipe gave stays. Returns the host name.
+    fn names(&mut self, name: Option<&NodeName>) -> String {
         let derived = || {
             let id = self.facts.machine_id.get(..8).unwrap_or("unnamed");
             NodeName { host: format!("node-{id}"), fqdn: None }
@@ -144,13 +159,14 @@ impl Planner<'_> {
             (None, host) => NodeName { host: host.to_owned(), fqdn: None },
         };
         let names = name.fqdn.iter().chain([&name.host]).cloned().collect::<Vec<_>>().join(" ");
-        self.push(Step::SetHostName(name.host));
+        self.push(Step::SetHostName(name.host.clone()));
         self.push(Step::WriteBlock {
             path: "/etc/hosts".to_owned(),
             lines: vec![format!("127.0.1.1 {names}")],
             mode: 0o644,
             owner: ROOT,
         });
+        name.host
     }
 
     fn network(&mut self, config: &NodeConfig) {
@@ -414,6 +430,8 @@ impl fmt::Display for Step {
             Step::MakeDirectory { path, mode, owner } => write!(f, "make the directory {path} ({mode:04o}, {owner})"),
             Step::Link { path, target } => write!(f, "link {path} to {target}"),
             Step::Remove { path } => write!(f, "remove {path}"),
+            Step::WriteSecret { path, .. } => write!(f, "write {path} (secret, 0600, {ROOT})"),
+            Step::Wipe { path } => write!(f, "wipe {path}"),
             Step::AddUser { name, owner, home, shell, .. } => {
                 write!(f, "add the user {name} ({owner}, {home}, {shell})")
             }

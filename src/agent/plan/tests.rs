@@ -24,6 +24,8 @@ pub(crate) fn facts() -> Facts {
         has_sshd: true,
         obstacles: BTreeMap::new(),
         networkd_runs: false,
+        certificates: "/etc/ssl/certs/ca-certificates.crt".to_owned(),
+        ..Facts::default()
     }
 }
 

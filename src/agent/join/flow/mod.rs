@@ -1,0 +1,164 @@
+//! The join itself, from a request to a member: what to do in which order, whatever fails or is cut in between.
+//!
+//! Everything outside is behind [`World`], so that the tests can let it fail, and cut the power, anywhere. What has
+//! been reached is read from the disk each time: a `joined` marker ends it; a `join-begun` marker says that kubeadm may
+//! have left files behind, which are then either those of a member or are cleared away.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::document;
+use super::judge::{Ended, Judgement, Phase, judge};
+use super::remains;
+use super::request::{ImageKubernetes, Joined, Request};
+use super::secret::Secret;
+use super::words::Endpoint;
+use crate::agent::status::{Membership, MembershipState};
+use crate::contract;
+
+/// What the join does to the node and asks of the network. Paths are absolute paths of the node.
+pub trait World {
+    /// The bytes of a file; `None` if there is none.
+    fn read(&mut self, path: &str) -> Result<Option<Vec<u8>>>;
+    /// Replaces a file as a whole, once everything written before, by whomever, is on the disk.
+    fn write(&mut self, path: &str, text: &str) -> Result<()>;
+    /// Overwrites a file and removes it; a missing one is well.
+    fn wipe(&mut self, path: &str) -> Result<()>;
+    /// Runs one phase of `kubeadm join` with this configuration.
+    fn kubeadm(&mut self, phase: Phase, configuration: &Secret) -> Result<Ended>;
+    /// Keeps what a program wrote, for people who look closer.
+    fn log(&mut self, output: &str);
+    fn start_kubelet(&mut self) -> Result<()>;
+    fn stop_kubelet(&mut self) -> Result<()>;
+    /// Whether the endpoint takes connections; else why not.
+    fn reach(&mut self, endpoint: &Endpoint) -> Result<(), String>;
+    /// Whether the kubelet says that it is healthy; else why not.
+    fn kubelet_health(&mut self) -> Result<(), String>;
+    fn pause(&mut self, time: Duration);
+    /// Shows how far the join is.
+    fn tell(&mut self, membership: &Membership) -> Result<()>;
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    Joined,
+    /// Final: what to mend, and where.
+    Mistake(String),
+}
+
+/// Between two looks at something that is not there yet.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// Pauses between attempts double from the first to the last.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+const LAST_PAUSE: Duration = Duration::from_secs(300);
+
+/// Joins a node that is no member yet. Returns only with an end; failures of the cluster are tried again for ever.
+///
+/// # Errors
+/// The node's own disk or service manager failed.
+pub fn join(world: &mut dyn World, request: &Request, image: &ImageKubernetes) -> Result<End> {
+    let mut told = Membership {
+        state: MembershipState::Waiting,
+        endpoint: Some(request.endpoint.to_string()),
+        node: Some(request.node.clone()),
+        attempt: 0,
+        waits_for: None,
+    };
+    loop {
+        told.attempt += 1;
+        match attempt(world, request, image, &mut told)? {
+            Attempt::Member => break,
+            Attempt::Mistake(text) => {
+                tell(world, &mut told, MembershipState::Mistake, Some(text.clone()))?;
+                return Ok(End::Mistake(text));
+            }
+            Attempt::Failed(why) => {
+                let pause = pause_after(told.attempt);
+                let text = format!("attempt {} in {} s, after: {why}", told.attempt + 1, pause.as_secs());
+                tell(world, &mut told, MembershipState::Waiting, Some(text))?;
+                world.pause(pause);
+            }
+        }
+    }
+    while let Err(why) = world.kubelet_health() {
+        tell(world, &mut told, MembershipState::Joining, Some(format!("the kubelet is not healthy: {why}")))?;
+        world.pause(LOOK_AGAIN);
+    }
+    world.write(contract::JOINED, &Joined::of(request).text())?;
+    wipe_secrets(world)?;
+    tell(world, &mut told, MembershipState::Joined, None)?;
+    Ok(End::Joined)
+}
+
+/// The end of a join: what holds the token goes. The request last, because with it this is done again after a cut.
+pub fn wipe_secrets(world: &mut dyn World) -> Result<()> {
+    [remains::BOOTSTRAP_KUBECONFIG, contract::JOIN_BEGUN, contract::JOIN_REQUEST]
+        .iter()
+        .try_for_each(|path| world.wipe(path))
+}
+
+enum Attempt {
+    /// kubeadm has done its part.
+    Member,
+    Mistake(String),
+    Failed(String),
+}
+
+fn attempt(
+    world: &mut dyn World,
+    request: &Request,
+    image: &ImageKubernetes,
+    told: &mut Membership,
+) -> Result<Attempt> {
+    if world.read(contract::JOIN_BEGUN)?.is_some() {
+        // It may be running, on the leftovers, and may even be about to finish what kubeadm began.
+        world.stop_kubelet()?;
+        if remains::is_member(world)? {
+            world.start_kubelet()?;
+            return Ok(Attempt::Member);
+        }
+        for path in remains::LEFTOVERS {
+            world.wipe(path)?;
+        }
+    }
+    while let Err(why) = world.reach(&request.endpoint) {
+        tell(world, told, MembershipState::Waiting, Some(format!("the API server {}: {why}", request.endpoint)))?;
+        world.pause(LOOK_AGAIN);
+    }
+    let configuration = document::join_configuration(request, image);
+    for phase in [Phase::Preflight, Phase::KubeletStart] {
+        tell(world, told, MembershipState::Joining, Some(format!("kubeadm's phase {phase}")))?;
+        if phase == Phase::KubeletStart {
+            // From here on files of the cluster may appear; without this mark they would be somebody else's.
+            world.write(contract::JOIN_BEGUN, "")?;
+        }
+        let mut ended = world.kubeadm(phase, &configuration)?;
+        // kubeadm does not print its token, but nobody promises that.
+        ended.output = request.token.hide_in(&ended.output);
+        world.log(&ended.output);
+        match judge(phase, &ended) {
+            Judgement::Done => {}
+            Judgement::Mistake(mistake) => return Ok(Attempt::Mistake(mistake.shown(&request.places))),
+            Judgement::Again(why) => return Ok(Attempt::Failed(why)),
+        }
+    }
+    if remains::is_member(world)? {
+        return Ok(Attempt::Member);
+    }
+    Ok(Attempt::Failed("kubeadm ended well, but the node's certificate and configuration are not there".to_owned()))
+}
+
+fn tell(world: &mut dyn World, told: &mut Membership, state: MembershipState, waits_for: Option<String>) -> Result<()> {
+    told.state = state;
+    told.waits_for = waits_for;
+    world.tell(told)
+}
+
+fn pause_after(attempt: u32) -> Duration {
+    let doublings = attempt.saturating_sub(1).min(16);
+    FIRST_PAUSE.saturating_mul(1 << doublings).min(LAST_PAUSE)
+}
+
+#[cfg(test)]
+mod tests;

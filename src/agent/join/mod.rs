@@ -1,0 +1,75 @@
+//! `nodeinit join`: makes the node a member of the cluster that its metadata names.
+//!
+//! ```text
+//! first boot:  user-data ─► words ─► Request ─► /var/lib/nodeinit/join.json
+//! join:        join.json ─► flow { remains, reach, document ─► kubeadm ─► judge } ─► joined, and the token wiped
+//! ```
+//! The unit runs only while the request is there. A mistake is final (exit 1) and names its place in user-data; a
+//! failure of the cluster is tried again for ever and says what it waits for; one of the node (exit 2) is left to
+//! systemd to try again.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+
+use super::first_boot::{EXIT_FAILURE, EXIT_MISTAKE};
+use super::status::{State, Status};
+use super::{console, durable};
+use crate::contract;
+
+pub mod dns;
+pub mod document;
+pub mod flow;
+pub mod judge;
+pub mod live;
+pub mod reach;
+pub mod remains;
+pub mod request;
+pub mod secret;
+pub mod words;
+
+use flow::End;
+use request::Request;
+
+/// Joins and tells how it went.
+pub fn run() -> ExitCode {
+    match join() {
+        Ok(None | Some(End::Joined)) => ExitCode::SUCCESS,
+        Ok(Some(End::Mistake(text))) => {
+            console::complain(&text);
+            console::complain("the node has not joined; mend this and start the node again");
+            let told = Status::update(|status| {
+                status.state = State::Mistake;
+                status.messages.push(text);
+            });
+            if let Err(error) = told {
+                console::complain(&format!("{error:#}"));
+            }
+            ExitCode::from(EXIT_MISTAKE)
+        }
+        Err(error) => {
+            let text = format!("{error:#}");
+            console::complain(&text);
+            console::complain("the join failed and is tried again");
+            // The next attempt says it again if this cannot be written.
+            let _ = Status::update(|status| status.kubernetes.waits_for = Some(text));
+            ExitCode::from(EXIT_FAILURE)
+        }
+    }
+}
+
+/// `None`: nobody asks for a join.
+fn join() -> Result<Option<End>> {
+    let Some(text) = durable::read(Path::new(contract::JOIN_REQUEST))? else { return Ok(None) };
+    let mut world = live::Live::default();
+    // A cut while the request was being wiped leaves it unreadable, and the marker.
+    if durable::read(Path::new(contract::JOINED))?.is_some() {
+        flow::wipe_secrets(&mut world)?;
+        return Ok(Some(End::Joined));
+    }
+    let request = Request::read(&text)?;
+    let info = durable::read(Path::new(contract::IMAGE_INFO))?.unwrap_or_default();
+    let image = request::image_kubernetes(&info)?.context("this image has no Kubernetes that could join")?;
+    flow::join(&mut world, &request, &image).map(Some)
+}
