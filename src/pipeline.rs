@@ -37,10 +37,10 @@ pub fn build(recipe_path: &Path, options: &Options, watch: &Watch) -> anyhow::Re
     let (recipe, unlockable) = check::check_but_lock(&load::load(recipe_path)?, options.as_of)?;
     let store = Store::open(&options.store)?;
     let lock = watch.stage("lock", || locked(recipe_path, &recipe, unlockable, &store, options, watch))?;
+    supply::unused_drops(&recipe, recipe_path, &lock).or(())?;
     let packages = watch.stage("fetch", || supply::fetch(&recipe, &lock, &store, options.offline, watch))?;
     let agent = node::agent();
-    let base_directory = Path::new("");
-    let inputs = Inputs { recipe: &recipe, packages: &packages.root, contents: &store, base_directory, agent: &agent };
+    let inputs = Inputs { recipe: &recipe, packages: &packages.root, contents: &store, agent: &agent };
     let Assembled { tree, scripts, kernel } = watch.stage("assemble", || assemble(&inputs))?;
     let subject = checks::Subject { recipe: &recipe, tree: &tree, kernel: &kernel, contents: &store };
     watch.stage("check", || Ok(checks::run(&subject)?.or(())?))?;
