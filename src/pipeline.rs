@@ -44,7 +44,7 @@ pub fn build(recipe_path: &Path, options: &Options, watch: &Watch) -> anyhow::Re
     let Assembled { tree, scripts, kernel } = watch.stage("assemble", || assemble(&inputs))?;
     let subject = checks::Subject { recipe: &recipe, tree: &tree, kernel: &kernel, contents: &store };
     watch.stage("check", || Ok(checks::run(&subject)?.or(())?))?;
-    let mut outputs = Outputs::begin(&options.out, &recipe.name)?;
+    let mut outputs = Outputs::begin(&options.out, &recipe.name, watch)?;
     let scratch = outputs.scratch("root")?;
     let sealed = watch.stage("seal", || seal(&recipe, &tree, &store, &store, options.threads, scratch))?;
     let parts = Parts { recipe: &recipe, tree: &tree, kernel: &kernel, tools: &packages.tools, contents: &store };

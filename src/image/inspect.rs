@@ -112,7 +112,8 @@ fn disk(mut file: File, files: bool) -> anyhow::Result<Report> {
 fn booted_hashes(esp: Window<'_>) -> anyhow::Result<Vec<Digest>> {
     let mut hashes = Vec::new();
     for (name, bytes) in fat::files(esp, "EFI/Linux", WHOLE_MAX)? {
-        let command_line = pe::content(&bytes, ".cmdline").with_context(|| format!("reading {name}"))?.unwrap_or_default();
+        let command_line =
+            pe::content(&bytes, ".cmdline").with_context(|| format!("reading {name}"))?.unwrap_or_default();
         let command_line = String::from_utf8_lossy(command_line);
         let words = command_line.trim_end_matches('\0').split_whitespace();
         // As the agent reads it: a later word overrides an earlier one.

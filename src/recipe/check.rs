@@ -302,12 +302,9 @@ fn judge_line(line: &str, location: &Location, today: NaiveDate, found: &mut Dia
         Some(known) if known.ended(today) => {
             let (year, month) = known.ends;
             found.push(
-                Diagnostic::new(
-                    ENDED,
-                    format!("kernel {line} gets no more fixes since {year}-{month:02}"),
-                )
-                .at(location, "ended")
-                .help(choose),
+                Diagnostic::new(ENDED, format!("kernel {line} gets no more fixes since {year}-{month:02}"))
+                    .at(location, "ended")
+                    .help(choose),
             );
         }
         Some(_) => {}
