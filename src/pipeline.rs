@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use chrono::NaiveDate;
 
 use crate::assemble::{Assembled, Inputs, assemble};
+use crate::diag::Diagnostics;
 use crate::image::node::{self, Files, Parts};
 use crate::image::outputs::Outputs;
 use crate::image::seal::seal;
@@ -33,17 +34,17 @@ pub struct Options {
 
 /// Recipe → image files; their paths.
 pub fn build(recipe_path: &Path, options: &Options, watch: &Watch) -> anyhow::Result<Vec<PathBuf>> {
-    let recipe = recipe(recipe_path, options.as_of)?;
+    let (recipe, unlockable) = check::check_but_lock(&load::load(recipe_path)?, options.as_of)?;
     let store = Store::open(&options.store)?;
-    let lock = watch.stage("lock", || locked(recipe_path, &recipe, &store, options, watch))?;
+    let lock = watch.stage("lock", || locked(recipe_path, &recipe, unlockable, &store, options, watch))?;
+    supply::unused_drops(&recipe, recipe_path, &lock).or(())?;
     let packages = watch.stage("fetch", || supply::fetch(&recipe, &lock, &store, options.offline, watch))?;
     let agent = node::agent();
-    let base_directory = Path::new("");
-    let inputs = Inputs { recipe: &recipe, packages: &packages.root, contents: &store, base_directory, agent: &agent };
+    let inputs = Inputs { recipe: &recipe, packages: &packages.root, contents: &store, agent: &agent };
     let Assembled { tree, scripts, kernel } = watch.stage("assemble", || assemble(&inputs))?;
     let subject = checks::Subject { recipe: &recipe, tree: &tree, kernel: &kernel, contents: &store };
     watch.stage("check", || Ok(checks::run(&subject)?.or(())?))?;
-    let mut outputs = Outputs::begin(&options.out, &recipe.name)?;
+    let mut outputs = Outputs::begin(&options.out, &recipe.name, watch)?;
     let scratch = outputs.scratch("root")?;
     let sealed = watch.stage("seal", || seal(&recipe, &tree, &store, &store, options.threads, scratch))?;
     let parts = Parts { recipe: &recipe, tree: &tree, kernel: &kernel, tools: &packages.tools, contents: &store };
@@ -61,31 +62,41 @@ pub fn build(recipe_path: &Path, options: &Options, watch: &Watch) -> anyhow::Re
 
 /// Recipe → lock file; its path. A lock that fits is kept unless `update`.
 pub fn lock(recipe_path: &Path, options: &Options, update: bool, watch: &Watch) -> anyhow::Result<PathBuf> {
-    let recipe = recipe(recipe_path, options.as_of)?;
+    let recipe = check::check(&load::load(recipe_path)?, options.as_of)?;
     let store = Store::open(&options.store)?;
     let path = lock_path(recipe_path, options);
-    let old = crate::lock::read(&path)?.filter(|lock| !update && lock.fits(&print::package_inputs(&recipe)));
-    if old.is_none() {
+    // An update replaces even what is no lock any more; the mistakes in a damaged lock say to run it.
+    let old = if update { None } else { crate::lock::read(&path)? };
+    if !old.is_some_and(|lock| lock.fits(&print::package_inputs(&recipe))) {
         let new = watch.stage("resolve", || supply::lock(&recipe, &store, options.offline, options.as_of, watch))?;
         crate::lock::write(&new, &path)?;
     }
     Ok(path)
 }
 
-fn recipe(path: &Path, as_of: NaiveDate) -> anyhow::Result<Recipe> {
-    Ok(check::check(&load::load(path)?, as_of)?)
-}
-
 fn lock_path(recipe: &Path, options: &Options) -> PathBuf {
     options.lock.clone().unwrap_or_else(|| recipe.with_extension("lock"))
 }
 
-/// The lock to build from: the one there is if it fits the recipe, else a new one, unless `--locked` forbids that.
-fn locked(path: &Path, recipe: &Recipe, store: &Store, options: &Options, watch: &Watch) -> anyhow::Result<Lock> {
+/// The lock to build from: the one there is if it fits the recipe, else a new one, unless `--locked` forbids that or
+/// `unlockable` says why there can be none. A lock that fits gives the same bytes on every day and every machine: that
+/// fixes of its kernel have ended is worth a note, and the keyring is not needed.
+fn locked(
+    path: &Path,
+    recipe: &Recipe,
+    unlockable: Diagnostics,
+    store: &Store,
+    options: &Options,
+    watch: &Watch,
+) -> anyhow::Result<Lock> {
     let lock_path = lock_path(path, options);
     let old = crate::lock::read(&lock_path)?;
     let why = match old {
-        Some(lock) if lock.fits(&print::package_inputs(recipe)) => return Ok(lock),
+        Some(lock) if lock.fits(&print::package_inputs(recipe)) => {
+            let ended = unlockable.0.iter().filter(|mistake| mistake.slug == check::ENDED);
+            ended.for_each(|mistake| watch.line(&format!("note: {}", mistake.title)));
+            return Ok(lock);
+        }
         Some(_) => "does not fit the recipe any more",
         None => "does not exist",
     };
@@ -95,8 +106,63 @@ fn locked(path: &Path, recipe: &Recipe, store: &Store, options: &Options, watch:
         lock_path.display(),
         path.display(),
     );
+    unlockable.or(())?;
     watch.line(&format!("note: the lock {} {why}: locking first", lock_path.display()));
     let lock = supply::lock(recipe, store, options.offline, options.as_of, watch)?;
     crate::lock::write(&lock, &lock_path)?;
     Ok(lock)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RECIPE: &str = "nodesmith: 1\nname: x\nkernel: {package: linux, line: \"5.10\"}\npackages: [e2fsprogs]\n\
+                          repositories: {d: {apt: {mirror: \"http://127.0.0.1:9\", suite: s, keyring: gone.gpg}}}\n";
+
+    /// A directory with this recipe in it, and the options to build it after its kernel line has ended.
+    fn world(recipe: &str) -> (tempfile::TempDir, PathBuf, Options) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.yaml");
+        std::fs::write(&path, recipe).unwrap();
+        let options = Options {
+            out: directory.path().join("out"),
+            store: directory.path().join("store"),
+            lock: None,
+            locked: false,
+            offline: true,
+            threads: NonZeroUsize::MIN,
+            as_of: NaiveDate::from_ymd_opt(2040, 1, 1).unwrap(),
+        };
+        (directory, path, options)
+    }
+
+    #[test]
+    fn a_lock_that_fits_outlives_the_kernel_line_and_needs_no_keyring() {
+        let (_directory, path, options) = world(RECIPE);
+        let (recipe, unlockable) = check::check_but_lock(&load::load(&path).unwrap(), options.as_of).unwrap();
+        let slugs: Vec<&str> = unlockable.0.iter().map(|mistake| mistake.slug).collect();
+        assert_eq!(slugs, ["ended-kernel-line", "keyring-missing"]);
+        let store = Store::open(&options.store).unwrap();
+        let locked = || locked(&path, &recipe, unlockable.clone(), &store, &options, &Watch::new());
+        assert_eq!(locked().unwrap_err().downcast::<Diagnostics>().unwrap(), unlockable);
+        let lock = Lock::new(&print::package_inputs(&recipe), vec![], vec![], vec![]);
+        crate::lock::write(&lock, &path.with_extension("lock")).unwrap();
+        assert_eq!(locked().unwrap(), lock);
+        let (_directory, path, options) = world(&RECIPE.replace("name: x", "nam: x"));
+        let mistakes = check::check_but_lock(&load::load(&path).unwrap(), options.as_of).unwrap_err();
+        assert_eq!(mistakes.0.len(), 4, "{mistakes}");
+    }
+
+    #[test]
+    fn an_update_replaces_what_is_no_lock_any_more() {
+        let (directory, path, mut options) = world(&RECIPE.replace("5.10", "6.12"));
+        std::fs::write(directory.path().join("gone.gpg"), "").unwrap();
+        std::fs::write(path.with_extension("lock"), "<<<<<<< HEAD\n").unwrap();
+        options.as_of = NaiveDate::from_ymd_opt(2026, 1, 1).unwrap();
+        let error = |update| lock(&path, &options, update, &Watch::new()).unwrap_err();
+        assert!(error(false).to_string().contains("[lock-damaged]"));
+        // It gets as far as the repository, which is not there.
+        assert!(format!("{:#}", error(true)).contains("reading repository d"), "{:#}", error(true));
+    }
 }

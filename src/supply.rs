@@ -2,19 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use chrono::NaiveDate;
 use rayon::prelude::*;
 
+use crate::diag::{Diagnostic, Diagnostics};
 use crate::formats::erofs::ExtentCache;
 use crate::lock::{Lock, LockedPackage, LockedRepository};
 use crate::package::{Package, deb};
-use crate::recipe::{AptRepository, Mirror, PackageRequest, Recipe, RepositoryKind, print};
+use crate::recipe::{AptRepository, Dropped, Mirror, PackageRequest, Recipe, RepositoryKind, print};
 use crate::repo::fetch::{Fetcher, Network, Progress, Wanted, below};
 use crate::repo::store::Store;
 use crate::repo::{Index, apt, host};
 use crate::resolve::{newest, resolve};
+use crate::spelling;
 use crate::tree::Digest;
 
 /// Packages that only the build needs: systemd's EFI stub and boot loader.
@@ -74,6 +77,23 @@ pub fn lock(
     Ok(Lock::new(&print::package_inputs(recipe), repositories, locked(chosen), locked(tools)))
 }
 
+/// Packages that the recipe at `path` drops and nothing brings: most likely the name of another one. What a base drops
+/// need not be in every image.
+pub fn unused_drops(recipe: &Recipe, path: &Path, lock: &Lock) -> Diagnostics {
+    let names = || lock.packages.iter().map(|package| package.name.as_str());
+    let path = path.display().to_string();
+    let unused =
+        recipe.drop.iter().filter(|drop| drop.location.source.name == path && names().all(|name| name != drop.name));
+    let mistake = |drop: &Dropped| {
+        let near: Vec<String> =
+            spelling::nearest(&drop.name, names(), 3).into_iter().map(|name| format!("`{name}`")).collect();
+        Diagnostic::new("unused-drop", format!("nothing brings the package `{}` that is dropped", drop.name))
+            .at(&drop.location, "not in the lock")
+            .help(format!("take the entry out, or name one of the lock's packages: {}", near.join(", ")))
+    };
+    Diagnostics(unused.map(mistake).collect())
+}
+
 /// Every package of the lock, downloaded, verified and unpacked. What the store has already is not asked for again.
 pub fn fetch(
     recipe: &Recipe,
@@ -88,8 +108,9 @@ pub fn fetch(
     let mut wanted: BTreeMap<&str, Vec<Wanted>> = BTreeMap::new();
     for package in root.iter().chain(&tools) {
         let digest = package.digest()?;
-        // A package that is unpacked already needs no download, and no look at the mirror.
-        if deb::unpacked(store, &digest)?.is_none() {
+        // A package that is unpacked already, or that is in the store, needs no download and no look at the mirror,
+        // which may be the host's apt configuration.
+        if deb::unpacked(store, &digest)?.is_none() && store.verified(&digest)?.is_none() {
             wanted.entry(&package.repository).or_default().push(want(package, digest));
         }
     }
@@ -154,5 +175,63 @@ impl ExtentCache for Store {
 
     fn put(&self, key: &Digest, form: &[u8]) -> io::Result<()> {
         self.put_derived("extents", key, form).map_err(|error| io::Error::other(format!("{error:#}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::package::deb::tests::DebBuilder;
+
+    /// A recipe with these drops, the store, and a lock of the packages `one` and `two`, which are in the store.
+    fn world(drop: &str) -> (tempfile::TempDir, Recipe, Store, Lock) {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("k.gpg"), "").unwrap();
+        std::fs::write(directory.path().join("base.yaml"), "nodesmith: 1\ndrop: {nowhere: a base may\x20}\n").unwrap();
+        let text = format!(
+            "nodesmith: 1\nname: x\nextends: [base.yaml]\nkernel: {{package: linux, line: \"6.12\"}}\n\
+             packages: [e2fsprogs]\ndrop: {{{drop}}}\n\
+             repositories: {{d: {{apt: {{mirror: host, suite: s, keyring: k.gpg}}}}}}\n"
+        );
+        let path = directory.path().join("x.yaml");
+        std::fs::write(&path, text).unwrap();
+        let value = crate::recipe::load::load(&path).unwrap();
+        let day = NaiveDate::from_ymd_opt(2026, 1, 1).unwrap();
+        let recipe = crate::recipe::check::check(&value, day).map_err(|mistakes| mistakes.to_string()).unwrap();
+        let store = Store::open(&directory.path().join("store")).unwrap();
+        let package = |name: &str| {
+            let deb = DebBuilder::new(name, "1").build();
+            LockedPackage {
+                name: name.into(),
+                version: "1".into(),
+                arch: "amd64".into(),
+                // Whoever asks where this is gets an error.
+                repository: "gone".into(),
+                path: format!("{name}.deb"),
+                size: deb.len() as u64,
+                sha256: store.put(&deb).unwrap().to_string(),
+            }
+        };
+        let lock = Lock::new(&print::package_inputs(&recipe), vec![], vec![package("one"), package("two")], vec![]);
+        (directory, recipe, store, lock)
+    }
+
+    #[test]
+    fn packages_in_the_store_are_unpacked_without_a_look_at_the_mirror() {
+        let (_directory, recipe, store, lock) = world("two: not wanted here");
+        let packages = fetch(&recipe, &lock, &store, true, &()).unwrap();
+        let names: Vec<&str> = packages.root.iter().map(|package| package.id.name.as_str()).collect();
+        assert_eq!(names, ["one"]);
+    }
+
+    #[test]
+    fn a_drop_that_drops_nothing_is_a_mistake_where_the_recipe_itself_says_it() {
+        let (directory, recipe, _, lock) = world("two: not wanted here, twoo: not wanted either");
+        let text = unused_drops(&recipe, &directory.path().join("x.yaml"), &lock).to_string();
+        assert!(
+            text.contains("x.yaml:6:30: nothing brings the package `twoo` that is dropped [unused-drop]"),
+            "{text}"
+        );
+        assert!(text.contains("packages: `two`, `one`") && text.lines().count() == 1, "{text}");
     }
 }

@@ -28,8 +28,6 @@ pub mod units;
 pub mod unpack;
 mod var;
 
-use std::path::Path;
-
 use anyhow::Context;
 
 use crate::diag::Diagnostic;
@@ -47,11 +45,9 @@ pub use unpack::KernelFiles;
 #[derive(Clone, Copy)]
 pub struct Inputs<'a> {
     pub recipe: &'a Recipe,
-    /// Every package of the lock, in any order; the ones that the recipe drops are left out here.
+    /// The packages of the lock that the recipe does not drop, in any order.
     pub packages: &'a [Package],
     pub contents: &'a dyn Contents,
-    /// Relative overlay directories start here.
-    pub base_directory: &'a Path,
     pub agent: &'a AgentFiles,
 }
 

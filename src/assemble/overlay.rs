@@ -16,42 +16,32 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use serde::Deserialize;
 
 use super::root::Root;
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Diagnostics, Location, Source};
 use crate::recipe::Overlay;
-use crate::tree::{Content, Inode, Kind, Origin, TreePath};
+use crate::shape::{self, Shape, may};
+use crate::tree::{self, Content, Inode, Origin, TreePath};
+use crate::yaml::{self, Kind, Value};
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Attributes {
-    mode: Option<String>,
-    user: Option<String>,
-    group: Option<String>,
-    #[serde(default)]
-    xattrs: BTreeMap<String, String>,
-}
+const MANIFEST: Shape = Shape::Table(&Shape::Record(&[
+    may("mode", Shape::Text, "octal permissions, such as 0600"),
+    may("user", Shape::Text, "name of the owner"),
+    may("group", Shape::Text, "name of the group"),
+    may("xattrs", Shape::Table(&Shape::Text), "extended attributes: name → text"),
+]));
 
 pub(crate) fn apply(root: &mut Root) -> anyhow::Result<()> {
     for overlay in &root.inputs.recipe.overlays {
-        let directory = root.inputs.base_directory.join(&overlay.directory);
-        if !directory.is_dir() {
-            root.mistakes.push(
-                Diagnostic::new("no-such-overlay", format!("no directory `{}`", overlay.name))
-                    .at(&overlay.location, "not a directory"),
-            );
-            continue;
-        }
-        let reading = || format!("reading the overlay {}", overlay.name);
-        apply_overlay(root, overlay, &directory).with_context(reading)?;
+        apply_overlay(root, overlay).with_context(|| format!("reading the overlay {}", overlay.name))?;
     }
     Ok(())
 }
 
-fn apply_overlay(root: &mut Root, overlay: &Overlay, directory: &Path) -> anyhow::Result<()> {
+fn apply_overlay(root: &mut Root, overlay: &Overlay) -> anyhow::Result<()> {
+    let directory = &overlay.directory;
     let origin = Origin::from(format!("overlay {}", overlay.name));
-    let mut manifest = manifest(directory)?;
+    let mut manifest = manifest(directory, &mut root.mistakes)?;
     for path in walk(directory)? {
         let relative = path.strip_prefix(directory).context("walking the overlay")?;
         let wanted = TreePath::parse(relative.as_os_str().as_bytes())?;
@@ -59,40 +49,54 @@ fn apply_overlay(root: &mut Root, overlay: &Overlay, directory: &Path) -> anyhow
         let metadata = fs::symlink_metadata(&path).with_context(|| path.display().to_string())?;
         let (kind, mode) = if metadata.is_symlink() {
             let target = fs::read_link(&path).with_context(|| path.display().to_string())?;
-            (Kind::Symlink(target.as_os_str().as_bytes().to_vec()), 0o777)
+            (tree::Kind::Symlink(target.as_os_str().as_bytes().to_vec()), 0o777)
         } else if metadata.is_dir() {
-            (Kind::Directory, 0o755)
+            (tree::Kind::Directory, 0o755)
         } else if metadata.is_file() {
             let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
             let executable = metadata.permissions().mode() & 0o111 != 0;
-            (Kind::File(Content::inline(bytes)), if executable { 0o755 } else { 0o644 })
+            (tree::Kind::File(Content::inline(bytes)), if executable { 0o755 } else { 0o644 })
         } else {
             bail!("`{}` is no file, directory or link", path.display());
         };
         let inode = Inode::new(kind, mode, root.inputs.recipe.epoch, &origin);
         let at = insert(root, &wanted, inode, &origin)?;
-        if let Some(attributes) = attributes {
-            change(root, overlay, &at, &attributes)?;
+        if let Some((_, attributes)) = attributes {
+            change(root, &at, &attributes)?;
         }
     }
-    for path in manifest.keys() {
+    for (path, (location, _)) in manifest {
         root.mistakes.push(
             Diagnostic::new("manifest-without-file", format!("the manifest of `{}` names `{path}`", overlay.name))
-                .at(&overlay.location, "the overlay has no such path"),
+                .at(&location, "the overlay has no such path")
+                .help("paths begin with `/`, as on the node"),
         );
     }
     Ok(())
 }
 
-fn manifest(directory: &Path) -> anyhow::Result<BTreeMap<String, Attributes>> {
+/// What the manifest beside `directory` says of each path, and where; nothing where it is not a manifest.
+fn manifest(directory: &Path, mistakes: &mut Diagnostics) -> anyhow::Result<BTreeMap<String, (Location, Value)>> {
     let mut name = directory.as_os_str().to_owned();
     name.push(".manifest.yaml");
     let path = PathBuf::from(name);
     if !path.exists() {
         return Ok(BTreeMap::new());
     }
-    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    serde_saphyr::from_str(&text).with_context(|| format!("reading {}", path.display()))
+    let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    let manifest = match yaml::parse(&Source::new(path.display().to_string(), text)) {
+        Ok(manifest) => manifest,
+        Err(found) => {
+            mistakes.0.extend(found.0);
+            return Ok(BTreeMap::new());
+        }
+    };
+    if manifest.kind == Kind::Null {
+        return Ok(BTreeMap::new());
+    }
+    shape::conform(&manifest, &MANIFEST, "the manifest", mistakes);
+    let entries = manifest.entries().iter();
+    Ok(entries.map(|(key, value)| (key.text.clone(), (key.location.clone(), value.clone()))).collect())
 }
 
 /// Everything below `directory`, parents first, siblings by name; not the directory itself.
@@ -112,10 +116,10 @@ fn walk(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 fn insert(root: &mut Root, wanted: &TreePath, inode: Inode, origin: &Origin) -> anyhow::Result<TreePath> {
-    if inode.kind == Kind::Directory {
+    if inode.kind == tree::Kind::Directory {
         // One that is there, perhaps behind a link like /bin, is joined.
         let path = root.tree.resolve(wanted, origin)?;
-        if !matches!(root.tree.get(&path), Some(Inode { kind: Kind::Directory, .. })) {
+        if !matches!(root.tree.get(&path), Some(Inode { kind: tree::Kind::Directory, .. })) {
             root.tree.insert(path.clone(), inode)?;
         }
         return Ok(path);
@@ -125,26 +129,42 @@ fn insert(root: &mut Root, wanted: &TreePath, inode: Inode, origin: &Origin) -> 
     Ok(path)
 }
 
-fn change(root: &mut Root, overlay: &Overlay, path: &TreePath, attributes: &Attributes) -> anyhow::Result<()> {
-    let Attributes { mode, user, group, xattrs } = attributes;
-    let mode = mode.as_ref().map(|mode| {
-        u16::from_str_radix(mode, 8).with_context(|| format!("reading the mode `{mode}` of `{path}`: it is octal"))
+fn change(root: &mut Root, path: &TreePath, attributes: &Value) -> anyhow::Result<()> {
+    let text = |key: &str| attributes.get(key).and_then(|value| Some((value.text()?, &value.location)));
+    let mut found = Diagnostics::default();
+    let mode = text("mode").map(|(mode, location)| {
+        let octal = mode.strip_prefix("0o").unwrap_or(mode);
+        let bits = u16::from_str_radix(octal, 8).ok().filter(|bits| *bits <= 0o7777);
+        if bits.is_none() {
+            found.push(
+                Diagnostic::new("bad-mode", format!("`{mode}` is not the mode of a file"))
+                    .at(location, "not octal permissions")
+                    .help("as chmod takes it: 0600, 0755, 4755"),
+            );
+        }
+        bits
     });
-    let mode = mode.transpose()?;
-    let mut missing = |name: &str| {
-        root.mistakes.push(
-            Diagnostic::new("unknown-owner", format!("`{path}` is to belong to `{name}`, whom nobody makes"))
-                .at(&overlay.location, "in this overlay's manifest"),
-        );
+    let mut known = |name: &str, location: &Location, id: Option<u32>| {
+        if id.is_none() {
+            found.push(
+                Diagnostic::new("unknown-owner", format!("`{path}` is to belong to `{name}`, whom nobody makes"))
+                    .at(location, "not an account of this image")
+                    .help("packages, `sysusers.d` and `users:` of the recipe make accounts"),
+            );
+        }
+        id
     };
-    let uid = user.as_ref().map(|name| root.accounts.uid(name).or_else(|| (missing(name), None).1));
-    let gid = group.as_ref().map(|name| root.accounts.gid(name).or_else(|| (missing(name), None).1));
+    let uid = text("user").map(|(name, location)| known(name, location, root.accounts.uid(name)));
+    let gid = text("group").map(|(name, location)| known(name, location, root.accounts.gid(name)));
+    root.mistakes.0.extend(found.0);
     root.tree.update(path, |inode| {
-        inode.mode = mode.unwrap_or(inode.mode);
+        inode.mode = mode.flatten().unwrap_or(inode.mode);
         inode.uid = uid.flatten().unwrap_or(inode.uid);
         inode.gid = gid.flatten().unwrap_or(inode.gid);
-        for (name, value) in xattrs {
-            inode.xattrs.insert(name.as_bytes().to_vec(), value.as_bytes().to_vec());
+        for (name, value) in attributes.get("xattrs").map(Value::entries).unwrap_or_default() {
+            if let Some(text) = value.text() {
+                inode.xattrs.insert(name.text.clone().into_bytes(), text.as_bytes().to_vec());
+            }
         }
     })?;
     Ok(())

@@ -19,7 +19,7 @@ use crate::tree::{Content, Inode, Kind, Origin, Tree, TreePath};
 #[derive(Debug)]
 pub(crate) struct Root<'a> {
     pub(crate) inputs: Inputs<'a>,
-    /// The packages that are not dropped, by name: the order of everything done for each package.
+    /// The packages by name: the order of everything done for each package.
     pub(crate) packages: Vec<&'a Package>,
     pub(crate) tree: Tree,
     pub(crate) accounts: Accounts,
@@ -31,8 +31,7 @@ pub(crate) struct Root<'a> {
 
 impl<'a> Root<'a> {
     pub(crate) fn new(inputs: Inputs<'a>) -> Root<'a> {
-        let dropped = |package: &&Package| inputs.recipe.drop.iter().any(|drop| drop.name == package.id.name);
-        let mut packages: Vec<&Package> = inputs.packages.iter().filter(|package| !dropped(package)).collect();
+        let mut packages: Vec<&Package> = inputs.packages.iter().collect();
         packages.sort_by(|one, other| one.id.cmp(&other.id));
         let origin = Origin::from("nodesmith");
         Root {

@@ -74,9 +74,8 @@ impl World {
     }
 
     pub(crate) fn assemble(&self) -> anyhow::Result<Assembled> {
-        let base_directory = self.directory.path();
         let World { store, recipe, packages, agent, .. } = self;
-        assemble(&Inputs { recipe, packages, contents: store, base_directory, agent })
+        assemble(&Inputs { recipe, packages, contents: store, agent })
     }
 
     fn text(&self, tree: &Tree, path: &str) -> String {
@@ -206,7 +205,7 @@ fn overlays_replace_files_and_take_attributes_from_their_manifest() {
     std::fs::write(overlay.join("etc/base.conf"), "overlaid\n").unwrap();
     std::os::unix::fs::symlink("base.conf", overlay.join("etc/link")).unwrap();
     std::fs::write(world.directory.path().join("over.manifest.yaml"), "/etc/base.conf: {mode: \"0600\"}\n").unwrap();
-    world.recipe.overlays = vec![Overlay { directory: "over".into(), name: "over".into(), location: location() }];
+    world.recipe.overlays = vec![Overlay { directory: overlay, name: "over".into(), location: location() }];
     let tree = world.assemble().unwrap().tree;
     assert_eq!(world.text(&tree, "/etc/base.conf"), "overlaid\n");
     let inode = tree.get(&TreePath::parse("/etc/base.conf").unwrap()).unwrap();
@@ -214,7 +213,23 @@ fn overlays_replace_files_and_take_attributes_from_their_manifest() {
     assert_eq!(world.text(&tree, "/usr/bin/mine"), "#!");
     assert_eq!(link(&tree, "/etc/link").as_deref(), Some("base.conf"));
     std::fs::write(world.directory.path().join("over.manifest.yaml"), "/nowhere: {}\n").unwrap();
-    assert!(mistakes(world.assemble()).contains("names `/nowhere`"));
+    assert!(mistakes(world.assemble()).contains("over.manifest.yaml:1:1: the manifest of `over` names `/nowhere`"));
+    let manifest =
+        "/etc/base.conf: {mode: 0999, owner: root, user: nobody-at-all, xattrs: [x]}\n/etc/link: {mode: 177777}\n";
+    std::fs::write(world.directory.path().join("over.manifest.yaml"), manifest).unwrap();
+    let text = mistakes(world.assemble());
+    for expected in [
+        "over.manifest.yaml:1:24: `0999` is not the mode of a file [bad-mode]",
+        "over.manifest.yaml:1:30: `/etc/base.conf` has no key `owner` [unknown-key]",
+        "over.manifest.yaml:1:49: `/etc/base.conf` is to belong to `nobody-at-all`, whom nobody makes [unknown-owner]",
+        "over.manifest.yaml:1:72: `xattrs` takes a map [wrong-kind]",
+        "over.manifest.yaml:2:19: `177777` is not the mode of a file [bad-mode]",
+    ] {
+        assert!(text.contains(expected), "{text}");
+    }
+    std::fs::write(world.directory.path().join("over.manifest.yaml"), "/etc/base.conf: {mode: 0600}\n").unwrap();
+    let tree = world.assemble().unwrap().tree;
+    assert_eq!(tree.get(&TreePath::parse("/etc/base.conf").unwrap()).unwrap().mode, 0o600);
 }
 
 #[test]

@@ -56,6 +56,7 @@ pub const CHECKS: &[Check] = &[
     Check { name: "dangling-unit", what: "every unit that is started exists", run: unit_links },
     Check { name: "no-mount-point", what: "what is mounted over exists", run: mount_points },
     Check { name: "no-formatter", what: "the root can make the file system of /var", run: formatter },
+    Check { name: "kernel-line", what: "the kernel is of the line that the recipe promises", run: kernel_line },
     Check { name: "kernel-cannot", what: "the kernel can mount this image", run: kernel },
     Check { name: "runtime-configuration", what: "containerd is configured as the recipe says", run: runtime },
     Check { name: "missing-library", what: "every program finds its libraries", run: libraries::check },
@@ -191,6 +192,16 @@ fn formatter(subject: &Subject) -> Findings {
         VarFilesystem::Xfs => "/usr/sbin/mkfs.xfs",
     };
     missing(subject, &[path])
+}
+
+/// Whether a line is maintained, and what its kernels can read, is judged by the recipe's word; so the word must be true.
+fn kernel_line(subject: &Subject) -> Findings {
+    let (line, release) = (&subject.recipe.kernel.line, &subject.kernel.release);
+    let rest = release.strip_prefix(line.as_str());
+    if rest.is_some_and(|rest| !rest.starts_with(|letter: char| letter.is_ascii_digit())) {
+        return Ok(vec![]);
+    }
+    Ok(vec![format!("the recipe says that the kernel is of the line {line}, and its package has {release}")])
 }
 
 fn kernel(subject: &Subject) -> Findings {

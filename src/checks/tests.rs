@@ -72,6 +72,23 @@ fn strangers_and_dangling_units_are_named_with_their_origin() {
 }
 
 #[test]
+fn a_kernel_of_another_line_is_found() {
+    let world = World::new();
+    let assembled = world.assemble().unwrap();
+    let found = |line: &str, release: &str| {
+        let mut recipe = world.recipe.clone();
+        recipe.kernel.line = line.to_owned();
+        let kernel = KernelFiles { release: release.to_owned(), ..assembled.kernel.clone() };
+        let subject = Subject { recipe: &recipe, tree: &assembled.tree, contents: &world.store, kernel: &kernel };
+        run(&subject).unwrap().to_string().contains("[kernel-line]")
+    };
+    for fine in ["6.12", "6.12.48+deb13-amd64", "6.12-rc1"] {
+        assert!(!found("6.12", fine), "{fine}");
+    }
+    assert!(found("6.12", "5.10.0-30-amd64") && found("6.1", "6.12.48+deb13-amd64") && found("6.12", "6.120.1"));
+}
+
+#[test]
 fn every_finding_carries_its_checks_name() {
     let world = World::new();
     let Some(assembled) = world.assemble().ok() else { panic!("the small root is fine") };

@@ -58,7 +58,8 @@ struct Shared {
     /// Use only what the store has
     #[arg(long)]
     offline: bool,
-    /// Judge dates (ends of kernel lines, keys, repositories) as of this day instead of today
+    /// Judge dates (ends of kernel lines, keys, repositories) as of this day instead of today; a lock that fits is
+    /// built whatever they say
     #[arg(long, value_name = "YYYY-MM-DD")]
     as_of: Option<NaiveDate>,
 }

@@ -1,7 +1,7 @@
 //! What is in an image, seen from the image alone.
 //!
-//! The kind is told from the first bytes, never from the name. A disk's root is verified against the root hash that its
-//! partitions are named by; that the command line says the same hash is the firmware's and the UKI's matter.
+//! The kind is told from the first bytes, never from the name. A disk's root is verified as the node will do it: against
+//! the root hash on the command line of the kernel on the ESP, by which the agent finds the partitions too.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
-use crate::contract::{ESP_LABEL, ROOT_A_LABEL, VERITY_A_LABEL};
+use crate::contract::{CMDLINE_ROOT_HASH, ESP_LABEL, ROOT_A_LABEL, VERITY_A_LABEL};
 use crate::formats::erofs::read::{self, Image, ReadAt};
 use crate::formats::gpt::{self, Partition, SECTOR, Table};
 use crate::formats::sparse::Window;
@@ -25,6 +25,8 @@ const WHOLE_MAX: u64 = 1 << 30;
 pub struct Report {
     pub text: String,
     pub json: Value,
+    /// Whether the root is the one that the kernel's command line names; nothing where there is no such root.
+    pub verified: Option<bool>,
 }
 
 /// Describes an image; with `files`, every file of its root file system as well.
@@ -43,7 +45,7 @@ pub fn inspect(mut file: File, files: bool) -> anyhow::Result<Report> {
     }
     if at(1024, &[0xe2, 0xe1, 0xf5, 0xe0]) {
         let slice = Slice { length: file.metadata().context("measuring the image")?.len(), file: &file, start: 0 };
-        return root(slice, files).map(|(text, json)| Report { text, json });
+        return root(slice, files).map(|(text, json)| Report { text, json, verified: None });
     }
     if at(0, b"MZ") {
         return efi_program(&whole(file)?);
@@ -55,7 +57,7 @@ pub fn inspect(mut file: File, files: bool) -> anyhow::Result<Report> {
 }
 
 fn plain(kind: &str, text: String) -> Report {
-    Report { json: json!({"kind": kind, "text": text}), text: format!("{kind}\n{text}") }
+    Report { json: json!({"kind": kind, "text": text}), text: format!("{kind}\n{text}"), verified: None }
 }
 
 fn whole(file: File) -> anyhow::Result<Vec<u8>> {
@@ -75,23 +77,50 @@ fn disk(mut file: File, files: bool) -> anyhow::Result<Report> {
         json["esp"] = Value::from(listing.lines().collect::<Vec<_>>());
     }
     let (Some(root_a), Some(verity_a)) = (find(&table, ROOT_A_LABEL), find(&table, VERITY_A_LABEL)) else {
-        return Ok(Report { text, json });
+        return Ok(Report { text, json, verified: None });
     };
-    let root_hash = [root_a.guid.into_bytes(), verity_a.guid.into_bytes()].concat();
-    let root_hash = Digest(root_hash.try_into().unwrap_or_default());
+    let named = [root_a.guid.into_bytes(), verity_a.guid.into_bytes()].concat();
+    let named = Digest(named.try_into().unwrap_or_default());
     let mut hashes = Vec::new();
     window(&file, verity_a).read_to_end(&mut hashes).context("reading the hash tree")?;
-    let verdict = verity::verify(&mut window(&file, root_a), &hashes, root_hash.0);
+    let booted = match find(&table, ESP_LABEL) {
+        Some(esp) => booted_hashes(window(&file, esp)).context("reading the kernels on the EFI system partition")?,
+        None => Vec::new(),
+    };
+    let root_hash = booted.iter().copied().find(|hash| *hash == named).or(booted.first().copied()).unwrap_or(named);
+    let verdict = if booted.is_empty() {
+        Err("no kernel on the EFI system partition has a command line with a root hash".to_owned())
+    } else if root_hash != named {
+        Err(format!("the partitions are named by another root hash, {named}: the node will not find them"))
+    } else {
+        verity::verify(&mut window(&file, root_a), &hashes, root_hash.0).map_err(|error| error.to_string())
+    };
+    let verified = verdict.is_ok();
     let verdict = verdict.map_or_else(|error| format!("DOES NOT VERIFY: {error}"), |()| "verified".to_owned());
     let superblock = verity::dump(&hashes).unwrap_or_else(|error| format!("no superblock: {error}\n"));
     text.push_str(&format!("\n{VERITY_A_LABEL}\n{superblock}root hash {root_hash}: {verdict}\n"));
-    json["verity"] = json!({"root-hash": root_hash.to_string(), "verdict": verdict});
+    json["verity"] = json!({"root-hash": root_hash.to_string(), "verdict": verdict, "verified": verified});
     let start = root_a.first_lba * SECTOR;
     let slice = Slice { file: &file, start, length: (root_a.last_lba + 1) * SECTOR - start };
     let (root_text, root_json) = root(slice, files)?;
     text.push_str(&format!("\n{ROOT_A_LABEL}\n{root_text}"));
     json["root"] = root_json;
-    Ok(Report { text, json })
+    Ok(Report { text, json, verified: Some(verified) })
+}
+
+/// The root hashes on the command lines of the kernels on an ESP, one for each.
+fn booted_hashes(esp: Window<'_>) -> anyhow::Result<Vec<Digest>> {
+    let mut hashes = Vec::new();
+    for (name, bytes) in fat::files(esp, "EFI/Linux", WHOLE_MAX)? {
+        let command_line =
+            pe::content(&bytes, ".cmdline").with_context(|| format!("reading {name}"))?.unwrap_or_default();
+        let command_line = String::from_utf8_lossy(command_line);
+        let words = command_line.trim_end_matches('\0').split_whitespace();
+        // As the agent reads it: a later word overrides an earlier one.
+        let word = words.rev().find_map(|word| word.strip_prefix(CMDLINE_ROOT_HASH)?.strip_prefix('='));
+        hashes.extend(word.and_then(Digest::parse));
+    }
+    Ok(hashes)
 }
 
 fn partition_json(partition: &Partition) -> Value {
@@ -148,7 +177,7 @@ fn efi_program(bytes: &[u8]) -> anyhow::Result<Report> {
         }
     }
     json["text"] = text.clone().into();
-    Ok(Report { text: format!("EFI program\n{text}"), json })
+    Ok(Report { text: format!("EFI program\n{text}"), json, verified: None })
 }
 
 fn initrd(bytes: &[u8]) -> anyhow::Result<Report> {
@@ -183,5 +212,98 @@ impl ReadAt for Slice<'_> {
 
     fn size(&self) -> io::Result<u64> {
         Ok(self.length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::erofs::{self, NoCache};
+    use crate::formats::fat::Entry;
+    use crate::formats::pe::tests::stub;
+    use crate::formats::sparse::Source;
+    use crate::image::{disk, uki};
+    use crate::tree::{Inode, Kind, TreePath};
+
+    const MIB: u64 = 1 << 20;
+
+    /// A disk whose kernel's command line ends with `words(root hash)`.
+    fn image(words: &dyn Fn(&Digest) -> String) -> File {
+        let origin = Origin::from("test");
+        let mut tree = Tree::new(0, &origin);
+        let text = Inode::new(Kind::File(Content::inline("a small root")), 0o644, 0, &origin);
+        tree.insert(TreePath::parse("/file").unwrap(), text).unwrap();
+        let mut root = tempfile::tempfile().unwrap();
+        let options = erofs::Options {
+            uuid: [1; 16],
+            label: erofs::label("root").unwrap(),
+            epoch: 0,
+            codec: erofs::Codec::None,
+            extent: erofs::ExtentSize::DEFAULT,
+            threads: std::num::NonZeroUsize::MIN,
+        };
+        let none = crate::repo::store::Store::open(tempfile::tempdir().unwrap().path()).unwrap();
+        let summary = erofs::write(&tree, &none, &options, &NoCache, &mut root).unwrap();
+        root.seek(SeekFrom::Start(0)).unwrap();
+        let sealed = verity::format(&mut root, summary.bytes / 4096, [2; 32], [3; 16]).unwrap();
+        let root_hash = Digest(sealed.root_hash);
+        let program = stub(0x400);
+        let command_line = format!("console=ttyS0 {}", words(&root_hash));
+        let parts = uki::Parts {
+            stub: &program,
+            kernel: &program,
+            initrd: b"initrd",
+            command_line: &command_line,
+            os_release: "ID=x\n",
+            kernel_release: "6.12",
+        };
+        let uki = uki::assemble(&parts).unwrap();
+        let request = disk::Request {
+            image: "small 1",
+            esp_bytes: 40 * MIB,
+            slot_bytes: 4 * MIB,
+            var_min_bytes: 64 * MIB,
+            esp_content_bytes: 0,
+            root_bytes: summary.bytes,
+            verity_bytes: sealed.hash_device.len() as u64,
+            root_hash,
+            epoch: 0,
+        };
+        let plan = disk::plan(&request).unwrap();
+        let out = tempfile::tempfile().unwrap();
+        let esp = [Entry { path: "EFI/Linux/small+3.efi", source: Source::Bytes(&uki) }];
+        let root = Source::File { file: &root, length: summary.bytes };
+        plan.write(&disk::Parts { esp: &esp, root, verity: Source::Bytes(&sealed.hash_device) }, &out).unwrap();
+        out
+    }
+
+    fn verdict(image: File) -> (Option<bool>, String) {
+        let report = inspect(image, false).unwrap();
+        assert_eq!(report.json["verity"]["verified"].as_bool(), report.verified);
+        (report.verified, report.json["verity"]["verdict"].as_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn a_root_is_verified_against_the_hash_on_the_command_line_and_no_other() {
+        assert_eq!(verdict(image(&|hash| format!("roothash={hash}"))), (Some(true), "verified".to_owned()));
+        let (verified, why) = verdict(image(&|_| format!("roothash={}", Digest::of("another root"))));
+        assert!(verified == Some(false) && why.contains("named by another root hash"), "{why}");
+        let (verified, why) = verdict(image(&|hash| format!("roothash={hash} roothash={}", Digest::of("last"))));
+        assert!(verified == Some(false) && why.contains("named by another root hash"), "{why}");
+        let (verified, why) = verdict(image(&|_| "quiet".to_owned()));
+        assert!(verified == Some(false) && why.contains("no kernel on the EFI system partition"), "{why}");
+    }
+
+    #[test]
+    fn a_flipped_byte_of_the_root_does_not_verify() {
+        let mut image = image(&|hash| format!("roothash={hash}"));
+        let table = gpt::read(&mut image).unwrap();
+        let offset = find(&table, ROOT_A_LABEL).unwrap().first_lba * SECTOR + 10;
+        let mut byte = [0];
+        FileExt::read_exact_at(&image, &mut byte, offset).unwrap();
+        image.write_all_at(&[byte[0] ^ 1], offset).unwrap();
+        image.seek(SeekFrom::Start(0)).unwrap();
+        let (verified, why) = verdict(image);
+        assert!(verified == Some(false) && why.starts_with("DOES NOT VERIFY"), "{why}");
     }
 }

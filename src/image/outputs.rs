@@ -12,15 +12,20 @@ use anyhow::Context;
 use sha2::{Digest as _, Sha256};
 
 use super::manifest::OutputFile;
+use crate::repo::fetch::Progress;
 use crate::tree::Digest;
 
 /// Name of the list of digests.
 const SUMS: &str = "SHA256SUMS";
+/// What the names of an image's files end in, whether or not its recipe asks for all of them.
+const ENDINGS: &[&str] = &["raw", "qcow2", "vmlinuz", "initrd", "cmdline", "efi", "manifest.json"];
 
 /// The files of one image, while they are written.
 #[derive(Debug)]
 pub struct Outputs {
     directory: PathBuf,
+    /// The image's name.
+    name: String,
     unfinished: PathBuf,
     /// The locked directory: keeps two builds into it apart.
     _lock: File,
@@ -29,17 +34,21 @@ pub struct Outputs {
 
 impl Outputs {
     /// Makes the directory and clears what a killed build left. Waits for another build into the same
-    /// directory.
-    pub fn begin(directory: &Path, name: &str) -> anyhow::Result<Outputs> {
+    /// directory, and says so.
+    pub fn begin(directory: &Path, name: &str, progress: &dyn Progress) -> anyhow::Result<Outputs> {
         fs::create_dir_all(directory).with_context(|| format!("creating {}", directory.display()))?;
         let lock = File::open(directory).with_context(|| format!("opening {}", directory.display()))?;
-        lock.lock().with_context(|| format!("waiting for another build in {}", directory.display()))?;
+        if lock.try_lock().is_err() {
+            progress.note(&format!("waiting for another build in {}", directory.display()));
+            lock.lock().with_context(|| format!("waiting for another build in {}", directory.display()))?;
+        }
         let unfinished = directory.join(format!(".{name}.unfinished"));
         if unfinished.exists() {
             fs::remove_dir_all(&unfinished).with_context(|| format!("clearing {}", unfinished.display()))?;
         }
         fs::create_dir(&unfinished).with_context(|| format!("creating {}", unfinished.display()))?;
-        Ok(Outputs { directory: directory.to_owned(), unfinished, _lock: lock, files: Vec::new() })
+        let name = name.to_owned();
+        Ok(Outputs { directory: directory.to_owned(), name, unfinished, _lock: lock, files: Vec::new() })
     }
 
     /// A new file, for writing and reading.
@@ -77,7 +86,7 @@ impl Outputs {
         &self.files
     }
 
-    /// Gives every file its name.
+    /// Gives every file its name, and removes files of an earlier build that this one does not make.
     pub fn finish(self) -> anyhow::Result<Vec<PathBuf>> {
         let others = self.other_sums()?;
         self.replace_sums(&others)?;
@@ -88,12 +97,23 @@ impl Outputs {
                 .with_context(|| format!("naming {}", path.display()))?;
             paths.push(path);
         }
+        for name in self.names().filter(|name| !self.files.iter().any(|file| file.name == *name)) {
+            let path = self.directory.join(name);
+            if path.exists() {
+                fs::remove_file(&path).with_context(|| format!("removing {} of an earlier build", path.display()))?;
+            }
+        }
         let mut sums = others;
         sums.extend(self.files.iter().map(|file| format!("{}  {}", file.sha256, file.name)));
         sums.sort_by(|a, b| a.get(66..).cmp(&b.get(66..)));
         self.replace_sums(&sums)?;
         fs::remove_dir(&self.unfinished).with_context(|| format!("removing {}", self.unfinished.display()))?;
         Ok(paths)
+    }
+
+    /// Every name that a file of this image may have.
+    fn names(&self) -> impl Iterator<Item = String> {
+        ENDINGS.iter().map(|ending| format!("{}.{ending}", self.name))
     }
 
     /// The lines of `SHA256SUMS` that speak of other images.
@@ -104,7 +124,7 @@ impl Outputs {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
         };
-        let ours = |line: &str| self.files.iter().any(|file| line.get(66..) == Some(&file.name));
+        let ours = |line: &str| self.names().any(|name| line.get(66..) == Some(&name));
         Ok(text.lines().filter(|line| !ours(line)).map(str::to_owned).collect())
     }
 
@@ -117,6 +137,14 @@ impl Outputs {
     }
 }
 
+/// A build that fails leaves nothing: what it had written may be what filled the disk.
+impl Drop for Outputs {
+    fn drop(&mut self) {
+        // After `finish` there is nothing to remove; and a failure here would hide the one that led here.
+        let _ = fs::remove_dir_all(&self.unfinished);
+    }
+}
+
 fn digest(file: &mut File) -> io::Result<Digest> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
@@ -126,5 +154,72 @@ fn digest(file: &mut File) -> io::Result<Digest> {
             return Ok(Digest(hasher.finalize().into()));
         }
         hasher.update(&buffer[..read]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    fn names(directory: &Path) -> Vec<String> {
+        let entries = fs::read_dir(directory).unwrap();
+        let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    fn build(directory: &Path, name: &str, files: &[&str]) {
+        let mut outputs = Outputs::begin(directory, name, &()).unwrap();
+        for file in files {
+            outputs.write(file, file.as_bytes()).unwrap();
+        }
+        outputs.finish().unwrap();
+    }
+
+    #[test]
+    fn what_an_image_no_longer_has_goes_with_its_line() {
+        let place = tempfile::tempdir().unwrap();
+        build(place.path(), "x", &["x.raw", "x.qcow2", "x.efi"]);
+        build(place.path(), "x.y", &["x.y.raw"]);
+        build(place.path(), "x", &["x.raw", "x.efi"]);
+        assert_eq!(names(place.path()), ["SHA256SUMS", "x.efi", "x.raw", "x.y.raw"]);
+        let sums = fs::read_to_string(place.path().join(SUMS)).unwrap();
+        let listed: Vec<&str> = sums.lines().filter_map(|line| line.get(66..)).collect();
+        assert_eq!(listed, ["x.efi", "x.raw", "x.y.raw"]);
+    }
+
+    #[test]
+    fn a_build_that_fails_leaves_nothing() {
+        let place = tempfile::tempdir().unwrap();
+        let mut outputs = Outputs::begin(place.path(), "x", &()).unwrap();
+        outputs.write("x.raw", b"half").unwrap();
+        drop(outputs);
+        assert!(names(place.path()).is_empty(), "{:?}", names(place.path()));
+    }
+
+    #[derive(Debug, Default)]
+    struct Notes(Mutex<Vec<String>>, Mutex<Option<Outputs>>);
+
+    impl Progress for Notes {
+        fn bytes(&self, _: &str, _: u64, _: u64) {}
+
+        fn note(&self, text: &str) {
+            self.0.lock().unwrap().push(text.to_owned());
+            // The other build ends once somebody has been told that it is waited for.
+            self.1.lock().unwrap().take();
+        }
+    }
+
+    #[test]
+    fn waiting_for_another_build_is_announced() {
+        let place = tempfile::tempdir().unwrap();
+        let notes = Notes::default();
+        *notes.1.lock().unwrap() = Some(Outputs::begin(place.path(), "x", &notes).unwrap());
+        assert!(notes.0.lock().unwrap().is_empty());
+        Outputs::begin(place.path(), "x", &notes).unwrap();
+        let notes = notes.0.lock().unwrap();
+        assert!(notes.len() == 1 && notes[0].starts_with("waiting for another build in "), "{notes:?}");
     }
 }

@@ -61,7 +61,7 @@ fn read(etc_apt: &Path) -> Result<HostMirror> {
         let dir = etc_apt.display();
         format!(
             "no apt source of this machine serves Debian's `main` ({dir}/sources.list, {dir}/sources.list.d): \
-             `mirror: host` cannot work here, give the repository a `url`"
+             `mirror: host` cannot work here, write `mirror: https://…`"
         )
     })?;
     let mut files = listed(&etc_apt.join("apt.conf.d"), &["conf", ""])?;

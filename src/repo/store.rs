@@ -9,7 +9,8 @@
 //!
 //! A file gets its final name only when it is complete, so that a killed build leaves nothing a later one trusts, and
 //! two builds may use one store at once: both write the same bytes under the same name. Modes do not depend on the
-//! umask. Nothing is synced to the disk: after a power cut a file may be short, which the size check finds.
+//! umask. Nothing is synced to the disk: after a power cut a file may be short, which the size check finds, or
+//! hold zeros, which whoever reads it finds; then it is forgotten, and unpacked anew by the next build.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
@@ -185,6 +186,11 @@ impl Contents for Store {
     fn open(&self, digest: &Digest) -> io::Result<File> {
         let path = self.blob_path(digest);
         File::open(&path).map_err(|error| io::Error::new(error.kind(), format!("opening {}: {error}", path.display())))
+    }
+
+    fn forget(&self, digest: &Digest) {
+        // What cannot be removed is found damaged again.
+        let _ = fs::remove_file(self.blob_path(digest));
     }
 }
 

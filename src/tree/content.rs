@@ -83,6 +83,17 @@ impl fmt::Debug for Content {
 pub trait Contents: Sync {
     /// Opens the file that holds exactly the bytes with this digest.
     fn open(&self, digest: &Digest) -> io::Result<File>;
+
+    /// Takes bytes that turned out to be other ones out of the store, if it can be filled again.
+    fn forget(&self, _: &Digest) {}
+}
+
+/// The error for `found` under the name of `digest`: a file may be damaged and keep its size, by a power cut on some
+/// file systems or by a bad disk. The next build then unpacks it anew.
+pub fn damaged(contents: &dyn Contents, digest: &Digest, found: &Digest) -> io::Error {
+    contents.forget(digest);
+    let problem = format!("the store had other bytes under sha256:{digest}, with sha256:{found}");
+    io::Error::new(io::ErrorKind::InvalidData, format!("{problem}; they were taken out: run the build again"))
 }
 
 /// A content opened for reading at any offset, by any thread.
@@ -105,6 +116,12 @@ impl Content {
         let length = usize::try_from(self.size()).map_err(io::Error::other)?;
         let mut bytes = vec![0; length];
         self.open(contents)?.read_exact_at(&mut bytes, 0)?;
+        if let Content::Stored { digest, .. } = self {
+            let found = Digest::of(&bytes);
+            if found != *digest {
+                return Err(damaged(contents, digest, &found));
+            }
+        }
         Ok(bytes)
     }
 }

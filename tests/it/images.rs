@@ -47,6 +47,41 @@ fn sgdisk_finds_the_partition_table_sound_and_the_root_hash_in_the_partuuids() {
 }
 
 #[test]
+fn inspect_fails_for_an_image_that_would_not_boot() {
+    let directory = tempfile::tempdir().unwrap();
+    let image = directory.path().join("image.raw");
+    run(Command::new("cp").arg("--sparse=always").arg(output("raw")).arg(&image));
+    let inspect = || {
+        let output = Command::new(env!("CARGO_BIN_EXE_nodesmith")).arg("inspect").arg(&image).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (code, text) = inspect();
+    assert!(code == Some(0) && text.contains(": verified\n"), "{text}");
+    let mut file = OpenOptions::new().read(true).write(true).open(&image).unwrap();
+    let table = gpt::read(&mut file).unwrap();
+    let start = |label: &str| table.partitions.iter().find(|it| it.name == label).unwrap().first_lba * 512;
+    let flip = |offset: u64| {
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, offset).unwrap();
+        file.write_all_at(&[byte[0] ^ 1], offset).unwrap();
+    };
+    flip(start(ROOT_A_LABEL) + 5000);
+    let (code, text) = inspect();
+    assert!(code == Some(1) && text.contains("DOES NOT VERIFY"), "{text}");
+    flip(start(ROOT_A_LABEL) + 5000);
+
+    // The kernel on the ESP names another root.
+    let word = format!("roothash={}", manifest()["root-hash"].as_str().unwrap());
+    let mut esp = vec![0; 128 << 20];
+    file.read_exact_at(&mut esp, start(ESP_LABEL)).unwrap();
+    let at = esp.windows(word.len()).position(|bytes| bytes == word.as_bytes()).unwrap() + word.len() - 1;
+    let other = if esp[at] == b'0' { b'1' } else { b'0' };
+    file.write_all_at(&[other], start(ESP_LABEL) + u64::try_from(at).unwrap()).unwrap();
+    let (code, text) = inspect();
+    assert!(code == Some(1) && text.contains("named by another root hash"), "{text}");
+}
+
+#[test]
 fn fsck_finds_the_esp_sound() {
     let Some(fsck) = oracle("fsck.vfat") else { return };
     let directory = tempfile::tempdir().unwrap();

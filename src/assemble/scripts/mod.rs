@@ -284,7 +284,7 @@ fn unknown_script(
     }
     diagnostic.help(format!(
         "read it; if a fresh image needs nothing of it, accept it: \
-         `accept-scripts: [{{package: {name}, script: {}, reason: …}}]`",
+         `accept-scripts: {{{name}: {{{}: \"why it needs nothing of it\"}}}}`",
         script.name
     ))
 }

@@ -50,7 +50,18 @@ fn an_unknown_script_is_named_with_its_first_line() {
         text.starts_with("nobody accounts for `postinst` of x 1.0, from line 4: `adduser --system x` [unknown-script]"),
         "{text}"
     );
-    assert!(text.contains("accept-scripts: [{package: x, script: postinst"), "{text}");
+}
+
+#[test]
+fn the_help_for_an_unknown_script_is_what_a_recipe_takes() {
+    let package = package("x", &[("postinst", "adduser --system x\n")]);
+    let text = account(&[&package], &[]).mistakes.to_string();
+    let entry = text.split('`').find(|part| part.starts_with("accept-scripts:")).unwrap();
+    let value = crate::yaml::parse(&Source::new("r.yaml", entry)).unwrap();
+    let day = chrono::NaiveDate::from_ymd_opt(2026, 1, 1).unwrap();
+    let found = crate::recipe::check::check(&value, day).unwrap_err();
+    // What else a recipe needs is missing, and nothing more.
+    assert!(found.0.iter().all(|mistake| mistake.slug == "missing-key"), "{found}");
 }
 
 #[test]

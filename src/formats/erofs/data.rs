@@ -14,7 +14,7 @@ use super::compress::{self, Compressor, Extent, Packed};
 use super::layout::{BLOCK, BLOCK_U64};
 use super::place::Blocks;
 use super::{Codec, Options};
-use crate::tree::content::Opened;
+use crate::tree::content::{Opened, damaged};
 use crate::tree::{Content, Contents, Digest, TreePath};
 
 /// A regular file to be written.
@@ -157,8 +157,7 @@ impl<'a> Reader<'a> {
             if last {
                 let found = Digest(open.hash.finalize().into());
                 if found != *digest {
-                    let problem = format!("the store has other bytes under sha256:{digest}, with sha256:{found}");
-                    return Err(reading(source, io::Error::new(io::ErrorKind::InvalidData, problem)));
+                    return Err(reading(source, damaged(self.contents, digest, &found)));
                 }
                 return Ok(Some(Piece::Extent { extent: bytes, last }));
             }

@@ -23,6 +23,30 @@ pub fn dump<D: Read + Write + Seek>(device: D) -> Result<String, FatError> {
     Ok(text)
 }
 
+/// Names and bytes of the files in a directory (`EFI/Linux`), in the volume's order; none if there is no such directory.
+/// A file with more than `max` bytes is an error.
+pub fn files<D: Read + Write + Seek>(device: D, directory: &str, max: u64) -> Result<Vec<(String, Vec<u8>)>, FatError> {
+    let io = |doing: &'static str| move |error: io::Error| FatError::Io { doing, error };
+    let filesystem = FileSystem::new(device, FsOptions::new()).map_err(io("opening the FAT volume"))?;
+    let directory = match filesystem.root_dir().open_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        directory => directory.map_err(io("opening a directory"))?,
+    };
+    let mut files = Vec::new();
+    for entry in directory.iter() {
+        let entry = entry.map_err(io("reading a directory"))?;
+        if entry.is_file() {
+            let mut bytes = Vec::new();
+            entry.to_file().take(max + 1).read_to_end(&mut bytes).map_err(io("reading a file"))?;
+            if bytes.len() as u64 > max {
+                return Err(io("reading a file")(io::Error::other(format!("`{}` is too large", entry.file_name()))));
+            }
+            files.push((entry.file_name(), bytes));
+        }
+    }
+    Ok(files)
+}
+
 fn list<D: Read + Write + Seek>(directory: &Dir<'_, D>, prefix: &str, text: &mut String) -> io::Result<()> {
     if prefix.matches('/').count() > DEPTH_MAX {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "too many directories within directories"));

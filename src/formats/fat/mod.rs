@@ -3,7 +3,7 @@
 //! [`write`] makes a volume straight in a region of an image, [`build`] and [`seed`] in memory. A volume is written
 //! once, so every file and directory lies in one piece; the same input always gives the same bytes. The writer is our
 //! own because the crate `fatfs` 0.3 gives `.` and `..` long names, which `fsck.vfat` (the oracle) takes for damage;
-//! [`dump`] reads with that crate.
+//! [`dump`] and [`files`] read with that crate.
 
 mod dump;
 mod names;
@@ -17,7 +17,7 @@ use std::io;
 use super::sparse::{self, Source};
 use names::DirectoryBuilder;
 
-pub use dump::dump;
+pub use dump::{dump, files};
 
 /// Bytes in a sector.
 const SECTOR: u64 = 512;

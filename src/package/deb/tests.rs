@@ -217,6 +217,21 @@ fn a_second_load_reads_what_the_first_one_kept() {
 }
 
 #[test]
+fn a_content_that_is_damaged_is_noticed_when_read_and_unpacked_anew_after_that() {
+    let (_dir, store) = store();
+    let digest = store.put(&sample().build()).unwrap();
+    load(&store, &digest, "sample").unwrap();
+    let ping = Digest::of("ping");
+    let content = crate::tree::Content::Stored { digest: ping, size: 4 };
+    // As long as it was: by its size alone it is right.
+    std::fs::write(store.blob_path(&ping), "\0\0\0\0").unwrap();
+    let error = content.read(&store).unwrap_err().to_string();
+    assert!(error.contains("they were taken out: run the build again"), "{error}");
+    load(&store, &digest, "sample").unwrap();
+    assert_eq!(content.read(&store).unwrap(), b"ping");
+}
+
+#[test]
 fn kept_packages_that_are_cut_short_are_errors() {
     let (_dir, store) = store();
     let bytes = saved::encode(&unpack(&mut &*sample().build(), "sample", &store).unwrap());

@@ -136,7 +136,8 @@ fn contents_that_are_not_what_the_tree_says_are_refused_with_their_path() {
     assert_eq!(
         refused(b"damp", b"said"),
         format!(
-            "reading the content of `/here`: the store has other bytes under sha256:{digest}, with sha256:{}",
+            "reading the content of `/here`: the store had other bytes under sha256:{digest}, with sha256:{}; \
+             they were taken out: run the build again",
             Digest::of("damp")
         )
     );
