@@ -122,6 +122,8 @@ impl Verdict {
 
 /// Runs the guest to its end. `show` gets every event as it happens.
 pub fn boot(options: &Options, show: &mut dyn FnMut(&Event)) -> anyhow::Result<Verdict> {
+    // A Ctrl-C while the guest is being prepared must not leave it, or the directory, behind.
+    watch::interrupted();
     let place = tempfile::Builder::new().prefix("nodesmith-boot-").tempdir()?;
     let emulator = qemu::find()?;
     let accelerator = accelerator::choose(options.accelerator, &emulator, &options.image)?;

@@ -20,8 +20,8 @@ const ONE_RESET: Duration = Duration::from_secs(3);
 /// How long a guest may take to power off when it is asked to.
 const POWER_OFF_LIMIT: Duration = Duration::from_secs(90);
 
-/// Set by Ctrl-C or SIGTERM.
-fn interrupted() -> &'static Arc<AtomicBool> {
+/// Set by Ctrl-C or SIGTERM, from the first call on.
+pub(super) fn interrupted() -> &'static Arc<AtomicBool> {
     static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
     FLAG.get_or_init(|| {
         let flag = Arc::new(AtomicBool::new(false));

@@ -67,6 +67,9 @@ pub(super) struct Boot {
     #[arg(long, value_name = "FILE")]
     serial_log: Option<PathBuf>,
     /// Print events as JSON, one a line, instead of the console
+    ///
+    /// The field `event` says what happened: `started` (with accelerator, firmware, disk_bytes), `report` (report: what
+    /// the guest wrote to its report port), `reset` (count), `stopping` (reason), `ended` (verdict, code, seconds).
     #[arg(long)]
     json: bool,
 }

@@ -4,6 +4,7 @@
 
 pub(crate) mod calendar;
 pub mod cpio;
+pub mod device;
 pub mod erofs;
 pub mod fat;
 pub mod gpt;

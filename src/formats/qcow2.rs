@@ -3,7 +3,7 @@
 //! Takes a raw file, gives a qcow2 file with the same content for any number of threads: clusters are compressed in
 //! parallel, written in order. Zero clusters and holes take no room and holes no time. Memory does not grow with the
 //! image, but for two bytes a cluster written. No snapshots, backing files or bitmaps. Oracle: `qemu-img check` and
-//! `qemu-img compare`.
+//! `qemu-img compare`. [`Reader`] reads such images back, and those of `qemu-img convert`.
 //!
 //! ```text
 //! header │ compressed clusters, packed │ L2 table │ … │ L2 table │ L1 table │ refcount table │ refcount blocks
@@ -18,6 +18,10 @@ use flate2::{Compress, Compression, FlushCompress, Status};
 use rayon::prelude::*;
 
 use super::sparse;
+
+mod read;
+
+pub use read::Reader;
 
 /// Cluster size: 64 KiB, QEMU's default.
 const CLUSTER_BITS: u32 = 16;
@@ -345,27 +349,62 @@ fn refcount_clusters(used: usize) -> (usize, usize) {
     }
 }
 
+/// The fields of a header that somebody asks for.
+#[derive(Debug)]
+struct Header {
+    backing_file_offset: u64,
+    size: u64,
+    crypt_method: u32,
+    l1_entries: usize,
+    l1_table_offset: u64,
+    refcount_table_clusters: u32,
+    incompatible_features: u64,
+    /// The compression type: 0 zlib, 1 zstd.
+    compression: u8,
+}
+
+impl Header {
+    fn read<R: Read + Seek>(device: &mut R) -> io::Result<Header> {
+        let mut header = [0; HEADER_LENGTH as usize];
+        device.seek(SeekFrom::Start(0))?;
+        device.read_exact(&mut header)?;
+        let u32_at = |at: usize| u32::from_be_bytes(std::array::from_fn(|index| header[at + index]));
+        let u64_at = |at: usize| u64::from_be_bytes(std::array::from_fn(|index| header[at + index]));
+        if (u32_at(0), u32_at(4)) != (MAGIC, 3) {
+            return Err(invalid("offset 0: not a qcow2 image of version 3".into()));
+        }
+        let (l1_entries, incompatible_features) = (u32_at(36) as usize, u64_at(72));
+        if u32_at(20) != CLUSTER_BITS || l1_entries > L1_ENTRIES_MAX {
+            return Err(invalid(format!("offset 20: clusters of 2^{} bytes, {l1_entries} tables", u32_at(20))));
+        }
+        Ok(Header {
+            backing_file_offset: u64_at(8),
+            size: u64_at(24),
+            crypt_method: u32_at(32),
+            l1_entries,
+            l1_table_offset: u64_at(40),
+            refcount_table_clusters: u32_at(56),
+            incompatible_features,
+            // Without the bit the header may end before this byte, and it means zlib.
+            compression: if incompatible_features & COMPRESSION_TYPE_BIT == 0 { 0 } else { header[104] },
+        })
+    }
+
+    fn read_l1<R: Read + Seek>(&self, device: &mut R) -> io::Result<Vec<u64>> {
+        let mut table = vec![0; self.l1_entries * 8];
+        device.seek(SeekFrom::Start(self.l1_table_offset))?;
+        device.read_exact(&mut table)?;
+        Ok(entries(&table).collect())
+    }
+}
+
 /// The header and what the tables say, a property a line.
 pub fn dump<R: Read + Seek>(device: &mut R) -> io::Result<String> {
-    let mut header = [0; HEADER_LENGTH as usize];
-    device.seek(SeekFrom::Start(0))?;
-    device.read_exact(&mut header)?;
-    let u32_at = |at: usize| u32::from_be_bytes(std::array::from_fn(|index| header[at + index]));
-    let u64_at = |at: usize| u64::from_be_bytes(std::array::from_fn(|index| header[at + index]));
-    if (u32_at(0), u32_at(4)) != (MAGIC, 3) {
-        return Err(invalid("offset 0: not a qcow2 image of version 3".into()));
-    }
-    let (l1_entries, size) = (u32_at(36), u64_at(24));
-    if u32_at(20) != CLUSTER_BITS || l1_entries as usize > L1_ENTRIES_MAX {
-        return Err(invalid(format!("offset 20: clusters of 2^{} bytes, {l1_entries} tables", u32_at(20))));
-    }
-    let codec = if header[104] == 0 { "zlib" } else { "zstd" };
+    let header = Header::read(device)?;
+    let codec = if header.compression == 0 { "zlib" } else { "zstd" };
     let mut summary = Summary { file_bytes: device.seek(SeekFrom::End(0))?, ..Summary::default() };
     let mut tables = 0;
-    let mut table = vec![0; l1_entries as usize * 8];
-    device.seek(SeekFrom::Start(u64_at(40)))?;
-    device.read_exact(&mut table)?;
-    for entry in entries(&table).filter(|entry| *entry != 0) {
+    for entry in header.read_l1(device)?.into_iter().filter(|entry| *entry != 0) {
         tables += 1;
         let mut l2 = vec![0; CLUSTER];
         device.seek(SeekFrom::Start(entry & OFFSET_MASK))?;
@@ -377,15 +416,14 @@ pub fn dump<R: Read + Seek>(device: &mut R) -> io::Result<String> {
             }
         }
     }
+    let Header { size, l1_entries, incompatible_features, refcount_table_clusters, .. } = header;
     summary.zero = size.div_ceil(CLUSTER_BYTES).saturating_sub(summary.stored + summary.compressed);
     let Summary { compressed, stored, zero, file_bytes } = summary;
     Ok(format!(
         "qcow2 version 3, {size} bytes in {file_bytes} bytes\n\
-         compression {codec}, incompatible features {:#x}\n\
+         compression {codec}, incompatible features {incompatible_features:#x}\n\
          clusters {compressed} compressed, {stored} stored, {zero} zero\n\
-         tables {tables} of {l1_entries}, refcount table {} clusters\n",
-        u64_at(72),
-        u32_at(56),
+         tables {tables} of {l1_entries}, refcount table {refcount_table_clusters} clusters\n",
     ))
 }
 
@@ -404,6 +442,7 @@ fn invalid(message: String) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::formats::device::Window;
     use crate::tree::Digest;
     use proptest::prelude::*;
 
@@ -546,6 +585,12 @@ mod tests {
             let mut expected = vec![0; usize::try_from(size).unwrap()];
             raw.read_exact_at(&mut expected, 0).unwrap();
             prop_assert!(decode(&image) == expected);
+            let file = tempfile::tempfile().unwrap();
+            file.write_all_at(&image, 0).unwrap();
+            let mut read = Vec::new();
+            let reader = Reader::open(file).unwrap();
+            Window::new(&reader, 0, size).read_to_end(&mut read).unwrap();
+            prop_assert!(read == expected);
         }
     }
 }

@@ -4,7 +4,7 @@
 //! file system cannot tell holes (`SEEK_DATA`, lseek(2)), everything counts as data: the same bytes, only slower.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
@@ -51,55 +51,6 @@ impl Source<'_> {
             Source::Bytes(bytes) => write_at(out, offset, bytes),
             Source::File { file, length } => copy(file, *length, out, offset),
         }
-    }
-}
-
-/// A part of a file as a device that can be read, such as a partition in an image.
-#[derive(Debug)]
-pub struct Window<'a> {
-    file: &'a File,
-    offset: u64,
-    length: u64,
-    position: u64,
-}
-
-impl<'a> Window<'a> {
-    pub fn new(file: &'a File, offset: u64, length: u64) -> Window<'a> {
-        Window { file, offset, length, position: 0 }
-    }
-}
-
-impl Read for Window<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = self.length.saturating_sub(self.position);
-        let count = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
-        let start = self.offset.checked_add(self.position).ok_or(io::ErrorKind::InvalidInput)?;
-        let count = self.file.read_at(&mut buffer[..count], start)?;
-        self.position += count as u64;
-        Ok(count)
-    }
-}
-
-/// Crates that read a file system want a device that can be written too; this one refuses.
-impl Write for Window<'_> {
-    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-        Err(io::ErrorKind::ReadOnlyFilesystem.into())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Seek for Window<'_> {
-    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
-        let position = match to {
-            io::SeekFrom::Start(position) => Some(position),
-            io::SeekFrom::Current(by) => self.position.checked_add_signed(by),
-            io::SeekFrom::End(by) => self.length.checked_add_signed(by),
-        };
-        self.position = position.ok_or(io::ErrorKind::InvalidInput)?;
-        Ok(self.position)
     }
 }
 
@@ -214,18 +165,6 @@ mod tests {
         file.set_len(10).unwrap();
         assert!(data_ranges(&file, 10).unwrap().iter().all(|range| range.end <= 10));
         assert!(data_ranges(&file, 11).unwrap_err().to_string().contains("10 bytes instead of 11"));
-    }
-
-    #[test]
-    fn a_window_ends_where_its_part_ends() {
-        let file = tempfile::tempfile().unwrap();
-        file.write_all_at(b"0123456789", 0).unwrap();
-        let mut window = Window::new(&file, 2, 5);
-        let mut text = String::new();
-        window.read_to_string(&mut text).unwrap();
-        assert_eq!(text, "23456");
-        assert_eq!(window.seek(io::SeekFrom::End(-1)).unwrap(), 4);
-        assert!(window.write(b"x").is_err() && window.seek(io::SeekFrom::Current(-9)).is_err());
     }
 
     #[test]

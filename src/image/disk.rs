@@ -255,6 +255,7 @@ fn esp_needed_bytes(content_bytes: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::formats::device;
     use crate::formats::fat::Entry;
     use crate::formats::sparse;
     use proptest::prelude::*;
@@ -344,7 +345,7 @@ mod tests {
             out.read_exact_at(&mut bytes, plan.table.partitions[partition].first_lba * SECTOR).unwrap();
             bytes
         };
-        let listing = fat::dump(sparse::Window::new(&out, MIB, 40 * MIB)).unwrap();
+        let listing = fat::dump(device::Window::new(&out, MIB, 40 * MIB)).unwrap();
         assert!(listing.contains("         4 EFI/Linux/a+3.efi"), "{listing}");
         assert!(bytes(1, 3_000_000) == root);
         assert!(sparse::is_zero(&bytes(1, 4 << 20)[3_000_000..]));

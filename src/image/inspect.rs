@@ -5,15 +5,14 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
 
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
 use crate::contract::{CMDLINE_ROOT_HASH, ESP_LABEL, ROOT_A_LABEL, VERITY_A_LABEL};
-use crate::formats::erofs::read::{self, Image, ReadAt};
+use crate::formats::device::{ReadAt, Window};
+use crate::formats::erofs::read::{self, Image};
 use crate::formats::gpt::{self, Partition, SECTOR, Table};
-use crate::formats::sparse::Window;
 use crate::formats::{cpio, fat, pe, qcow2, verity};
 use crate::tree::{Content, Digest, Origin, Tree, dump};
 
@@ -30,49 +29,86 @@ pub struct Report {
 }
 
 /// Describes an image; with `files`, every file of its root file system as well.
-pub fn inspect(mut file: File, files: bool) -> anyhow::Result<Report> {
-    let mut head = vec![0; 2048];
-    let length = file.read(&mut head).context("reading the first bytes")?;
-    head.truncate(length);
-    file.seek(SeekFrom::Start(0)).context("going back to the start")?;
-    let at = |offset: usize, magic: &[u8]| head.get(offset..).is_some_and(|rest| rest.starts_with(magic));
-    if at(0, b"QFI\xfb") {
-        let text = qcow2::dump(&mut file).context("reading the qcow2 header")?;
-        return Ok(plain("qcow2", text));
+pub fn inspect(file: File, files: bool) -> anyhow::Result<Report> {
+    let kind = Kind::of(&file)?;
+    match kind {
+        Some(Kind::Qcow2) => container(file, files),
+        Some(Kind::Disk) => disk(&file, files),
+        Some(Kind::Erofs) => {
+            let length = ReadAt::size(&file).context("measuring the image")?;
+            root(Window::new(&file, 0, length), files).map(|(text, json)| Report { text, json, verified: None })
+        }
+        Some(Kind::EfiProgram) => efi_program(&whole(file)?),
+        Some(Kind::Initrd) => initrd(&whole(file)?),
+        None => bail!("this is none of: disk image with a GPT, qcow2, EROFS, EFI program, initrd"),
     }
-    if at(512, b"EFI PART") {
-        return disk(file, files);
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Qcow2,
+    Disk,
+    Erofs,
+    EfiProgram,
+    Initrd,
+}
+
+impl Kind {
+    fn of(device: &dyn ReadAt) -> anyhow::Result<Option<Kind>> {
+        let length = device.size().context("measuring the image")?.min(2048);
+        let mut head = vec![0; usize::try_from(length)?];
+        device.read_exact_at(&mut head, 0).context("reading the first bytes")?;
+        let magics: [(usize, &[u8], Kind); 7] = [
+            (0, b"QFI\xfb", Kind::Qcow2),
+            (512, b"EFI PART", Kind::Disk),
+            (1024, &[0xe2, 0xe1, 0xf5, 0xe0], Kind::Erofs),
+            (0, b"MZ", Kind::EfiProgram),
+            (0, b"070701", Kind::Initrd),
+            (0, &[0x28, 0xb5, 0x2f, 0xfd], Kind::Initrd),
+            (0, &[0x1f, 0x8b], Kind::Initrd),
+        ];
+        let at = |offset: usize, magic: &[u8]| head.get(offset..).is_some_and(|rest| rest.starts_with(magic));
+        Ok(magics.into_iter().find(|(offset, magic, _)| at(*offset, magic)).map(|(.., kind)| kind))
     }
-    if at(1024, &[0xe2, 0xe1, 0xf5, 0xe0]) {
-        let slice = Slice { length: file.metadata().context("measuring the image")?.len(), file: &file, start: 0 };
-        return root(slice, files).map(|(text, json)| Report { text, json, verified: None });
-    }
-    if at(0, b"MZ") {
-        return efi_program(&whole(file)?);
-    }
-    if at(0, b"070701") || at(0, &[0x28, 0xb5, 0x2f, 0xfd]) || at(0, &[0x1f, 0x8b]) {
-        return initrd(&whole(file)?);
-    }
-    bail!("this is none of: disk image with a GPT, qcow2, EROFS, EFI program, initrd")
+}
+
+/// The container, and then the disk in it exactly as the raw image of that disk is described.
+fn container(mut file: File, files: bool) -> anyhow::Result<Report> {
+    let header = qcow2::dump(&mut file).context("reading the qcow2 header")?;
+    let described = json!({"kind": "qcow2", "text": header});
+    let content = match qcow2::Reader::open(file) {
+        Ok(reader) if Kind::of(&reader)? == Some(Kind::Disk) => disk(&reader, files)?,
+        Ok(_) => Report { text: "content: not a disk with a GPT\n".to_owned(), json: json!({"kind": "unknown"}), verified: None },
+        // What is in it cannot be told; what it is can.
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+            Report { text: format!("content not read: {error}\n"), json: json!({"kind": "unread"}), verified: None }
+        }
+        Err(error) => return Err(error).context("opening the qcow2 image"),
+    };
+    let mut json = content.json;
+    json["container"] = described;
+    Ok(Report { text: format!("qcow2\n{header}\n{}", content.text), json, verified: content.verified })
 }
 
 fn plain(kind: &str, text: String) -> Report {
     Report { json: json!({"kind": kind, "text": text}), text: format!("{kind}\n{text}"), verified: None }
 }
 
-fn whole(file: File) -> anyhow::Result<Vec<u8>> {
+fn whole(mut file: File) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(0)).context("going back to the start")?;
     file.take(WHOLE_MAX).read_to_end(&mut bytes).context("reading the file")?;
     Ok(bytes)
 }
 
-fn disk(mut file: File, files: bool) -> anyhow::Result<Report> {
-    let table = gpt::read(&mut file).context("reading the partition table")?;
+fn disk(device: &dyn ReadAt, files: bool) -> anyhow::Result<Report> {
+    let length = device.size().context("measuring the disk")?;
+    let table = gpt::read(&mut Window::new(device, 0, length)).context("reading the partition table")?;
     let mut text = format!("disk\n{}", gpt::dump(&table));
     let mut json =
         json!({"kind": "disk", "partitions": table.partitions.iter().map(partition_json).collect::<Vec<_>>()});
     if let Some(esp) = find(&table, ESP_LABEL) {
-        let listing = fat::dump(window(&file, esp)).context("reading the EFI system partition")?;
+        let listing = fat::dump(window(device, esp)).context("reading the EFI system partition")?;
         text.push_str(&format!("\n{ESP_LABEL}\n{listing}"));
         json["esp"] = Value::from(listing.lines().collect::<Vec<_>>());
     }
@@ -82,9 +118,9 @@ fn disk(mut file: File, files: bool) -> anyhow::Result<Report> {
     let named = [root_a.guid.into_bytes(), verity_a.guid.into_bytes()].concat();
     let named = Digest(named.try_into().unwrap_or_default());
     let mut hashes = Vec::new();
-    window(&file, verity_a).read_to_end(&mut hashes).context("reading the hash tree")?;
+    window(device, verity_a).read_to_end(&mut hashes).context("reading the hash tree")?;
     let booted = match find(&table, ESP_LABEL) {
-        Some(esp) => booted_hashes(window(&file, esp)).context("reading the kernels on the EFI system partition")?,
+        Some(esp) => booted_hashes(window(device, esp)).context("reading the kernels on the EFI system partition")?,
         None => Vec::new(),
     };
     let root_hash = booted.iter().copied().find(|hash| *hash == named).or(booted.first().copied()).unwrap_or(named);
@@ -93,23 +129,21 @@ fn disk(mut file: File, files: bool) -> anyhow::Result<Report> {
     } else if root_hash != named {
         Err(format!("the partitions are named by another root hash, {named}: the node will not find them"))
     } else {
-        verity::verify(&mut window(&file, root_a), &hashes, root_hash.0).map_err(|error| error.to_string())
+        verity::verify(&mut window(device, root_a), &hashes, root_hash.0).map_err(|error| error.to_string())
     };
     let verified = verdict.is_ok();
     let verdict = verdict.map_or_else(|error| format!("DOES NOT VERIFY: {error}"), |()| "verified".to_owned());
     let superblock = verity::dump(&hashes).unwrap_or_else(|error| format!("no superblock: {error}\n"));
     text.push_str(&format!("\n{VERITY_A_LABEL}\n{superblock}root hash {root_hash}: {verdict}\n"));
     json["verity"] = json!({"root-hash": root_hash.to_string(), "verdict": verdict, "verified": verified});
-    let start = root_a.first_lba * SECTOR;
-    let slice = Slice { file: &file, start, length: (root_a.last_lba + 1) * SECTOR - start };
-    let (root_text, root_json) = root(slice, files)?;
+    let (root_text, root_json) = root(window(device, root_a), files)?;
     text.push_str(&format!("\n{ROOT_A_LABEL}\n{root_text}"));
     json["root"] = root_json;
     Ok(Report { text, json, verified: Some(verified) })
 }
 
 /// The root hashes on the command lines of the kernels on an ESP, one for each.
-fn booted_hashes(esp: Window<'_>) -> anyhow::Result<Vec<Digest>> {
+fn booted_hashes(esp: Window<'_, dyn ReadAt + '_>) -> anyhow::Result<Vec<Digest>> {
     let mut hashes = Vec::new();
     for (name, bytes) in fat::files(esp, "EFI/Linux", WHOLE_MAX)? {
         let command_line =
@@ -137,13 +171,13 @@ fn find<'a>(table: &'a Table, name: &str) -> Option<&'a Partition> {
     table.partitions.iter().find(|partition| partition.name == name)
 }
 
-fn window<'a>(file: &'a File, partition: &Partition) -> Window<'a> {
+fn window<'a>(device: &'a dyn ReadAt, partition: &Partition) -> Window<'a, dyn ReadAt + 'a> {
     let start = partition.first_lba * SECTOR;
-    Window::new(file, start, (partition.last_lba + 1) * SECTOR - start)
+    Window::new(device, start, (partition.last_lba + 1) * SECTOR - start)
 }
 
-fn root(slice: Slice<'_>, files: bool) -> anyhow::Result<(String, Value)> {
-    let image = Image::open(slice).context("reading the root file system")?;
+fn root(device: impl ReadAt, files: bool) -> anyhow::Result<(String, Value)> {
+    let image = Image::open(device).context("reading the root file system")?;
     let tree = tree(&image).context("reading the root file system")?;
     let paths = tree.iter().count();
     let mut text = format!("EROFS, {} bytes, {paths} paths\n", image.size());
@@ -155,7 +189,7 @@ fn root(slice: Slice<'_>, files: bool) -> anyhow::Result<(String, Value)> {
     Ok((text, json))
 }
 
-fn tree(image: &Image<Slice<'_>>) -> anyhow::Result<Tree> {
+fn tree(image: &Image<impl ReadAt>) -> anyhow::Result<Tree> {
     let mut digest = |size: u64, reader: &mut dyn Read| -> io::Result<Content> {
         use sha2::{Digest as _, Sha256};
         let mut hasher = Sha256::new();
@@ -195,28 +229,10 @@ fn initrd(bytes: &[u8]) -> anyhow::Result<Report> {
     Ok(plain("initrd", cpio::dump(&archive).context("reading the initrd")?))
 }
 
-/// A part of a file that is read at offsets of its own.
-#[derive(Debug)]
-struct Slice<'a> {
-    file: &'a File,
-    start: u64,
-    length: u64,
-}
-
-impl ReadAt for Slice<'_> {
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let end = offset.checked_add(buffer.len() as u64).filter(|end| *end <= self.length);
-        end.ok_or(io::ErrorKind::UnexpectedEof)?;
-        FileExt::read_exact_at(self.file, buffer, self.start + offset)
-    }
-
-    fn size(&self) -> io::Result<u64> {
-        Ok(self.length)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::FileExt;
+
     use super::*;
     use crate::formats::erofs::{self, NoCache};
     use crate::formats::fat::Entry;

@@ -11,6 +11,8 @@ mod relation;
 mod stanza;
 pub mod store;
 #[cfg(test)]
+pub(crate) mod testkey;
+#[cfg(test)]
 pub(crate) mod testserver;
 pub mod trust;
 

@@ -1,4 +1,5 @@
-//! A web server for tests: one thread on the loopback interface, answering as a function says.
+//! A web server for tests: one thread on the loopback interface, answering as a function says. `tests/it` has this
+//! file as a module too, so it uses nothing of ours.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -446,4 +446,4 @@ fn show_fingerprint(fingerprint: &Fingerprint) -> String {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

@@ -11,7 +11,8 @@ use std::sync::{Mutex, PoisonError};
 
 use nodesmith::contract::ROOT_A_LABEL;
 use nodesmith::formats::cpio::{self, Entry, Node};
-use nodesmith::formats::{gpt, sparse};
+use nodesmith::formats::device::Window;
+use nodesmith::formats::gpt;
 use nodesmith::tree::path::escape;
 
 use crate::support::{image, one_guest, place};
@@ -154,7 +155,7 @@ fn extract_root(raw: &Path, root: &Path) {
     let mut out = fs::File::create(root).unwrap();
     let start = partition.first_lba * 512;
     let length = (partition.last_lba + 1) * 512 - start;
-    std::io::copy(&mut sparse::Window::new(&file, start, length), &mut out).unwrap();
+    std::io::copy(&mut Window::new(&file, start, length), &mut out).unwrap();
 }
 
 fn guest_initrd(kernel: &Path) -> Vec<u8> {

@@ -1,7 +1,8 @@
 //! Images built by `nodesmith build` and booted by `nodesmith boot`, checked inside the guest.
 //!
 //! * `node`: UEFI, direct kernel and qcow2 boots of the quickstart node with its checks, over a reboot
-//! * `mutants`: one wrong image or seed per check; the verdict must be red, and for that check alone
+//! * `mutants`: one wrong node per check; the verdict must be red, and for that check alone
+//! * `command`: how `nodesmith boot` ends and what it leaves, with the firmware alone as its guest
 //! * `tampering`: flipped bytes in the root must not come up
 //! * `kernels`: kernels 6.12 and 6.1 read every file of the root back
 //!
@@ -9,6 +10,7 @@
 
 #![expect(clippy::unwrap_used, reason = "clippy knows only functions marked as tests for tests")]
 
+mod command;
 mod kernels;
 mod mutants;
 mod node;

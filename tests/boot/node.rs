@@ -1,37 +1,66 @@
 //! The quickstart node, with the checks of `overlays/check`.
 
 use std::fs;
+use std::process::Command;
 
-use crate::support::{Run, boot, image, nodesmith};
+use crate::support::{EVENTS, Run, boot, image, nodesmith, place};
 
-fn assert_green(run: &Run, resets: usize) {
+/// The checks passed over a reboot, on a node that found its metadata on the volume that it was given.
+fn assert_green(run: &Run, volume: &str) {
     assert_eq!(run.code, Some(0), "failed checks: {}\n{}", run.message, run.console());
     let seen = run.events.iter().filter(|event| event["event"] == "reset").count();
-    assert_eq!(seen, resets, "{}", run.console());
+    assert_eq!(seen, 1, "{}", run.console());
+    let sources: Vec<&str> = run.events.iter().filter_map(|event| event["report"]["source"].as_str()).collect();
+    assert!(!sources.is_empty() && sources.iter().all(|source| source.ends_with(volume)), "{sources:?}");
     // 17 checks on the first boot, and the same with four more on the second.
     let passed = run.serial.matches("check: ok ").count();
     assert_eq!(passed, 17 + 21, "{}", run.console());
     assert!(!run.serial.contains("check: FAILED"));
+    // A run like this has everything to tell.
+    for (kind, _) in EVENTS {
+        assert!(run.events.iter().any(|event| event["event"] == kind), "{kind}");
+    }
+}
+
+/// The metadata as `nodesmith seed` makes it, on a volume `CIDATA`. What boots from a directory sees FAT.
+fn our_seed() -> std::path::PathBuf {
+    let iso = place().join("ours.iso");
+    let made = nodesmith().arg("seed").arg(&iso).args(["--from", "tests/boot/seeds/node-7"]).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    iso
+}
+
+/// The metadata as cloud-init's own tools make it, on a volume `cidata`.
+fn their_seed() -> std::path::PathBuf {
+    let iso = place().join("theirs.iso");
+    let made = Command::new("genisoimage")
+        .args(["-quiet", "-volid", "cidata", "-joliet", "-rock", "-output"])
+        .arg(&iso)
+        .arg("tests/boot/seeds/node-7")
+        .output()
+        .expect("genisoimage is installed by ci/setup");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    iso
 }
 
 #[test]
 fn a_node_starts_from_its_image_by_uefi_and_keeps_its_state_over_a_reboot() {
     let image = image("check").with_extension("raw");
     let before = fs::metadata(&image).unwrap().modified().unwrap();
-    assert_green(&boot("uefi", &image, "node-7", &[]), 1);
+    assert_green(&boot("uefi", &image, our_seed(), &[]), "(iso9660)");
     assert_eq!(fs::metadata(&image).unwrap().modified().unwrap(), before, "the built image was written");
 }
 
 #[test]
 fn a_node_starts_from_its_kernel_and_initrd() {
     let image = image("check").with_extension("raw");
-    assert_green(&boot("direct", &image, "node-7", &["--firmware", "direct"]), 1);
+    assert_green(&boot("direct", &image, their_seed(), &["--firmware", "direct"]), "(iso9660)");
 }
 
 #[test]
 fn the_quickstart_node_starts_from_qcow2_and_says_that_it_is_ready() {
     let image = crate::support::build("recipes/quickstart.yaml".as_ref(), "quickstart").with_extension("qcow2");
-    let serial = crate::support::place().join("qcow2.serial.log");
+    let serial = place().join("qcow2.serial.log");
     let output = nodesmith()
         .arg("boot")
         .arg(&image)

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
 
 /// Seconds that a guest may take: about five times what an idle machine needs.
 const TIME_LIMIT: &str = "600";
@@ -49,7 +51,7 @@ pub(crate) struct Run {
     pub(crate) code: Option<i32>,
     /// The verdict's message: the names of the failed checks.
     pub(crate) message: String,
-    pub(crate) events: Vec<serde_json::Value>,
+    pub(crate) events: Vec<Value>,
     pub(crate) serial: String,
 }
 
@@ -67,8 +69,8 @@ pub(crate) fn one_guest() -> MutexGuard<'static, ()> {
     ONE_GUEST.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Boots an image until its verdict.
-pub(crate) fn boot(name: &str, image: &Path, seed: &str, arguments: &[&str]) -> Run {
+/// Boots an image until its verdict. `seed` is a directory of `tests/boot/seeds`, or the path of a volume.
+pub(crate) fn boot(name: &str, image: &Path, seed: impl AsRef<Path>, arguments: &[&str]) -> Run {
     let _guest = one_guest();
     let serial = place().join(format!("{name}.serial.log"));
     let output = nodesmith()
@@ -80,11 +82,7 @@ pub(crate) fn boot(name: &str, image: &Path, seed: &str, arguments: &[&str]) -> 
         .args(arguments)
         .output()
         .unwrap();
-    let events: Vec<serde_json::Value> = String::from_utf8(output.stdout)
-        .unwrap()
-        .lines()
-        .map(|line| serde_json::from_str(line).expect("each event is one line of JSON"))
-        .collect();
+    let events = events(&output);
     let verdict = events.iter().rfind(|event| event["report"]["verdict"].is_u64());
     Run {
         code: output.status.code(),
@@ -92,4 +90,34 @@ pub(crate) fn boot(name: &str, image: &Path, seed: &str, arguments: &[&str]) -> 
         serial: String::from_utf8_lossy(&fs::read(&serial).unwrap_or_default()).into_owned(),
         events,
     }
+}
+
+/// The events of `nodesmith boot --json` with the fields that its help gives each.
+pub(crate) const EVENTS: [(&str, &[&str]); 5] = [
+    ("started", &["accelerator", "disk_bytes", "firmware"]),
+    ("report", &["report"]),
+    ("reset", &["count"]),
+    ("stopping", &["reason"]),
+    ("ended", &["code", "seconds", "verdict"]),
+];
+
+/// What a run printed: lines of JSON, each an event with exactly its fields, from `started` to `ended`.
+pub(crate) fn events(output: &Output) -> Vec<Value> {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    let events: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("each event is one line of JSON")).collect();
+    for event in &events {
+        let kind = EVENTS.iter().find(|(kind, _)| event["event"] == *kind);
+        let (_, fields) = kind.unwrap_or_else(|| panic!("an event that nobody documents: {event}"));
+        let found: Vec<&str> = event.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(
+            found.iter().filter(|name| **name != "event").collect::<Vec<_>>(),
+            fields.iter().collect::<Vec<_>>()
+        );
+    }
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    let [first, .., last] = &events[..] else { panic!("no events: {text}{complaint}") };
+    assert_eq!((&first["event"], &last["event"]), (&"started".into(), &"ended".into()), "{text}{complaint}");
+    assert_eq!(last["code"].as_i64(), output.status.code().map(i64::from), "{text}{complaint}");
+    events
 }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nodesmith::contract::{ESP_LABEL, ROOT_A_LABEL, VERITY_A_LABEL};
+use nodesmith::formats::device::Window;
 use nodesmith::formats::gpt;
-use nodesmith::formats::sparse::Window;
 
 use crate::build::REFERENCE;
 use crate::erofs::fsck;
@@ -111,6 +111,27 @@ fn qemu_img_finds_the_qcow2_sound_and_equal_to_the_raw() {
         .arg(output("qcow2"))
         .arg(output("raw")));
     assert!(text.contains("Images are identical"), "{text}");
+}
+
+#[test]
+fn inspect_shows_the_same_disk_in_the_qcow2_as_in_the_raw() {
+    let inspect = |ending: &str, arguments: &[&str]| {
+        run(Command::new(env!("CARGO_BIN_EXE_nodesmith")).arg("inspect").arg(output(ending)).args(arguments))
+    };
+    let (raw, qcow2) = (inspect("raw", &["--files"]), inspect("qcow2", &["--files"]));
+    let (container, content) = qcow2.split_once("\n\n").unwrap();
+    assert!(container.starts_with("qcow2\nqcow2 version 3, ") && container.lines().count() == 5, "{container}");
+    assert!(content == raw, "{}", &content[..content.len().min(4000)]);
+    for word in ["root-a", ": verified\n", "EFI/BOOT/", "EROFS, "] {
+        assert!(raw.contains(word), "`{word}` is not in: {}", &raw[..raw.len().min(4000)]);
+    }
+    let json =
+        |ending| -> serde_json::Value { serde_json::from_str(&inspect(ending, &["--files", "--json"])).unwrap() };
+    let (raw, mut qcow2) = (json("raw"), json("qcow2"));
+    let container = qcow2.as_object_mut().unwrap().remove("container").unwrap();
+    assert_eq!(container["kind"], "qcow2");
+    assert_eq!(raw["root"]["files"].as_array().unwrap().len(), manifest()["files"].as_array().unwrap().len());
+    assert!(qcow2 == raw);
 }
 
 /// Root and hash partitions in files, and the command that verifies them.

@@ -5,9 +5,11 @@
 //! * `apt_closure`: our choice of packages against apt's
 //! * `build`: `nodesmith build` as a program, confined and killed
 //! * `failures`: what a build says when the world is not as it should be
+//! * `signatures`: repositories that are not to be believed, and the same ones when they are
 //! * `images`: other people's tools look at what a build left
 //! * `erofs`, `oracles_disk`: other people's tools look at what each format writer writes
 //! * `support`, `import`: finding those tools, reading directories back
+//! * `testkey`, `testserver`: what the library's own tests sign and serve repositories with
 
 #![expect(clippy::unwrap_used, reason = "clippy knows only functions marked as tests for tests")]
 
@@ -20,4 +22,10 @@ mod import;
 mod oracles_disk;
 mod policy;
 mod recipes;
+mod signatures;
 mod support;
+#[path = "../../src/repo/testkey.rs"]
+mod testkey;
+#[path = "../../src/repo/testserver.rs"]
+#[expect(dead_code, reason = "the library's own tests use the rest")]
+mod testserver;

@@ -1,12 +1,13 @@
 //! Disk formats judged by other people's tools: `sgdisk`, `fsck.vfat`, `qemu-img`, `objdump`, `cpio`, `isoinfo`.
 
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use nodesmith::formats::cpio::{self, Node};
+use nodesmith::formats::device::Window;
 use nodesmith::formats::fat::{self, Entry, Volume};
 use nodesmith::formats::gpt::SECTOR;
 use nodesmith::formats::iso9660;
@@ -140,6 +141,30 @@ fn qemu_reads_the_same_from_qcow2_as_from_raw() {
         }
         std::fs::remove_file(&raw_path).unwrap();
     }
+}
+
+#[test]
+fn we_read_what_qemu_converts() {
+    let Some(qemu_img) = oracle("qemu-img") else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let (raw_path, path) = (directory.path().join("raw"), directory.path().join("qcow2"));
+    let bytes = [vec![7; 200_000], noise(300_000), vec![0; 1 << 20], b"the end.".repeat(70)].concat();
+    let bytes = [&bytes[..], &vec![0; bytes.len().next_multiple_of(512) - bytes.len()]].concat();
+    std::fs::write(&raw_path, &bytes).unwrap();
+    let forms: [&[&str]; 4] = [&[], &["-o", "preallocation=metadata"], &["-c"], &["-c", "-o", "compression_type=zstd"]];
+    for form in forms {
+        let convert = ["convert", "-f", "raw", "-O", "qcow2"];
+        run(Command::new(&qemu_img).args(convert).args(form).args([&raw_path, &path]));
+        let reader = qcow2::Reader::open(File::open(&path).unwrap()).unwrap();
+        let mut read = Vec::new();
+        // More than there is, to see the end as well.
+        Window::new(&reader, 0, 2 * bytes.len() as u64).read_to_end(&mut read).unwrap();
+        assert!(read == bytes, "{form:?}");
+    }
+    // An overlay holds only a part of its content.
+    run(Command::new(&qemu_img).args(["create", "-f", "qcow2", "-F", "raw", "-b"]).args([&raw_path, &path]));
+    let error = qcow2::Reader::open(File::open(&path).unwrap()).unwrap_err();
+    assert!(error.to_string().contains("backing file"), "{error}");
 }
 
 #[test]

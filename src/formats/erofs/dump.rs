@@ -10,7 +10,8 @@
 use std::fmt::{self, Write};
 
 use super::layout::{self, Layout};
-use super::read::{self, Image, Inode, ReadAt, ReadError};
+use super::read::{self, Image, Inode, ReadError};
+use crate::formats::device::ReadAt;
 use crate::tree::{TreePath, path};
 
 /// The whole image.

@@ -6,8 +6,8 @@ use super::*;
 use crate::repo::Operator;
 use crate::repo::fetch::Network;
 use crate::repo::store::Store;
+use crate::repo::testkey::TestKey;
 use crate::repo::testserver::{Server, ok, status};
-use crate::repo::trust::tests::TestKey;
 
 const PACKAGES: &str = "\
 Package: bash\nVersion: 5.2-1\nArchitecture: amd64\nEssential: yes\nPriority: required\nPre-Depends: libc6 (>= 2.36)\n\

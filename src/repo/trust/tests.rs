@@ -1,60 +1,17 @@
-use pgp::composed::{ArmorOptions, KeyType, SecretKeyParamsBuilder, SignedSecretKey, SubkeyParamsBuilder};
-use pgp::packet::{KeyFlags, SignatureConfig, Subpacket};
-use pgp::types::{Duration, Password, SigningKey, Timestamp};
+use pgp::composed::{ArmorOptions, KeyType, SecretKeyParamsBuilder, SubkeyParamsBuilder};
+use pgp::packet::KeyFlags;
+use pgp::types::{Duration, Password, Timestamp};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::*;
+use crate::repo::testkey::{BORN, DAY, TestKey, config};
 
-/// 2020-01-01.
-const BORN: u32 = 1_577_836_800;
-const DAY: u32 = 86_400;
 const TEXT: &str = "Suite: test\n- dashed\n\nend\n";
 
-/// A key that signs repositories in tests; also used by `apt/tests.rs`.
-pub(crate) struct TestKey {
-    secret: SignedSecretKey,
-}
-
 impl TestKey {
-    pub(crate) fn new(seed: u64) -> TestKey {
-        TestKey::of(seed, KeyType::Ed25519Legacy, Some(true), None)
-    }
-
-    /// `lasts` is in days.
-    fn of(seed: u64, kind: KeyType, sign: Option<bool>, lasts: Option<u32>) -> TestKey {
-        let mut rng = StdRng::seed_from_u64(seed);
-        let user = format!("Test {seed} <test@example.org>");
-        let params = SecretKeyParamsBuilder::default()
-            .key_type(kind)
-            .can_certify(true)
-            .can_sign(true)
-            .created_at(Timestamp::from_secs(BORN))
-            .primary_user_id(user)
-            .build();
-        let mut key = TestKey { secret: params.unwrap().generate(&mut rng).unwrap() };
-        // The builder knows no expiry and certifies with the present time.
-        key.describe(BORN, sign, lasts);
-        key
-    }
-
-    /// Replaces what the key says about itself.
-    fn describe(&mut self, at: u32, sign: Option<bool>, lasts: Option<u32>) {
-        let mut data = Vec::new();
-        if let Some(sign) = sign {
-            let mut flags = KeyFlags::default();
-            flags.set_certify(true);
-            flags.set_sign(sign);
-            data.push(SubpacketData::KeyFlags(flags));
-        }
-        if let Some(days) = lasts {
-            data.push(SubpacketData::KeyExpirationTime(Duration::from_secs(days * DAY)));
-        }
-        let config = self.config(SignatureType::CertPositive, HashAlgorithm::Sha512, at, data);
-        let (primary, public) = (&self.secret.primary_key, self.secret.primary_key.public_key());
-        let user = &mut self.secret.details.users[0];
-        let signed = config.sign_certification(primary, public, &Password::empty(), Tag::UserId, &user.id);
-        user.signatures = vec![signed.unwrap()];
+    fn keyring(&self) -> Keyring {
+        Keyring::parse("test.gpg", &self.public()).unwrap()
     }
 
     fn revoke(&mut self) {
@@ -63,51 +20,6 @@ impl TestKey {
         let revocation = config.sign_key(primary, &Password::empty(), public).unwrap();
         self.secret.details.revocation_signatures.push(revocation);
     }
-
-    fn config(&self, kind: SignatureType, hash: HashAlgorithm, at: u32, more: Vec<SubpacketData>) -> SignatureConfig {
-        config(&self.secret.primary_key, kind, hash, at, more)
-    }
-
-    pub(crate) fn public(&self) -> Vec<u8> {
-        SignedPublicKey::from(self.secret.clone()).to_bytes().unwrap()
-    }
-
-    pub(crate) fn keyring(&self) -> Keyring {
-        Keyring::parse("test.gpg", &self.public()).unwrap()
-    }
-
-    pub(crate) fn fingerprint(&self) -> String {
-        show_fingerprint(&self.secret.fingerprint())
-    }
-
-    /// Signs as `InRelease` is signed, at a time in seconds since 1970.
-    pub(crate) fn sign(&self, text: &str, at: i64) -> Vec<u8> {
-        self.sign_with(text, HashAlgorithm::Sha512, u32::try_from(at).unwrap(), Vec::new())
-    }
-
-    fn sign_with(&self, text: &str, hash: HashAlgorithm, at: u32, more: Vec<SubpacketData>) -> Vec<u8> {
-        let config = self.config(SignatureType::Text, hash, at, more);
-        let message = CleartextSignedMessage::new(text, config, &self.secret.primary_key, &Password::empty()).unwrap();
-        message.to_armored_bytes(ArmorOptions::default()).unwrap()
-    }
-}
-
-fn config(
-    key: &impl SigningKey,
-    kind: SignatureType,
-    hash: HashAlgorithm,
-    at: u32,
-    more: Vec<SubpacketData>,
-) -> SignatureConfig {
-    let mut config = SignatureConfig::v4(kind, key.algorithm(), hash);
-    let always = [
-        SubpacketData::SignatureCreationTime(Timestamp::from_secs(at)),
-        SubpacketData::IssuerFingerprint(key.fingerprint()),
-        // gpg asks for the short id too.
-        SubpacketData::IssuerKeyId(key.legacy_key_id()),
-    ];
-    config.hashed_subpackets = always.into_iter().chain(more).map(|data| Subpacket::regular(data).unwrap()).collect();
-    config
 }
 
 fn slug(keyring: &Keyring, message: &[u8], as_of: Option<u32>) -> &'static str {

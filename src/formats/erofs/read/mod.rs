@@ -10,9 +10,7 @@ mod tree;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
 pub use extents::{Extent, FileReader, Packing};
 pub use tree::tree;
@@ -22,37 +20,8 @@ use super::layout::{
     self, BLOCK, BLOCK_U64, DIRENT_SIZE, Dirent, InodeHeader, Layout, SLOT, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE,
     Superblock, XATTR_ENTRY_SIZE, XATTR_HEADER_SIZE, XATTR_PREFIXES, XattrEntry,
 };
+use crate::formats::device::ReadAt;
 use crate::tree::{TreeError, path};
-
-/// Where an image's bytes come from.
-pub trait ReadAt {
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
-    /// Bytes in all.
-    fn size(&self) -> io::Result<u64>;
-}
-
-impl ReadAt for File {
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        FileExt::read_exact_at(self, buffer, offset)
-    }
-
-    fn size(&self) -> io::Result<u64> {
-        Ok(self.metadata()?.len())
-    }
-}
-
-impl ReadAt for &[u8] {
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let start = usize::try_from(offset).map_err(io::Error::other)?;
-        let part = start.checked_add(buffer.len()).and_then(|end| self.get(start..end));
-        buffer.copy_from_slice(part.ok_or(io::ErrorKind::UnexpectedEof)?);
-        Ok(())
-    }
-
-    fn size(&self) -> io::Result<u64> {
-        Ok(self.len() as u64)
-    }
-}
 
 /// Why an image cannot be read. Offsets are bytes from the start of the image.
 #[derive(Debug)]
