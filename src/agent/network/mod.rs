@@ -1,6 +1,6 @@
 //! The node's network: `network-config` version 2 → [`Network`] → files of systemd-networkd. Pure.
 //!
-//! Bonds and VLANs will follow; until then they are unknown keys, not silence. Formats: netplan's reference for
+//! Bonds and VLANs will follow; until then they are refused, not passed over. Formats: netplan's reference for
 //! version 2 (the part that cloud-init shares), systemd.network(5), systemd.link(5).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -12,6 +12,7 @@ use std::fmt::{self, Write};
 use super::layout::{self, Layout};
 use super::read::{self, Image, Inode, ReadError};
 use crate::formats::device::ReadAt;
+use crate::hex;
 use crate::tree::{TreePath, path};
 
 /// The whole image.
@@ -49,9 +50,8 @@ fn superblock<R>(text: &mut String, image: &Image<R>) -> fmt::Result {
         superblock.meta_blkaddr,
         superblock.xattr_blkaddr
     )?;
-    write!(text, "  epoch {}, label `{}`, uuid ", superblock.epoch, path::escape(label))?;
-    superblock.uuid.iter().try_for_each(|byte| write!(text, "{byte:02x}"))?;
-    writeln!(text)
+    let uuid = hex::encode(&superblock.uuid);
+    writeln!(text, "  epoch {}, label `{}`, uuid {uuid}", superblock.epoch, path::escape(label))
 }
 
 fn inode_text<R: ReadAt>(
@@ -81,8 +81,7 @@ fn inode_text<R: ReadAt>(
         }
     }
     for (name, value) in image.xattrs(inode)? {
-        let value: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
-        lines.push(format!("  {}=0x{value}", path::escape(&name)));
+        lines.push(format!("  {}=0x{}", path::escape(&name), hex::encode(&value)));
     }
     Ok(lines.join("\n"))
 }
