@@ -33,8 +33,14 @@ pub struct Reader {
     size: u64,
     l1: Vec<u64>,
     zstd: bool,
-    /// Unpacked clusters with their numbers, each in the place that its number's remainder gives it.
-    kept: RefCell<Vec<Option<(u64, Vec<u8>)>>>,
+    /// Each in the place that its number's remainder gives it.
+    kept: RefCell<Vec<Option<Unpacked>>>,
+}
+
+#[derive(Debug, Clone)]
+struct Unpacked {
+    cluster: u64,
+    bytes: Vec<u8>,
 }
 
 /// Where a cluster of the disk is.
@@ -105,11 +111,11 @@ impl Reader {
             Place::Compressed { offset, length } => {
                 let mut kept = self.kept.borrow_mut();
                 let slot = &mut kept[usize::try_from(cluster).map_err(io::Error::other)? % KEPT];
-                let bytes = match slot {
-                    Some((number, bytes)) if *number == cluster => bytes,
-                    slot => &slot.insert((cluster, self.unpack(offset, length)?)).1,
+                let unpacked = match slot {
+                    Some(unpacked) if unpacked.cluster == cluster => unpacked,
+                    slot => slot.insert(Unpacked { cluster, bytes: self.unpack(offset, length)? }),
                 };
-                part.copy_from_slice(&bytes[start..start + part.len()]);
+                part.copy_from_slice(&unpacked.bytes[start..start + part.len()]);
             }
         }
         Ok(())
