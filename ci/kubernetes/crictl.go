@@ -1,7 +1,8 @@
 // crictl for tests: Debian 12 packages no cri-tools, and kubeadm 1.20 insists on a crictl that finds the runtime alive.
 // It speaks the real protocol (CRI v1alpha2, from the vendored API of the Kubernetes source) and knows only
 //   crictl [-r SOCKET] version | info | pods [-q] | ps [-q] | images
-// Answers are JSON objects as the runtime gave them, or identifiers with -q. Built by ci/kubernetes-binaries.
+// Answers are JSON objects as the runtime gave them (enumerations as numbers: a running container has state 1), or
+// identifiers with -q. Built by ci/kubernetes-binaries.
 package main
 
 import (
