@@ -48,6 +48,8 @@ pub mod report;
 #[cfg(feature = "builder")]
 pub mod resolve;
 #[cfg(feature = "builder")]
+pub mod seed;
+#[cfg(feature = "builder")]
 pub mod supply;
 #[cfg(feature = "builder")]
 pub mod tree;

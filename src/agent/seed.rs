@@ -20,11 +20,13 @@ use crate::diag::{Diagnostic, Diagnostics, Source};
 pub const META_DATA: &str = "meta-data";
 pub const USER_DATA: &str = "user-data";
 pub const NETWORK_CONFIG: &str = "network-config";
-const FILES: [&str; 3] = [META_DATA, USER_DATA, NETWORK_CONFIG];
+/// Every file that metadata can have.
+pub const FILES: [&str; 3] = [META_DATA, USER_DATA, NETWORK_CONFIG];
 
 /// Larger than any metadata of a node; cloud-init's own sources stop at 16 KiB to 1 MiB.
 const MAX_FILE_BYTES: u64 = 4 << 20;
-const LABEL: &str = "cidata";
+/// Of the volume, in either case.
+pub const LABEL: &str = "cidata";
 
 /// The metadata's files by name; a missing file is missing here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,25 +51,30 @@ pub fn read_directory(directory: &Path, origin: &str) -> Result<Seed> {
         };
         let mut bytes = Vec::new();
         file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).with_context(|| format!("reading {name} of {origin}"))?;
-        if u64::try_from(bytes.len())? > MAX_FILE_BYTES {
-            let title = format!("{name} of {origin} is larger than {} MiB", MAX_FILE_BYTES >> 20);
-            mistakes.push(Diagnostic::new("metadata-size", title));
-            continue;
-        }
-        match String::from_utf8(bytes) {
-            Ok(text) => {
-                // Editors of one system put a mark before UTF-8 that is no part of the text.
-                let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-                seed.files.insert(name, Source::new(name, text));
-            }
-            Err(error) => {
-                let at = error.utf8_error().valid_up_to();
-                let title = format!("{name} of {origin} is not UTF-8 (byte {at})");
-                mistakes.push(Diagnostic::new("metadata-text", title).help("compressed user-data is not read"));
-            }
+        match source(name, bytes, origin) {
+            Ok(source) => drop(seed.files.insert(name, source)),
+            Err(mistake) => mistakes.push(mistake),
         }
     }
     Ok(mistakes.or(seed)?)
+}
+
+/// A file of the metadata as text.
+///
+/// # Errors
+/// It is too large or not UTF-8.
+pub fn source(name: &str, bytes: Vec<u8>, origin: &str) -> Result<Arc<Source>, Diagnostic> {
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        let title = format!("{name} of {origin} is larger than {} MiB", MAX_FILE_BYTES >> 20);
+        return Err(Diagnostic::new("metadata-size", title));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let title = format!("{name} of {origin} is not UTF-8 (byte {at})");
+        Diagnostic::new("metadata-text", title).help("compressed user-data is not read")
+    })?;
+    // Editors of one system put a mark before UTF-8 that is no part of the text.
+    Ok(Source::new(name, text.strip_prefix('\u{feff}').unwrap_or(&text)))
 }
 
 /// How long a volume may take to appear after udev has settled.

@@ -5,10 +5,10 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 
 use super::Options;
-use crate::formats::{fat, sparse};
+use crate::formats::sparse;
 
 #[derive(Debug, Clone)]
 pub struct Disk {
@@ -84,20 +84,9 @@ pub fn seed(seed: &Path, place: &Path) -> anyhow::Result<PathBuf> {
         return Ok(seed.to_owned());
     }
     ensure!(seed.is_dir(), "there is no seed file or directory `{}`", seed.display());
-    let mut files = Vec::new();
-    for name in ["meta-data", "user-data", "network-config"] {
-        let path = seed.join(name);
-        if path.is_file() {
-            files.push((name.to_owned(), fs::read(&path).with_context(|| format!("reading {}", path.display()))?));
-        }
-    }
-    if files.is_empty() {
-        bail!("`{}` has none of meta-data, user-data, network-config", seed.display());
-    }
     let path = place.join("seed.img");
-    let files: Vec<(&str, &[u8])> =
-        files.iter().map(|(name, bytes): &(String, Vec<u8>)| (name.as_str(), bytes.as_slice())).collect();
-    let volume = fat::seed("CIDATA", 1, 0, &files).with_context(|| format!("making a volume of {}", seed.display()))?;
+    // Not checked: how a node takes wrong metadata is a thing to try, too.
+    let volume = crate::seed::volume(&crate::seed::read(seed)?, false)?;
     fs::write(&path, volume).with_context(|| format!("writing {}", path.display()))?;
     Ok(path)
 }
