@@ -7,13 +7,16 @@
 //! ```
 //!
 //! `pipeline` is the table of contents. The feature `builder` (default) is the image builder; without it the package
-//! is `nodeinit`, the node's agent, which may use only `agent`, `contract`, `diag`, `shape`, `spelling` and `yaml`.
+//! is `nodeinit`, the node's agent, which may use only the modules that are compiled for both.
 
 pub mod agent;
 pub mod contract;
 pub mod diag;
+pub mod hex;
 pub mod shape;
 pub mod spelling;
+pub mod verity;
+pub mod words;
 pub mod yaml;
 
 #[cfg(feature = "builder")]

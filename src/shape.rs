@@ -288,8 +288,19 @@ mod tests {
 
     #[test]
     fn the_json_schema_says_the_same() {
-        insta::assert_snapshot!(json_schema(&SHAPE, "Test"), @r#"
-        {"$schema":"https://json-schema.org/draft/2020-12/schema","additionalProperties":false,"properties":{"keys":{"anyOf":[{"items":{"type":["string","number","boolean"]},"type":"array"},{"additionalProperties":{"type":["string","number","boolean"]},"type":"object"}],"description":"a list or a map"},"kind":{"additionalProperties":false,"description":"which","maxProperties":1,"minProperties":1,"properties":{"a":{"additionalProperties":false,"description":"the first","properties":{"name":{"description":"the name","type":["string","number","boolean"]},"uid":{"description":"the number","maximum":99,"minimum":1,"type":"integer"}},"required":["name"],"type":"object"},"b":{"description":"the second","items":{"type":["string","number","boolean"]},"type":"array"}},"type":"object"},"on":{"description":"whether","type":"boolean"},"packages":{"description":"put them into the recipe","not":{}},"users":{"description":"who","items":{"anyOf":[{"enum":["default"]},{"additionalProperties":false,"properties":{"name":{"description":"the name","type":["string","number","boolean"]},"uid":{"description":"the number","maximum":99,"minimum":1,"type":"integer"}},"required":["name"],"type":"object"}]},"type":"array"}},"required":[],"title":"Test","type":"object"}
-        "#);
+        let either = Shape::Either(&Shape::Word(&["default", "2"]), &Shape::Record(USER));
+        let user = json!({
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["name"],
+            "properties": {
+                "name": {"type": ["string", "number", "boolean"], "description": "the name"},
+                "uid": {"type": "integer", "minimum": 1, "maximum": 99, "description": "the number"},
+            },
+        });
+        assert_eq!(schema(&either), json!({"anyOf": [{"enum": ["default", "2", 2]}, user]}));
+        let whole = json_schema(&SHAPE, "Test");
+        assert_eq!(whole["title"], "Test");
+        assert_eq!(whole["properties"]["packages"], json!({"not": {}, "description": "put them into the recipe"}));
     }
 }

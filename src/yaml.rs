@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn every_part_keeps_its_place_and_its_spelling() {
-        let text = "# café ☃\nwörker: {a: 1.10, b: [yes, 0x10, \"x y\"]}\nempty:\nblock: |\n  one\n";
+        let text = "# café ☃\nwörker: {a: 1.10, b: [yes, 0x10, \"x y\"]}\nempty:\nblock: |\n  one\nmode: &m 0644\nalias: *m\nflag: TRUE\n";
         let value = parse(&Source::new("r", text)).unwrap();
         let mut lines = Vec::new();
         show(&value, &mut lines);
@@ -299,6 +299,12 @@ mod tests {
                 "r:3:6 Null",
                 "r:4:1 block",
                 "r:5:3 Text(\"one\\n\")",
+                "r:6:1 mode",
+                "r:6:10 Number(\"0644\")",
+                "r:7:1 alias",
+                "r:7:8 Number(\"0644\")",
+                "r:8:1 flag",
+                "r:8:7 Flag(\"TRUE\")",
             ]
         );
         assert_eq!(parse(&Source::new("r", "# nothing\n")).unwrap().kind, Kind::Null);

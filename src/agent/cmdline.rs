@@ -3,9 +3,10 @@
 //! Words are split as the kernel does (`lib/cmdline.c`, `next_arg`): blanks separate, double quotes keep blanks
 //! together and may stand around the value or the whole word, `--` ends the kernel's part. Pure.
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 
 use crate::contract;
+use crate::hex;
 
 /// SHA-256 root hash of the dm-verity tree: the trust anchor of everything that is mounted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +25,7 @@ impl RootHash {
 
 impl std::fmt::Display for RootHash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex::encode(&self.0))
     }
 }
 
@@ -119,19 +120,22 @@ fn single<'a>(words: &'a [(String, Option<String>)], key: &str) -> Result<Option
 /// A missing or malformed `roothash=` (there is no boot without verity), numbers that are none, unknown choices.
 pub fn parse(text: &str) -> Result<BootOptions> {
     let words = words(text);
-    let hash = single(&words, contract::CMDLINE_ROOT_HASH)?.with_context(|| {
+    let root_hash = single(&words, contract::CMDLINE_ROOT_HASH)?.with_context(|| {
         format!(
             "the kernel command line has no `{}=`: a root without verity is not booted",
             contract::CMDLINE_ROOT_HASH
         )
     })?;
+    let root_hash = hex::decode(root_hash)
+        .map(RootHash)
+        .with_context(|| format!("`{}={root_hash}` is not 64 hexadecimal digits", contract::CMDLINE_ROOT_HASH))?;
     let number = |key| -> Result<Option<u64>> {
         single(&words, key)?
             .map(|value| value.parse().with_context(|| format!("`{key}={value}` is not a whole number")))
             .transpose()
     };
     Ok(BootOptions {
-        root_hash: parse_root_hash(hash)?,
+        root_hash,
         var_start: number(contract::CMDLINE_VAR_START)?,
         var_filesystem: match single(&words, contract::CMDLINE_VAR_FS)? {
             None | Some("ext4") => VarFilesystem::Ext4,
@@ -140,21 +144,6 @@ pub fn parse(text: &str) -> Result<BootOptions> {
         },
         var_min: number(contract::CMDLINE_VAR_MIN)?.unwrap_or(DEFAULT_VAR_MIN),
     })
-}
-
-fn parse_root_hash(text: &str) -> Result<RootHash> {
-    let digits = text.as_bytes();
-    ensure!(
-        digits.len() == 64 && digits.iter().all(u8::is_ascii_hexdigit),
-        "`{}={text}` is not 64 hexadecimal digits",
-        contract::CMDLINE_ROOT_HASH
-    );
-    let mut hash = [0; 32];
-    for (byte, pair) in hash.iter_mut().zip(text.as_bytes().chunks(2)) {
-        let pair = std::str::from_utf8(pair).context("reading the root hash")?;
-        *byte = u8::from_str_radix(pair, 16).context("reading the root hash")?;
-    }
-    Ok(RootHash(hash))
 }
 
 /// What to do on failure. Never fails itself: it is asked when something has already gone wrong, so anything it does

@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use super::cmdline::RootHash;
 use super::gpt::{self, Copies, Gpt};
 use super::{console, sys};
+use crate::hex;
 
 /// Unit of `size` and `start` in sysfs, whatever the disk's own sector size is.
 const SYSFS_SECTOR: u64 = 512;
@@ -241,6 +242,6 @@ fn settle(candidate: Candidate) -> Result<RootDisk> {
 }
 
 fn dashed(guid: [u8; 16]) -> String {
-    let text: String = guid.iter().map(|byte| format!("{byte:02x}")).collect();
+    let text = hex::encode(&guid);
     format!("{}-{}-{}-{}-{}", &text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..])
 }

@@ -15,6 +15,7 @@ use rustix::fs::{FlockOperation, OFlags};
 use serde::{Deserialize, Serialize};
 
 use super::apply::Outcome;
+use super::durable;
 use crate::contract;
 
 /// Version of this object's form.
@@ -170,10 +171,8 @@ impl Status {
         let path = Path::new(contract::STATUS);
         let directory = path.parent().context("the status has no directory")?;
         fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
-        let temporary = path.with_extension("json.new");
-        let text = serde_json::to_string_pretty(self).context("writing the status")?;
-        fs::write(&temporary, text + "\n").with_context(|| format!("writing {}", temporary.display()))?;
-        fs::rename(&temporary, path).with_context(|| format!("writing {}", path.display()))?;
+        let text = serde_json::to_string_pretty(self).context("writing the status")? + "\n";
+        durable::write(path, text.as_bytes(), 0o644)?;
         if let Some(port) = report_port() {
             let line = serde_json::to_string(self).context("writing the status")? + "\n";
             // Never blocking: nobody may be reading at the other end.

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use super::{copy, durable};
 use crate::contract;
+use crate::hex;
 
 /// Where this absolute path of the node lies below `root`.
 pub fn below(root: &Path, path: &str) -> PathBuf {
@@ -156,8 +157,7 @@ pub fn machine_id(root: &Path) -> Result<bool> {
     // A valid version 4 UUID, as systemd makes them: some readers want one.
     id[6] = id[6] & 0x0f | 0x40;
     id[8] = id[8] & 0x3f | 0x80;
-    let text: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
-    durable::write(&path, format!("{text}\n").as_bytes(), 0o444)?;
+    durable::write(&path, format!("{}\n", hex::encode(&id)).as_bytes(), 0o444)?;
     Ok(true)
 }
 

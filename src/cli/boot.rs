@@ -9,8 +9,8 @@ use clap::{Args, ValueEnum};
 
 use crate::boot::accelerator::Choice;
 use crate::boot::{Event, Firmware, Options, Until, Verdict, boot as run};
-use crate::recipe::words;
 use crate::report;
+use crate::words;
 
 /// Boot an image in QEMU on this machine, with its console here
 ///

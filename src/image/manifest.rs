@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::assemble::scripts::ScriptAccount;
+use crate::hex;
 use crate::recipe::{Recipe, print};
 use crate::tree::path::escape;
 use crate::tree::{Digest, InodeId, Kind, Tree};
@@ -102,9 +103,8 @@ pub fn files(tree: &Tree) -> Vec<Value> {
             }
             first.entry(id).or_insert_with(|| path.to_string());
             if !inode.xattrs.is_empty() {
-                let hex = |value: &[u8]| value.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
                 let xattrs: BTreeMap<String, String> =
-                    inode.xattrs.iter().map(|(name, value)| (escape(name), hex(value))).collect();
+                    inode.xattrs.iter().map(|(name, value)| (escape(name), hex::encode(value))).collect();
                 set("xattrs", json!(xattrs));
             }
             file

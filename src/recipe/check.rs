@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use chrono::{NaiveDate, NaiveTime};
 
 use super::shape::RECIPE;
-use super::words::{self, Rule};
 use super::{
     AcceptedScript, AptRepository, Arch, Compression, Containerd, Disk, Dropped, Kernel, Mirror, Modules, Output,
     Overlay, PackageRequest, Recipe, Repository, RepositoryKind, Services, User, VarFilesystem, kernels,
@@ -17,6 +16,7 @@ use super::{
 use crate::diag::{Diagnostic, Diagnostics, Location};
 use crate::shape;
 use crate::spelling::suggest;
+use crate::words::{self, Rule};
 use crate::yaml::{Key, Kind, Located, Value};
 
 const MIB: u64 = 1 << 20;

@@ -8,7 +8,6 @@ pub mod kernels;
 pub mod load;
 pub mod print;
 pub mod shape;
-pub mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

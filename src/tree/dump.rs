@@ -11,6 +11,7 @@ use std::fmt::Write;
 
 use super::path::escape;
 use super::{Inode, InodeId, Kind, Tree};
+use crate::hex;
 
 /// The whole tree. Equal dumps mean equal trees, origins aside.
 pub fn dump(tree: &Tree) -> String {
@@ -27,10 +28,7 @@ pub fn dump(tree: &Tree) -> String {
             let _ = write!(text, " ino={first}");
         }
         for (name, value) in &inode.xattrs {
-            let _ = write!(text, " {}=0x", escape(name));
-            for byte in value {
-                let _ = write!(text, "{byte:02x}");
-            }
+            let _ = write!(text, " {}=0x{}", escape(name), hex::encode(value));
         }
         text.push('\n');
     }

@@ -107,13 +107,17 @@ fn a_recipe_overrides_its_base_key_by_key_and_mistakes_stay_where_they_were_writ
         "nodesmith: 1\nname: base\npackages: [e2fsprogs]\nsysctl: {vm.swappiness: 10, net.x: 1}\n\
          kernel: {package: linux, line: \"6.12\"}\nrepositories: {d: {apt: {mirror: host, suite: s, keyring: key.gpg}}}\n",
     );
-    let top = file("top.yaml", "extends: [base.yaml]\nname: top\npackages: [runc]\nsysctl: {vm.swappiness: 60}\n");
+    let top = file(
+        "top.yaml",
+        "extends: [base.yaml]\nname: top\npackages: [runc]\nsysctl: {vm.swappiness: 60}\nrepositories:\n",
+    );
     let recipe = checked(&top).unwrap();
     assert_eq!(recipe.name, "top");
     let names: Vec<&str> = recipe.packages.iter().map(|request| request.name.as_str()).collect();
     assert_eq!(names, ["e2fsprogs", "runc"]);
     assert_eq!(recipe.sysctl["vm.swappiness"], "60");
     assert_eq!(recipe.sysctl["net.x"], "1");
+    assert_eq!(recipe.repositories.len(), 1, "a key with nothing behind it takes nothing away");
 
     file("key.gpg", "");
     let base = directory.path().join("base.yaml");

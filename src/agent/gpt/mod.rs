@@ -14,6 +14,8 @@ use std::os::unix::fs::FileExt;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use crate::hex;
+
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -387,13 +389,7 @@ fn swap_guid(mut guid: [u8; 16]) -> [u8; 16] {
 
 /// A GUID constant of `contract`, as bytes in the order of its text.
 pub fn parse_guid(text: &str) -> Option<[u8; 16]> {
-    let digits: Vec<u8> = text
-        .chars()
-        .filter(|character| *character != '-')
-        .map(|character| character.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
-        .collect::<Option<_>>()?;
-    let bytes: Vec<u8> = digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect();
-    if digits.len() == 32 { bytes.try_into().ok() } else { None }
+    hex::decode(&text.replace('-', ""))
 }
 
 /// CRC-32 of IEEE 802.3, as UEFI wants it. Bit by bit: the arrays are a few KiB.

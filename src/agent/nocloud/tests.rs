@@ -109,23 +109,23 @@ ntp: {enabled: false, server: [a], pools: ['a b']}
     user-data:6:13: `ssh_pwauth` can only be `false` on this node [unsupported-value]; leave it out
     user-data:7:23: this is not an SSH public key: what follows `ssh-ed25519` is not such a key, or it was cut [ssh-key]
     user-data:7:41: `ssh_authorized_keys[1]` takes a text [wrong-kind]; write a single value
-    user-data:9:12: `Admin` is not a user name [user-name]; 1 to 32 lower-case letters, digits, `_` and `-`, not starting with a digit or `-`
-    user-data:10:26: `bash` is not an absolute path of plain names [path]
+    user-data:9:12: `Admin` is not the name of a user or group [bad-account]; lower case letters, digits, `-` and `_`, 31 at most, beginning with a letter or `_`
+    user-data:10:26: `bash` is not an absolute path [bad-path]; an absolute path without `.`, `..` and `:`
     user-data:10:37: `99999` is not a value of `uid` [wrong-number]; a whole number from 1 to 60000
     user-data:10:44: `sudo` is not done on this node [unsupported-key]; write a file below /etc/sudoers.d with `write_files`
     user-data:10:68: `lock_passwd` can only be `true` on this node [unsupported-value]; nodes have no passwords: use `ssh_authorized_keys`
     user-data:11:12: the user `admin` is there twice (first at user-data:10:12) [duplicate]
-    user-data:11:35: `no such` is not a group name [group-name]
+    user-data:11:35: `no such` is not the name of a user or group [bad-account]; lower case letters, digits, `-` and `_`, 31 at most, beginning with a letter or `_`
     user-data:12:5: `users[3]` has no `name` [missing-key]; `name`: the account's name; `root` can only have keys
     user-data:13:23: root's `uid` is the image's [root-user]
-    user-data:15:12: `etc/x` is not a path for a file: it does not start with `/` [path]
-    user-data:16:12: `/etc/../x` is not a path for a file: it has `.` or `..` [path]
+    user-data:15:12: `etc/x` is not a path for a file [bad-path]; an absolute path without `.` and `..`
+    user-data:16:12: `/etc/../x` is not a path for a file [bad-path]; an absolute path without `.` and `..`
     user-data:16:36: `999` is not a file mode [permissions]; three or four octal digits, `'0644'`
     user-data:17:30: `gzip` is not a value of `encoding` [unknown-word]; known are: b64, base64, text/plain
     user-data:18:44: the content is not base64: it has `?` [base64]
     user-data:19:20: `append` is not done on this node [unsupported-key]; write the whole file, or a drop-in beside it
     user-data:20:5: `write_files[5]` has no `path` [missing-key]; `path`: absolute, outside the immutable root
-    user-data:21:11: `../../etc/passwd` is not the name of a time zone [timezone]; for example `Europe/Berlin` or `UTC`
+    user-data:21:11: `../../etc/passwd` is not a time zone [bad-timezone]; a name below /usr/share/zoneinfo, such as UTC or Europe/Berlin
     user-data:22:16: `enabled` can only be `true` on this node [unsupported-value]; a Kubernetes node keeps its time
     user-data:22:23: `ntp` has no key `server` [unknown-key]; did you mean `servers`?
     user-data:22:44: `a b` is not a host name or address [time-server]

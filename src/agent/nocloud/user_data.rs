@@ -9,6 +9,7 @@ use super::{check_name, document, kubernetes, node_name, public_key};
 use crate::agent::base64;
 use crate::agent::config::{FileToWrite, NodeConfig, NodeName, TimeServers, User};
 use crate::diag::{Diagnostic, Diagnostics, Location, Source};
+use crate::words;
 use crate::yaml::{Located, Value};
 
 /// Keys that tools write unasked, accepted with the only value that a node has anyway.
@@ -43,7 +44,7 @@ pub(super) fn read(source: &Arc<Source>, config: &mut NodeConfig, found: &mut Di
     let files = value.get("write_files").map(Value::items).unwrap_or_default();
     config.files = files.iter().filter_map(|value| file(value, found)).collect();
     duplicates(config.files.iter().map(|file| &file.path), "file", found);
-    config.timezone = value.get("timezone").and_then(|value| timezone(value, found));
+    config.timezone = words::read(&words::TIMEZONE, value.get("timezone"), found);
     config.time_servers = value.get("ntp").and_then(|value| time_servers(value, found));
     config.kubernetes = value.get("kubernetes").and_then(|value| kubernetes::read(value, found));
     config.certificates = value.get("ca_certs").map(|value| kubernetes::certificates(value, found)).unwrap_or_default();
@@ -67,13 +68,7 @@ fn keys(value: &Value, found: &mut Diagnostics) -> Vec<String> {
 fn user(value: &Value, root_keys: &mut Vec<String>, found: &mut Diagnostics) -> Option<User> {
     let keys = keys(value, found);
     only_value(value, "lock_passwd", true, NO_PASSWORDS, found);
-    let name = value.get("name")?.located()?;
-    if !is_account_name(&name.value) {
-        let mistake = Diagnostic::new("user-name", format!("`{}` is not a user name", name.value));
-        let help = "1 to 32 lower-case letters, digits, `_` and `-`, not starting with a digit or `-`";
-        found.push(mistake.at(&name.location, "not a user name").help(help));
-        return None;
-    }
+    let name = words::read(&words::ACCOUNT, value.get("name"), found)?;
     if name.value == "root" {
         root_keys.extend(keys);
         for key in ["uid", "groups", "shell", "homedir", "gecos"] {
@@ -88,8 +83,8 @@ fn user(value: &Value, root_keys: &mut Vec<String>, found: &mut Diagnostics) -> 
         gecos: gecos(value, found).unwrap_or_default(),
         uid: value.get("uid").and_then(|uid| Some(Located::new(uid.number()?, &uid.location))),
         groups: groups(value, found),
-        shell: absolute(value, "shell", found),
-        home: absolute(value, "homedir", found),
+        shell: words::read(&words::PATH, value.get("shell"), found),
+        home: words::read(&words::PATH, value.get("homedir"), found),
         name,
         keys,
     })
@@ -111,50 +106,14 @@ fn groups(user: &Value, found: &mut Diagnostics) -> Vec<Located<String>> {
         Some(text) => text.split(',').map(|name| Located::new(name.trim().to_owned(), &value.location)).collect(),
         None => value.items().iter().filter_map(Value::located).collect(),
     };
-    for group in groups.iter().filter(|group| !is_account_name(&group.value)) {
-        let title = format!("`{}` is not a group name", group.value);
-        found.push(Diagnostic::new("group-name", title).at(&group.location, "not a group name"));
+    for group in &groups {
+        words::check(&words::ACCOUNT, (&group.value, &group.location), found);
     }
     groups
 }
 
-fn is_account_name(name: &str) -> bool {
-    let mut characters = name.chars();
-    (1..=32).contains(&name.len())
-        && characters.next().is_some_and(|first| matches!(first, 'a'..='z' | '_'))
-        && characters.all(|character| matches!(character, 'a'..='z' | '0'..='9' | '_' | '-'))
-}
-
-fn absolute(user: &Value, key: &str, found: &mut Diagnostics) -> Option<Located<String>> {
-    let path = user.get(key)?.located()?;
-    if check_path(&path.value).is_err() || path.value.contains(':') {
-        let title = format!("`{}` is not an absolute path of plain names", path.value);
-        found.push(Diagnostic::new("path", title).at(&path.location, "not such a path"));
-    }
-    Some(path)
-}
-
-/// Absolute, no `.` or `..`, no empty part, no control characters.
-fn check_path(path: &str) -> Result<(), &'static str> {
-    let Some(rest) = path.strip_prefix('/') else { return Err("it does not start with `/`") };
-    if path.len() > 4095 || path.contains(char::is_control) {
-        return Err("it is too long or has control characters");
-    }
-    match rest.split('/').find(|part| matches!(*part, "" | "." | "..")) {
-        Some("") => Err("it has an empty part"),
-        Some(_) => Err("it has `.` or `..`"),
-        None => Ok(()),
-    }
-}
-
 fn file(value: &Value, found: &mut Diagnostics) -> Option<FileToWrite> {
-    let path = value.get("path").and_then(Value::located);
-    if let Some(path) = &path
-        && let Err(why) = check_path(&path.value)
-    {
-        let title = format!("`{}` is not a path for a file: {why}", path.value);
-        found.push(Diagnostic::new("path", title).at(&path.location, "not such a path"));
-    }
+    let path = words::read(&words::FILE, value.get("path"), found);
     let mode = value.get("permissions").map_or(Some(0o644), |value| permissions(value, found));
     let content = content(value, found);
     let owner = match value.get("owner").and_then(Value::located) {
@@ -190,18 +149,6 @@ fn content(file: &Value, found: &mut Diagnostics) -> Option<Vec<u8>> {
         found.push(Diagnostic::new("base64", title).at(&content.location, "not base64"));
     };
     base64::decode(text).map_err(mistake).ok()
-}
-
-fn timezone(value: &Value, found: &mut Diagnostics) -> Option<Located<String>> {
-    let zone = value.located()?;
-    let plain = |part: &str| {
-        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '+'))
-    };
-    if !zone.value.split('/').all(plain) {
-        let mistake = Diagnostic::new("timezone", format!("`{}` is not the name of a time zone", zone.value));
-        found.push(mistake.at(&zone.location, "not a time zone").help("for example `Europe/Berlin` or `UTC`"));
-    }
-    Some(zone)
 }
 
 fn time_servers(value: &Value, found: &mut Diagnostics) -> Option<Located<TimeServers>> {

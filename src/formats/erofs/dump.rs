@@ -11,6 +11,7 @@ use std::fmt::{self, Write};
 
 use super::layout::{self, Layout};
 use super::read::{self, Image, Inode, ReadAt, ReadError};
+use crate::hex;
 use crate::tree::{TreePath, path};
 
 /// The whole image.
@@ -48,9 +49,8 @@ fn superblock<R>(text: &mut String, image: &Image<R>) -> fmt::Result {
         superblock.meta_blkaddr,
         superblock.xattr_blkaddr
     )?;
-    write!(text, "  epoch {}, label `{}`, uuid ", superblock.epoch, path::escape(label))?;
-    superblock.uuid.iter().try_for_each(|byte| write!(text, "{byte:02x}"))?;
-    writeln!(text)
+    let uuid = hex::encode(&superblock.uuid);
+    writeln!(text, "  epoch {}, label `{}`, uuid {uuid}", superblock.epoch, path::escape(label))
 }
 
 fn inode_text<R: ReadAt>(
@@ -80,8 +80,7 @@ fn inode_text<R: ReadAt>(
         }
     }
     for (name, value) in image.xattrs(inode)? {
-        let value: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
-        lines.push(format!("  {}=0x{value}", path::escape(&name)));
+        lines.push(format!("  {}=0x{}", path::escape(&name), hex::encode(&value)));
     }
     Ok(lines.join("\n"))
 }

@@ -1,6 +1,8 @@
-//! What single words of a recipe may look like: a table of rules, each with its slug.
+//! What single words of a recipe or of a node's metadata may look like: a table of rules, each with its slug.
 
+use crate::agent::ssh_key;
 use crate::diag::{Diagnostic, Diagnostics, Location};
+use crate::yaml::{Located, Value};
 
 /// One kind of word.
 #[derive(Debug)]
@@ -23,6 +25,13 @@ pub fn check(rule: &Rule, (text, location): (&str, &Location), found: &mut Diagn
         );
     }
     text.to_owned()
+}
+
+/// The scalar behind a key, with a mistake noted if it breaks the rule.
+pub fn read(rule: &Rule, value: Option<&Value>, found: &mut Diagnostics) -> Option<Located<String>> {
+    let word = value?.located()?;
+    check(rule, (&word.value, &word.location), found);
+    Some(word)
 }
 
 fn made_of(text: &str, punctuation: &str) -> bool {
@@ -171,8 +180,15 @@ pub const ACCOUNT: Rule = Rule {
 pub const PATH: Rule = Rule {
     slug: "bad-path",
     noun: "an absolute path",
-    allowed: "an absolute path without `.` and `..`",
+    allowed: "an absolute path without `.`, `..` and `:`",
     holds: |text| normal_path(text) && !text.contains(':'),
+};
+
+pub const FILE: Rule = Rule {
+    slug: "bad-path",
+    noun: "a path for a file",
+    allowed: "an absolute path without `.` and `..`",
+    holds: |text| normal_path(text) && text.len() < 4096,
 };
 
 pub const WRITABLE: Rule = Rule {
@@ -189,16 +205,7 @@ pub const SSH_KEY: Rule = Rule {
     slug: "bad-ssh-key",
     noun: "a public SSH key",
     allowed: "the line of a .pub file: `ssh-ed25519 AAAA… comment`",
-    holds: |text| {
-        const KINDS: &[&str] = &["ssh-ed25519", "ssh-rsa", "ecdsa-sha2-", "sk-ssh-ed25519@", "sk-ecdsa-sha2-"];
-        let mut words = text.split(' ');
-        let kind = words.next().unwrap_or_default();
-        let key = words.next().unwrap_or_default();
-        no_control(text)
-            && KINDS.iter().any(|known| kind.starts_with(known))
-            && key.starts_with("AAAA")
-            && made_of(key, "+/=")
-    },
+    holds: |text| ssh_key::check(text).is_ok(),
 };
 
 pub const TIMEZONE: Rule = Rule {
