@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
-use super::flow::World;
+use super::flow::{CONFIGURATION, World};
 use super::judge::{Ended, Phase};
 use super::reach;
 use super::secret::Secret;
@@ -19,8 +19,6 @@ use crate::agent::{console, durable, run};
 const KUBEADM: &str = "/usr/bin/kubeadm";
 const SYSTEMCTL: &str = "/usr/bin/systemctl";
 const KUBELET: &str = "kubelet.service";
-/// In memory only: it holds the token.
-const CONFIGURATION: &str = "/run/nodeinit/kubeadm.json";
 /// What kubeadm writes, while it runs.
 const OUTPUT: &str = "/run/nodeinit/kubeadm.log";
 

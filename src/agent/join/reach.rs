@@ -113,7 +113,9 @@ fn healthz(address: SocketAddr) -> Result<(), String> {
         let mut stream = TcpStream::connect_timeout(&address, HEALTH_LIMIT)?;
         stream.set_read_timeout(Some(HEALTH_LIMIT))?;
         stream.set_write_timeout(Some(HEALTH_LIMIT))?;
-        write!(stream, "GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+        // In one piece: the answer may come, and the connection go, before a second one.
+        stream
+            .write_all(format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
         let mut answer = Vec::new();
         stream.take(4096).read_to_end(&mut answer)?;
         Ok(String::from_utf8_lossy(&answer).into_owned())

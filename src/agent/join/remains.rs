@@ -13,7 +13,8 @@ pub const BOOTSTRAP_KUBECONFIG: &str = "/etc/kubernetes/bootstrap-kubelet.conf";
 const KUBECONFIG: &str = "/etc/kubernetes/kubelet.conf";
 const CLUSTER_CA: &str = "/etc/kubernetes/pki/ca.crt";
 const KUBELET_CONFIGURATION: &str = "/var/lib/kubelet/config.yaml";
-const KUBELET_ARGUMENTS: &str = "/var/lib/kubelet/kubeadm-flags.env";
+/// Written right before the kubelet is started.
+pub const KUBELET_ARGUMENTS: &str = "/var/lib/kubelet/kubeadm-flags.env";
 /// A link to the newest one; holds certificate and key.
 const CLIENT_CERTIFICATE: &str = "/var/lib/kubelet/pki/kubelet-client-current.pem";
 

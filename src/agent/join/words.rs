@@ -80,10 +80,10 @@ pub fn token(text: &str) -> Result<Secret, String> {
     }
 }
 
-/// `sha256:` and 64 lower-case hexadecimal digits.
+/// `sha256:` and 64 hexadecimal digits; made lower-case.
 pub fn ca_cert_hash(text: &str) -> Result<String, String> {
     let digits = text.strip_prefix("sha256:").ok_or("it does not start with `sha256:`")?;
-    if digits.len() != 64 || !digits.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f' | 'A'..='F')) {
+    if digits.len() != 64 || !digits.chars().all(|c| c.is_ascii_hexdigit()) {
         return Err("it does not have 64 hexadecimal digits after `sha256:`".to_owned());
     }
     Ok(text.to_ascii_lowercase())

@@ -10,6 +10,7 @@ use crate::agent::join::secret::Secret;
 use crate::agent::join::words;
 use crate::agent::pem;
 use crate::diag::{Diagnostic, Diagnostics, Location};
+use crate::words as rules;
 use crate::yaml::{Kind, Located, Value};
 
 pub(super) fn read(value: &Value, found: &mut Diagnostics) -> Option<Kubernetes> {
@@ -24,9 +25,11 @@ pub(super) fn read(value: &Value, found: &mut Diagnostics) -> Option<Kubernetes>
         proxy: value.get("proxy").map(|value| proxy(value, found)),
         mirrors: mirrors
             .iter()
-            .map(|(registry, hosts)| {
-                judge(&registry.text, &registry.location, MIRROR, found, check_registry);
-                Mirror { registry: registry.text.clone(), hosts: list(Some(hosts), MIRROR, found, mirror) }
+            .map(|(registry, hosts)| Mirror {
+                registry: rules::check(&rules::REGISTRY, (&registry.text, &registry.location), found),
+                hosts: list(Some(hosts), ("registry-mirror", "the URL of a mirror"), found, |text| {
+                    url(text, &["http", "https"]).map(|()| text.to_owned())
+                }),
             })
             .collect(),
     })
@@ -35,7 +38,6 @@ pub(super) fn read(value: &Value, found: &mut Diagnostics) -> Option<Kubernetes>
 /// Slug and noun of a kind of word.
 type Word = (&'static str, &'static str);
 
-const MIRROR: Word = ("registry-mirror", "a registry or its mirror");
 const LABEL: Word = ("label", "a label of a node");
 const ARGUMENT: Word = ("kubelet-argument", "an argument of the kubelet for this place");
 
@@ -141,12 +143,13 @@ fn table(
 }
 
 fn proxy(value: &Value, found: &mut Diagnostics) -> Proxy {
-    let mut url = |key| {
-        let word = ("proxy", "the URL of a proxy");
-        let checked = judge_secret(value.get(key)?, word, found, |text| check_url(text, &["http", "https", "socks5"]));
-        checked.map(|url| Secret::new(url.value))
+    let mut given = |key| {
+        let checked = judge_secret(value.get(key)?, ("proxy", "the URL of a proxy"), found, |text| {
+            url(text, &["http", "https", "socks5"]).map(|()| Secret::new(text))
+        });
+        checked.map(|url| url.value)
     };
-    let (http, https) = (url("http"), url("https"));
+    let (http, https) = (given("http"), given("https"));
     let no = list(value.get("no"), ("no-proxy", "a host, domain or network"), found, |text| {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '/' | '*' | '[' | ']');
         if !text.is_empty() && text.chars().all(plain) {
@@ -158,36 +161,19 @@ fn proxy(value: &Value, found: &mut Diagnostics) -> Proxy {
     Proxy { http, https, no }
 }
 
-/// A URL of one of these schemes, of characters that need no quoting where it will stand.
-fn check_url(text: &str, schemes: &[&str]) -> Result<String, String> {
-    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+/// Of one of these schemes, and of characters that need no quoting in a unit or in TOML. The text is not shown.
+fn url(text: &str, schemes: &[&str]) -> Result<(), String> {
+    let (scheme, rest) = text.split_once("://").unwrap_or_default();
     if !schemes.contains(&scheme) {
-        let starts: Vec<String> = schemes.iter().map(|scheme| format!("`{scheme}://`")).collect();
-        return Err(format!("it starts with none of {}", starts.join(", ")));
+        return Err(format!("it begins with none of {}, and `://`", schemes.join(", ")));
     }
     if rest.is_empty() || rest.starts_with('/') {
         return Err("it has no host".to_owned());
     }
-    if let Some(wrong) = rest.chars().find(|c| !c.is_ascii_graphic() || matches!(c, '"' | '\\' | '\'' | '`')) {
-        return Err(format!("it has `{}`, which is written with `%`", wrong.escape_debug()));
+    match rest.chars().find(|c| !c.is_ascii_graphic() || matches!(c, '"' | '\\' | '\'' | '`')) {
+        Some(wrong) => Err(format!("it has `{}`, which is written with `%`", wrong.escape_debug())),
+        None => Ok(()),
     }
-    Ok(text.to_owned())
-}
-
-fn check_registry(name: &str) -> Result<(), String> {
-    if name == "_default" {
-        return Ok(());
-    }
-    let host = match name.rsplit_once(':') {
-        Some((host, port)) if port.parse::<u16>().is_ok() => host,
-        Some(_) => return Err("it is HOST or HOST:PORT, without `https://`".to_owned()),
-        None => name,
-    };
-    check_name(host)
-}
-
-fn mirror(text: &str) -> Result<String, String> {
-    check_url(text, &["http", "https"])
 }
 
 /// The lines of all certificates under `ca_certs`.

@@ -244,10 +244,10 @@ kubernetes:
     user-data:12:31: `all` is not a preflight check to ignore: name the checks: with `all` nobody would learn what is wrong [preflight-check]
     user-data:13:5: `control-plane` is not done on this node [unsupported-key]; the agent joins workers only, yet
     user-data:14:5: `join` has no key `tokn` [unknown-key]; did you mean `token`?
-    user-data:15:17: this is not the URL of a proxy: it starts with none of `http://`, `https://`, `socks5://` [proxy]
+    user-data:15:17: this is not the URL of a proxy: it begins with none of http, https, socks5, and `://` [proxy]
     user-data:15:43: `a,b` is not a host, domain or network: one for each item, as `10.0.0.0/8` or `.example.org` [no-proxy]
-    user-data:16:22: `https://docker.io` is not a registry or its mirror: it is HOST or HOST:PORT, without `https://` [registry-mirror]
-    user-data:16:42: `a.example` is not a registry or its mirror: it starts with none of `http://`, `https://` [registry-mirror]
+    user-data:16:22: `https://docker.io` is not a registry [bad-registry]; a host with an optional port, such as registry.k8s.io, or `_default`
+    user-data:16:42: `a.example` is not the URL of a mirror: it begins with none of http, https, and `://` [registry-mirror]
     user-data:16:57: `b` takes a list [wrong-kind]; write `[one, two]`, or lines that begin with `- `
     user-data:17:3: `ca-certificates` is not done on this node [unsupported-key]; use `ca_certs: {trusted: [PEM]}`, beside `kubernetes`
     ");

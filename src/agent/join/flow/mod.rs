@@ -47,11 +47,18 @@ pub enum End {
     Mistake(String),
 }
 
+/// kubeadm's configuration, in memory only and only while kubeadm runs: it holds the token.
+pub const CONFIGURATION: &str = "/run/nodeinit/kubeadm.json";
+
 /// Between two looks at something that is not there yet.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// Pauses between attempts double from the first to the last.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const LAST_PAUSE: Duration = Duration::from_secs(300);
+
+/// Looks at a kubelet that is late, for each attempt so far, and at most: two minutes, ten minutes.
+const LATE_LOOKS: u32 = 60;
+const MOST_LATE_LOOKS: u32 = 300;
 
 /// Joins a node that is no member yet. Returns only with an end; failures of the cluster are tried again for ever.
 ///
@@ -70,7 +77,7 @@ pub fn join(world: &mut dyn World, request: &Request, image: &ImageKubernetes) -
         match attempt(world, request, image, &mut told)? {
             Attempt::Member => break,
             Attempt::Mistake(text) => {
-                tell(world, &mut told, MembershipState::Mistake, Some(text.clone()))?;
+                tell(world, &mut told, MembershipState::Mistake, None)?;
                 return Ok(End::Mistake(text));
             }
             Attempt::Failed(why) => {
@@ -93,7 +100,7 @@ pub fn join(world: &mut dyn World, request: &Request, image: &ImageKubernetes) -
 
 /// The end of a join: what holds the token goes. The request last, because with it this is done again after a cut.
 pub fn wipe_secrets(world: &mut dyn World) -> Result<()> {
-    [remains::BOOTSTRAP_KUBECONFIG, contract::JOIN_BEGUN, contract::JOIN_REQUEST]
+    [CONFIGURATION, remains::BOOTSTRAP_KUBECONFIG, contract::JOIN_BEGUN, contract::JOIN_REQUEST]
         .iter()
         .try_for_each(|path| world.wipe(path))
 }
@@ -140,13 +147,34 @@ fn attempt(
         match judge(phase, &ended) {
             Judgement::Done => {}
             Judgement::Mistake(mistake) => return Ok(Attempt::Mistake(mistake.shown(&request.places))),
-            Judgement::Again(why) => return Ok(Attempt::Failed(why)),
+            Judgement::Again(why) => {
+                let late = phase == Phase::KubeletStart && finishes_late(world, told)?;
+                return Ok(if late { Attempt::Member } else { Attempt::Failed(why) });
+            }
         }
     }
     if remains::is_member(world)? {
         return Ok(Attempt::Member);
     }
     Ok(Attempt::Failed("kubeadm ended well, but the node's certificate and configuration are not there".to_owned()))
+}
+
+/// kubeadm gives the kubelet some 155 s, which a busy machine may not be enough for: the kubelet goes on, and gets its
+/// certificate. Stopping it for the next attempt would begin all over.
+fn finishes_late(world: &mut dyn World, told: &mut Membership) -> Result<bool> {
+    if world.read(remains::KUBELET_ARGUMENTS)?.is_none() {
+        return Ok(false);
+    }
+    let text = "the kubelet, which kubeadm gave up waiting for".to_owned();
+    tell(world, told, MembershipState::Joining, Some(text))?;
+    let looks = LATE_LOOKS.saturating_mul(told.attempt).min(MOST_LATE_LOOKS);
+    for _ in 0..looks {
+        if remains::is_member(world)? {
+            return Ok(true);
+        }
+        world.pause(LOOK_AGAIN);
+    }
+    Ok(false)
 }
 
 fn tell(world: &mut dyn World, told: &mut Membership, state: MembershipState, waits_for: Option<String>) -> Result<()> {
