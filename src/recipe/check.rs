@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 
 use chrono::{NaiveDate, NaiveTime};
 
+use super::kubernetes::{coherence, section};
 use super::shape::RECIPE;
 use super::words::{self, Rule};
 use super::{
-    AcceptedScript, AptRepository, Arch, Compression, Containerd, Disk, Dropped, Kernel, Located, Mirror, Modules,
-    Output, Overlay, PackageRequest, Recipe, Repository, RepositoryKind, Services, User, VarFilesystem, kernels,
+    AcceptedScript, AptRepository, Arch, Compression, Containerd, Disk, Dropped, ImageFile, Kernel, Located, Mirror,
+    Modules, Output, Overlay, PackageRequest, Recipe, Repository, RepositoryKind, Services, User, VarFilesystem,
+    kernels,
 };
 use crate::diag::{Diagnostic, Diagnostics, Location};
 use crate::shape;
@@ -28,8 +30,9 @@ pub fn check(value: &Value, today: NaiveDate) -> Result<Recipe, Diagnostics> {
     shape::conform(value, &RECIPE, "the recipe", &mut found);
     let f = &mut found;
     let kernel = kernel(value, today, f);
-    let packages = packages(value, f);
-    let recipe = Recipe {
+    let mut packages = packages(value, f);
+    let kubernetes = section::read(value, &mut packages, f);
+    let mut recipe = Recipe {
         name: text(value, "name").map(|it| words::check(&words::NAME, it, f)).unwrap_or_default(),
         version: text(value, "version").map_or_else(|| "0".to_owned(), |it| words::check(&words::VERSION, it, f)),
         arch: Arch::X86_64,
@@ -41,6 +44,8 @@ pub fn check(value: &Value, today: NaiveDate) -> Result<Recipe, Diagnostics> {
         sysctl: sysctl(value, f),
         modules: modules(value, f),
         runtime: containerd(value, f),
+        kubernetes,
+        images: images(value, f),
         services: services(value, f),
         users: users(value, f),
         overlays: overlays(value, f),
@@ -53,20 +58,22 @@ pub fn check(value: &Value, today: NaiveDate) -> Result<Recipe, Diagnostics> {
         kernel,
     };
     formatter_is_there(value, &recipe, f);
+    coherence::check(value, &recipe, f);
+    coherence::derive(value, &mut recipe);
     found.or(recipe)
 }
 
-fn text<'a>(value: &'a Value, key: &str) -> Option<(&'a str, &'a Location)> {
+pub(super) fn text<'a>(value: &'a Value, key: &str) -> Option<(&'a str, &'a Location)> {
     let value = value.get(key)?;
     Some((value.text()?, &value.location))
 }
 
 /// The scalar items of a list; others were reported by the shape.
-fn texts(value: Option<&Value>) -> impl Iterator<Item = (&str, &Location)> {
+pub(super) fn texts(value: Option<&Value>) -> impl Iterator<Item = (&str, &Location)> {
     value.map(Value::items).unwrap_or_default().iter().filter_map(|item| Some((item.text()?, &item.location)))
 }
 
-fn table(value: Option<&Value>) -> impl Iterator<Item = (&Key, &Value)> {
+pub(super) fn entries(value: Option<&Value>) -> impl Iterator<Item = (&Key, &Value)> {
     value.map(Value::entries).unwrap_or_default().iter().map(|(key, value)| (key, value))
 }
 
@@ -113,7 +120,7 @@ fn repositories(value: &Value, found: &mut Diagnostics) -> Vec<Repository> {
                 .help("for example `debian: {apt: {mirror: host, suite: trixie, keyring: …}}`"),
         );
     }
-    let mut repositories: Vec<Repository> = table(section)
+    let mut repositories: Vec<Repository> = entries(section)
         .filter_map(|(key, value)| {
             let apt = value.get("apt")?;
             let name = words::check(&words::NAME, (&key.text, &key.location), found);
@@ -165,25 +172,29 @@ fn packages(value: &Value, found: &mut Diagnostics) -> Vec<PackageRequest> {
     let mut packages: Vec<PackageRequest> = Vec::new();
     for (text, location) in texts(value.get("packages")) {
         let request = package_request(text, location, found);
-        // A base and the recipe above it may both ask for a package; two versions of it are a contradiction.
-        match packages.iter_mut().find(|other| other.name == request.name) {
-            None => packages.push(request),
-            Some(other) if other.version.is_some() && request.version.is_some() && other.version != request.version => {
-                found.push(
-                    Diagnostic::new("two-versions", format!("`{}` is asked for in two versions", request.name))
-                        .at(&request.location, "this one")
-                        .related(&other.location, "and this one")
-                        .help("an image holds one version of a package"),
-                );
-            }
-            Some(other) => {
-                if request.version.is_some() {
-                    *other = request;
-                }
+        add_request(&mut packages, request, found);
+    }
+    packages
+}
+
+/// A base and the recipe above it may both ask for a package; two versions of it are a contradiction.
+pub(super) fn add_request(packages: &mut Vec<PackageRequest>, request: PackageRequest, found: &mut Diagnostics) {
+    match packages.iter_mut().find(|other| other.name == request.name) {
+        None => packages.push(request),
+        Some(other) if other.version.is_some() && request.version.is_some() && other.version != request.version => {
+            found.push(
+                Diagnostic::new("two-versions", format!("`{}` is asked for in two versions", request.name))
+                    .at(&request.location, "this one")
+                    .related(&other.location, "and this one")
+                    .help("an image holds one version of a package"),
+            );
+        }
+        Some(other) => {
+            if request.version.is_some() {
+                *other = request;
             }
         }
     }
-    packages
 }
 
 fn reason(package: &str, reason: &str, location: &Location, found: &mut Diagnostics) -> String {
@@ -199,7 +210,7 @@ fn reason(package: &str, reason: &str, location: &Location, found: &mut Diagnost
 
 fn drop_list(value: &Value, packages: &[PackageRequest], found: &mut Diagnostics) -> Vec<Dropped> {
     let mut dropped = Vec::new();
-    for (key, value) in table(value.get("drop")) {
+    for (key, value) in entries(value.get("drop")) {
         if let Some(request) = packages.iter().find(|request| request.name == key.text) {
             found.push(
                 Diagnostic::new("drop-requested", format!("`{}` is both asked for and dropped", key.text))
@@ -219,8 +230,8 @@ fn drop_list(value: &Value, packages: &[PackageRequest], found: &mut Diagnostics
 fn accepted_scripts(value: &Value, found: &mut Diagnostics) -> Vec<AcceptedScript> {
     const SCRIPTS: &[&str] = &["preinst", "postinst", "prerm", "postrm", "config"];
     let mut accepted = Vec::new();
-    for (package, scripts) in table(value.get("accept-scripts")) {
-        for (script, why) in table(Some(scripts)) {
+    for (package, scripts) in entries(value.get("accept-scripts")) {
+        for (script, why) in entries(Some(scripts)) {
             if !SCRIPTS.contains(&script.text.as_str()) {
                 found.push(
                     Diagnostic::new("unknown-script-name", format!("`{}` is not a maintainer script", script.text))
@@ -299,7 +310,7 @@ fn judge_line(line: &str, location: &Location, today: NaiveDate, found: &mut Dia
 
 fn sysctl(value: &Value, found: &mut Diagnostics) -> BTreeMap<String, String> {
     let mut settings = BTreeMap::new();
-    for (key, value) in table(value.get("sysctl")) {
+    for (key, value) in entries(value.get("sysctl")) {
         let name = words::check(&words::SYSCTL, (&key.text, &key.location), found);
         let Some(text) = value.text() else { continue };
         settings.insert(name, words::check(&words::SYSCTL_VALUE, (text, &value.location), found));
@@ -325,7 +336,7 @@ fn modules(value: &Value, found: &mut Diagnostics) -> Modules {
         }
     }
     let mut options = BTreeMap::new();
-    for (key, value) in table(section.get("options")) {
+    for (key, value) in entries(section.get("options")) {
         let name = words::check(&words::MODULE, (&key.text, &key.location), found);
         let Some(text) = value.text() else { continue };
         options.insert(name, words::check(&words::ONE_LINE, (text, &value.location), found));
@@ -337,7 +348,7 @@ fn containerd(value: &Value, found: &mut Diagnostics) -> Option<Containerd> {
     let section = value.get("runtime")?.get("containerd")?;
     let flag = section.get("systemd-cgroup").is_none_or(|flag| flag.kind != Kind::Flag(false));
     let mut mirrors = BTreeMap::new();
-    for (registry, urls) in table(section.get("mirrors")) {
+    for (registry, urls) in entries(section.get("mirrors")) {
         let urls = checked_list(Some(urls), &words::URL, found);
         let registry = words::check(&words::REGISTRY, (&registry.text, &registry.location), found);
         mirrors.insert(registry, urls.into_iter().map(|url| url.value).collect());
@@ -372,7 +383,7 @@ fn services(value: &Value, found: &mut Diagnostics) -> Services {
 
 fn users(value: &Value, found: &mut Diagnostics) -> Vec<User> {
     let mut users: Vec<User> = Vec::new();
-    for (key, value) in table(value.get("users")) {
+    for (key, value) in entries(value.get("users")) {
         let uid = text(value, "uid").and_then(|(text, location)| {
             let uid = text.parse().ok().filter(|uid| key.text == "root" && *uid == 0 || (1000..60_000).contains(uid));
             if uid.is_none() {
@@ -428,6 +439,32 @@ fn overlays(value: &Value, found: &mut Diagnostics) -> Vec<Overlay> {
             Overlay { directory, name, location: overlay.location }
         })
         .collect()
+}
+
+fn images(value: &Value, found: &mut Diagnostics) -> Vec<ImageFile> {
+    let mut images: Vec<ImageFile> = Vec::new();
+    for Located { value, location } in checked_list(value.get("images"), &words::ONE_LINE, found) {
+        let path = PathBuf::from(&value);
+        if !path.is_file() {
+            found.push(
+                Diagnostic::new("image-missing", format!("there is no image archive `{value}`"))
+                    .at(&location, "not a file")
+                    .help("paths of images are relative to the recipe that has them"),
+            );
+        }
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let image = ImageFile { name: format!("{name}.tar"), path, location };
+        if let Some(other) = images.iter().find(|other| other.name == image.name) {
+            found.push(
+                Diagnostic::new("image-name-taken", format!("two image archives are called `{}`", image.name))
+                    .at(&image.location, "this one")
+                    .related(&other.location, "and this one")
+                    .help("the node has them in one directory: rename one"),
+            );
+        }
+        images.push(image);
+    }
+    images
 }
 
 fn writable(value: &Value, found: &mut Diagnostics) -> Vec<String> {

@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod kernels;
+pub mod kubernetes;
 pub mod load;
 pub mod print;
 pub mod shape;
@@ -14,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::diag::Location;
+use kubernetes::Kubernetes;
 
 /// A value and where the recipe says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +43,9 @@ pub struct Recipe {
     pub sysctl: BTreeMap<String, String>,
     pub modules: Modules,
     pub runtime: Option<Containerd>,
+    pub kubernetes: Option<Kubernetes>,
+    /// Archives of container images that every node has from the start.
+    pub images: Vec<ImageFile>,
     pub services: Services,
     pub users: Vec<User>,
     pub overlays: Vec<Overlay>,
@@ -145,6 +150,15 @@ pub struct Containerd {
     pub sandbox_image: String,
     /// Registry → mirror URLs, tried in order.
     pub mirrors: BTreeMap<String, Vec<String>>,
+    pub location: Location,
+}
+
+#[derive(Debug, Clone)]
+pub struct ImageFile {
+    /// Relative to the working directory or absolute.
+    pub path: PathBuf,
+    /// File name in the image: the archive's own, ending in `.tar`.
+    pub name: String,
     pub location: Location,
 }
 

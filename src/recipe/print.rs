@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::kubernetes::Kubernetes;
 use super::{
     Compression, Containerd, Located, Mirror, Output, PackageRequest, Recipe, RepositoryKind, User, VarFilesystem,
 };
@@ -46,6 +47,8 @@ pub fn print(recipe: &Recipe) -> Value {
             "blacklist": recipe.modules.blacklist,
         },
         "runtime": recipe.runtime.as_ref().map(containerd),
+        "kubernetes": recipe.kubernetes.as_ref().map(kubernetes),
+        "images": recipe.images.iter().map(|it| it.name.clone()).collect::<Vec<_>>(),
         "services": {
             "enable": texts(&recipe.services.enable),
             "disable": texts(&recipe.services.disable),
@@ -107,6 +110,14 @@ fn containerd(containerd: &Containerd) -> Value {
         "sandbox-image": containerd.sandbox_image,
         "mirrors": containerd.mirrors,
     }})
+}
+
+fn kubernetes(kubernetes: &Kubernetes) -> Value {
+    json!({
+        "version": kubernetes.version.to_string(),
+        "kubeadm-api": kubernetes.kubeadm_api(),
+        "pull-sandbox-image": kubernetes.pull_sandbox_image,
+    })
 }
 
 fn user(user: &User) -> Value {
