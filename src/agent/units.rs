@@ -2,7 +2,11 @@
 //! link that its `[Install]` asks for.
 
 /// File name and text.
-pub const UNITS: &[(&str, &str)] = &[("nodeinit-first-boot.service", FIRST_BOOT), ("nodeinit-ready.service", READY)];
+pub const UNITS: &[(&str, &str)] = &[
+    ("nodeinit-first-boot.service", FIRST_BOOT),
+    ("nodeinit-images.service", IMAGES),
+    ("nodeinit-ready.service", READY),
+];
 
 /// Before everything that the metadata decides: names, network, time, host keys, and what `write_files` may configure
 /// (modules, sysctls). It finds its devices itself, so it
@@ -34,6 +38,28 @@ RestartPreventExitStatus=1
 WantedBy=sysinit.target
 ";
 
+/// Only on nodes that have archives. Ordered before what needs the images, but a failure does not hold it back.
+const IMAGES: &str = "\
+[Unit]
+Description=Give containerd the container images of this node
+ConditionDirectoryNotEmpty=/usr/share/nodesmith/images
+Wants=containerd.service
+After=containerd.service
+Before=kubelet.service nodeinit-join.service
+StartLimitIntervalSec=0
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/lib/nodesmith/nodeinit images
+TimeoutStartSec=30min
+Restart=on-failure
+RestartSec=30
+
+[Install]
+WantedBy=multi-user.target
+";
+
 const READY: &str = "\
 [Unit]
 Description=Report when the node is ready
@@ -61,6 +87,7 @@ mod tests {
             assert!(text.contains(&format!("ExecStart={} ", contract::AGENT)), "{name}");
             assert!(text.contains("[Install]\nWantedBy="), "{name}");
         }
+        assert!(IMAGES.contains(&format!("ConditionDirectoryNotEmpty={}\n", contract::IMAGES)));
         assert!(FIRST_BOOT.contains(&format!("RestartPreventExitStatus={EXIT_MISTAKE}\n")));
     }
 }

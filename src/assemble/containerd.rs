@@ -5,8 +5,10 @@
 //! writable on a node; plugins of packages lie in `/usr/lib/cni` and are linked there, since 1.x knows one directory.
 
 use super::root::Root;
+use crate::contract;
 use crate::diag::Diagnostic;
 use crate::recipe::Containerd;
+use crate::recipe::kubernetes::table;
 
 const CNI: &str = "/opt/cni/bin";
 const PACKAGED_CNI: &str = "/usr/lib/cni";
@@ -23,8 +25,8 @@ pub(crate) fn write(root: &mut Root) -> anyhow::Result<()> {
         );
         return Ok(());
     };
-    let version = package.id.version.rsplit_once(':').map_or(package.id.version.as_str(), |(_, version)| version);
-    let text = if version.starts_with("1.") { version_2(runtime) } else { version_3(runtime) };
+    let known = table::containerd(&package.id.version);
+    let text = if known.is_some_and(|known| known.config == 2) { version_2(runtime) } else { version_3(runtime) };
     root.file("/etc/containerd/config.toml", 0o644, text)?;
     for (registry, mirrors) in &runtime.mirrors {
         root.file(&format!("{HOSTS}/{registry}/hosts.toml"), 0o644, hosts(registry, mirrors))?;
@@ -39,14 +41,18 @@ pub(crate) fn write(root: &mut Root) -> anyhow::Result<()> {
             .map(|(path, _, _)| String::from_utf8_lossy(path.name()).into_owned())
             .collect();
         for plugin in plugins {
-            root.symlink(&format!("{CNI}/{plugin}"), &format!("{PACKAGED_CNI}/{plugin}"))?;
+            // kubernetes-cni ships its plugins in the place itself.
+            let path = format!("{CNI}/{plugin}");
+            if !root.exists(&path) {
+                root.symlink(&path, &format!("{PACKAGED_CNI}/{plugin}"))?;
+            }
         }
     }
     // The configuration names runc's shim v2; its forerunners are 20 MB that nothing starts.
     for shim in ["/usr/bin/containerd-shim", "/usr/bin/containerd-shim-runc-v1"] {
         root.remove(shim)?;
     }
-    let socket = "unix:///run/containerd/containerd.sock";
+    let socket = contract::CRI_SOCKET;
     root.file("/etc/crictl.yaml", 0o644, format!("runtime-endpoint: {socket}\nimage-endpoint: {socket}\n"))
 }
 

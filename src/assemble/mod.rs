@@ -15,6 +15,7 @@ pub mod depmod;
 mod effects;
 mod etc;
 mod homes;
+mod kubernetes;
 mod modinfo;
 mod module_index;
 mod network;
@@ -34,6 +35,7 @@ use anyhow::Context;
 
 use crate::diag::Diagnostic;
 use crate::package::Package;
+use crate::preload::Archive;
 use crate::recipe::Recipe;
 use crate::spelling;
 use crate::tree::{Contents, Origin, Tree};
@@ -50,6 +52,8 @@ pub struct Inputs<'a> {
     /// Every package of the lock, in any order; the ones that the recipe drops are left out here.
     pub packages: &'a [Package],
     pub contents: &'a dyn Contents,
+    /// Checked archives of container images, which `contents` has.
+    pub images: &'a [Archive],
     /// Relative overlay directories start here.
     pub base_directory: &'a Path,
     pub agent: &'a AgentFiles,
@@ -90,6 +94,7 @@ const STEPS: &[Step] = &[
     Step { name: "etc", run: etc::write },
     Step { name: "configuration", run: configuration::write },
     Step { name: "containerd", run: containerd::write },
+    Step { name: "kubernetes", run: kubernetes::write },
     Step { name: "network", run: network::write },
     Step { name: "homes", run: homes::write },
     Step { name: "agent", run: agent::install },

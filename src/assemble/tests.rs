@@ -25,6 +25,7 @@ pub(crate) struct World {
     pub(crate) recipe: Recipe,
     packages: Vec<Package>,
     agent: AgentFiles,
+    images: Vec<Archive>,
 }
 
 impl World {
@@ -41,7 +42,7 @@ impl World {
             program: Content::inline("agent"),
             units: vec![("nodeinit.service".into(), "[Install]\nWantedBy=multi-user.target\n".into())],
         };
-        let mut world = World { directory, store, recipe, packages: Vec::new(), agent };
+        let mut world = World { directory, store, recipe, packages: Vec::new(), agent, images: Vec::new() };
         world.package("base-files", &[("/usr/bin/", ""), ("/var/lib/base/", ""), ("/etc/base.conf", "base\n")]);
         world.package("linux-image-x", &[("/boot/vmlinuz-6.12", "kernel"), ("/boot/config-6.12", "CONFIG_X=y\n")]);
         world
@@ -75,8 +76,8 @@ impl World {
 
     pub(crate) fn assemble(&self) -> anyhow::Result<Assembled> {
         let base_directory = self.directory.path();
-        let World { store, recipe, packages, agent, .. } = self;
-        assemble(&Inputs { recipe, packages, contents: store, base_directory, agent })
+        let World { store, recipe, packages, agent, images, .. } = self;
+        assemble(&Inputs { recipe, packages, contents: store, images, base_directory, agent })
     }
 
     fn text(&self, tree: &Tree, path: &str) -> String {
@@ -321,6 +322,7 @@ fn real_packages_make_a_root() {
         recipe: &recipe,
         packages: &packages,
         contents: &store,
+        images: &[],
         base_directory: Path::new("recipes"),
         agent: &agent,
     };

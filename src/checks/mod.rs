@@ -3,6 +3,7 @@
 //! A table of small functions over the tree. A check that fails gives sentences; one that cannot be run is a failure.
 //! They are asked after the assembly, so that an overlay or an accepted script cannot undo what the steps did.
 
+mod kubernetes;
 mod libraries;
 
 use std::collections::BTreeSet;
@@ -58,6 +59,8 @@ pub const CHECKS: &[Check] = &[
     Check { name: "no-formatter", what: "the root can make the file system of /var", run: formatter },
     Check { name: "kernel-cannot", what: "the kernel can mount this image", run: kernel },
     Check { name: "runtime-configuration", what: "containerd is configured as the recipe says", run: runtime },
+    Check { name: "kubelet-missing", what: "a node of a cluster has its programs and units", run: kubernetes::kubelet },
+    Check { name: "preflight-program", what: "kubeadm's preflight finds its programs", run: kubernetes::programs },
     Check { name: "missing-library", what: "every program finds its libraries", run: libraries::check },
 ];
 

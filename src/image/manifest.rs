@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::assemble::scripts::ScriptAccount;
+use crate::preload::Archive;
+use crate::recipe::kubernetes::Kubernetes;
 use crate::recipe::{Recipe, print};
 use crate::tree::path::escape;
 use crate::tree::{Digest, InodeId, Kind, Tree};
@@ -28,6 +30,7 @@ pub struct Record<'a> {
     pub command_line: &'a str,
     pub root_hash: Digest,
     pub scripts: &'a [ScriptAccount],
+    pub images: &'a [Archive],
     pub tree: &'a Tree,
     pub outputs: &'a [OutputFile],
 }
@@ -47,10 +50,48 @@ pub fn manifest(record: &Record<'_>) -> Value {
         "lock": {"sha256": record.lock_digest.to_string(), "content": record.lock},
         "kernel": {"release": record.kernel, "command-line": record.command_line},
         "root-hash": record.root_hash.to_string(),
+        "kubernetes": record.recipe.kubernetes.as_ref().map(|it| kubernetes(it, &record.lock)),
+        "images": record.images.iter().map(image).collect::<Vec<_>>(),
         "scripts": record.scripts.iter().map(script).collect::<Vec<_>>(),
         "files": files(record.tree),
         "outputs": outputs,
     })
+}
+
+/// Packages of Kubernetes whose origin the manifest says at once: the others are found in the lock below it.
+const KUBERNETES_PACKAGES: [&str; 5] = ["kubelet", "kubeadm", "kubectl", "kubernetes-cni", "cri-tools"];
+
+/// The version, and of each of its packages what the lock holds: exact version, digest, and who signed it, or the
+/// repository that it is from.
+fn kubernetes(kubernetes: &Kubernetes, lock: &Value) -> Value {
+    let list = |key: &str| lock[key].as_array().map(Vec::as_slice).unwrap_or_default();
+    let signer = |package: &Value| {
+        let repository = list("repositories").iter().find(|it| it["name"] == package["repository"]);
+        let own = package.get("signer").filter(|signer| !signer.is_null());
+        own.or_else(|| repository?.get("signer")).cloned()
+    };
+    let packages = list("packages").iter().filter(|it| KUBERNETES_PACKAGES.iter().any(|name| it["name"] == *name));
+    let packages = packages.map(|package| {
+        let mut shown = json!({"signer": signer(package)});
+        for key in ["name", "version", "arch", "repository", "sha256"] {
+            shown[key] = package[key].clone();
+        }
+        shown
+    });
+    json!({
+        "version": kubernetes.version.to_string(),
+        "kubeadm-api": kubernetes.kubeadm_api(),
+        "packages": packages.collect::<Vec<_>>(),
+    })
+}
+
+fn image(archive: &Archive) -> Value {
+    let images: Vec<Value> = archive
+        .images
+        .iter()
+        .map(|(name, digest)| json!({"name": name, "digest": format!("sha256:{digest}")}))
+        .collect();
+    json!({"file": archive.file, "size": archive.size, "sha256": archive.digest.to_string(), "images": images})
 }
 
 fn script(account: &ScriptAccount) -> Value {

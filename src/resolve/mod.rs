@@ -34,9 +34,10 @@ pub fn resolve(requests: &[&PackageRequest], index: &Index) -> Result<Vec<usize>
     let essential: BTreeSet<&str> =
         index.offers.iter().filter(|offer| offer.essential).map(|offer| offer.id.name.as_str()).collect();
     let relation = |name: &str, constraint| Relation { name: name.to_owned(), constraint };
-    let asked = requests
-        .iter()
-        .map(|request| relation(&request.name, request.version.clone().map(|version| (Operator::Equal, version))));
+    let asked = requests.iter().map(|request| {
+        let version = request.version.as_ref().map(|version| wanted_version(&request.name, version, index));
+        relation(&request.name, version.map(|version| (Operator::Equal, version)))
+    });
     let roots: Vec<Relation> = asked.chain(essential.into_iter().map(|name| relation(name, None))).collect();
 
     let provider = Provider::new(index);
@@ -71,6 +72,17 @@ fn sorted(solution: Vec<SolvableId>, index: &Index) -> Vec<usize> {
     chosen
 }
 
+/// The version to take for one that was asked for: itself if it is offered, else the newest release of it: a rebuild
+/// changes the part behind the last `-`, which a recipe may leave out (`1.36.2` for `1.36.2-150500.2.1`).
+fn wanted_version(name: &str, version: &str, index: &Index) -> String {
+    let offered = index.offers.iter().filter(|offer| offer.id.name == name).map(|offer| offer.id.version.as_str());
+    if version.contains('-') || offered.clone().any(|other| other == version) {
+        return version.to_owned();
+    }
+    let releases = offered.filter(|offered| offered.rsplit_once('-').is_some_and(|(upstream, _)| upstream == version));
+    releases.max_by(|a, b| compare_versions(a, b)).unwrap_or(version).to_owned()
+}
+
 /// The newest offer of a name.
 pub fn newest(name: &str, index: &Index) -> Option<usize> {
     let offers = index.offers.iter().enumerate().filter(|(_, offer)| offer.id.name == name);
@@ -89,7 +101,7 @@ fn offered(request: &PackageRequest, index: &Index, found: &mut Diagnostics) {
     versions.sort_by(|a, b| compare_versions(b, a));
     match &request.version {
         None if !versions.is_empty() => {}
-        Some(version) if versions.contains(&version.as_str()) => {}
+        Some(version) if versions.contains(&wanted_version(&request.name, version, index).as_str()) => {}
         Some(version) if !versions.is_empty() => found.push(
             Diagnostic::new("unknown-version", format!("no repository has `{}` in version {version}", request.name))
                 .at(&request.location, "not offered")

@@ -137,3 +137,13 @@ fn who_asks_for_a_package_gets_no_stand_in() {
     assert_eq!(solve(offers, &["real"]).unwrap(), "real 1");
     assert_eq!(solve(offers, &["real", "other"]).unwrap_err().0[0].slug, "unsatisfiable");
 }
+
+#[test]
+fn a_version_without_its_release_takes_the_newest_release() {
+    let offers = "kubelet 1.36.2-150500.1.1\nkubelet 1.36.2-150500.2.1\nkubelet 1.36.20-150500.1.1\nb 1\nb 1-2";
+    assert_eq!(solve(offers, &["kubelet=1.36.2", "b=1"]).unwrap(), "b 1, kubelet 1.36.2-150500.2.1");
+    assert_eq!(solve(offers, &["kubelet=1.36.2-150500.1.1"]).unwrap(), "kubelet 1.36.2-150500.1.1");
+    for wrong in ["kubelet=1.36", "kubelet=1.36.2-1"] {
+        assert_eq!(solve(offers, &[wrong]).unwrap_err().0[0].slug, "unknown-version", "{wrong}");
+    }
+}
