@@ -63,8 +63,6 @@ pub const INITRD_REPORT: &str = "/run/nodeinit/initrd.json";
 pub const IMAGE_INFO: &str = "/usr/lib/nodesmith/image.json";
 /// Archives of container images that containerd is given before the kubelet starts.
 pub const IMAGES: &str = "/usr/share/nodesmith/images";
-/// Where containerd serves its container runtime interface.
-pub const CRI_SOCKET: &str = "unix:///run/containerd/containerd.sock";
 /// What manages the containers' cgroups, on both sides: the only driver that systemd allows beside it.
 pub const CGROUP_DRIVER: &str = "systemd";
 /// What the kubelet does not start without: written by `kubeadm join`.

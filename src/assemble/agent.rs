@@ -55,7 +55,7 @@ pub(crate) fn install(root: &mut Root) -> anyhow::Result<()> {
         info["kubernetes"] = json!({
             "version": kubernetes.version.to_string(),
             "kubeadm-api": kubernetes.kubeadm_api(),
-            "cri-socket": contract::CRI_SOCKET,
+            "cri-socket": kubernetes.cri_socket(),
             "cgroup-driver": contract::CGROUP_DRIVER,
             "sandbox-image": runtime.sandbox_image,
         });

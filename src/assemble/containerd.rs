@@ -5,7 +5,6 @@
 //! writable on a node; plugins of packages lie in `/usr/lib/cni` and are linked there, since 1.x knows one directory.
 
 use super::root::Root;
-use crate::contract;
 use crate::diag::Diagnostic;
 use crate::recipe::Containerd;
 use crate::recipe::kubernetes::table;
@@ -52,7 +51,7 @@ pub(crate) fn write(root: &mut Root) -> anyhow::Result<()> {
     for shim in ["/usr/bin/containerd-shim", "/usr/bin/containerd-shim-runc-v1"] {
         root.remove(shim)?;
     }
-    let socket = contract::CRI_SOCKET;
+    let socket = "unix:///run/containerd/containerd.sock";
     root.file("/etc/crictl.yaml", 0o644, format!("runtime-endpoint: {socket}\nimage-endpoint: {socket}\n"))
 }
 

@@ -152,3 +152,30 @@ pub fn files(tree: &Tree) -> Vec<Value> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::{Location, Source};
+    use crate::recipe::kubernetes::Version;
+
+    #[test]
+    fn packages_of_kubernetes_are_repeated_from_the_lock_with_who_signed_them() {
+        let package = |name: &str, repository: &str| json!({"name": name, "version": "1.36.2-1", "arch": "x86_64", "repository": repository, "path": "p", "size": 1, "sha256": "ab"});
+        let mut own = package("kubeadm", "k");
+        own["signer"] = "OWN".into();
+        let lock = json!({
+            "repositories": [{"name": "d", "signer": "DEBIAN"}, {"name": "k", "signer": "KUBERNETES"}],
+            "packages": [package("containerd", "d"), own, package("kubelet", "k")],
+        });
+        let location = Location::new(&Source::new("r.yaml", "x"), 0..1);
+        let version = Version { minor: 36, patch: 2 };
+        let section = Kubernetes { version, pull_sandbox_image: false, location };
+        let told = kubernetes(&section, &lock);
+        assert_eq!(told["kubeadm-api"], "v1beta4");
+        let packages: Vec<String> =
+            told["packages"].as_array().unwrap().iter().map(|it| format!("{} {}", it["name"], it["signer"])).collect();
+        assert_eq!(packages, ["\"kubeadm\" \"OWN\"", "\"kubelet\" \"KUBERNETES\""]);
+        assert_eq!(told["packages"][1]["sha256"], "ab");
+    }
+}

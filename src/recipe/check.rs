@@ -73,7 +73,7 @@ pub(super) fn texts(value: Option<&Value>) -> impl Iterator<Item = (&str, &Locat
     value.map(Value::items).unwrap_or_default().iter().filter_map(|item| Some((item.text()?, &item.location)))
 }
 
-pub(super) fn entries(value: Option<&Value>) -> impl Iterator<Item = (&Key, &Value)> {
+pub(super) fn table(value: Option<&Value>) -> impl Iterator<Item = (&Key, &Value)> {
     value.map(Value::entries).unwrap_or_default().iter().map(|(key, value)| (key, value))
 }
 
@@ -120,7 +120,7 @@ fn repositories(value: &Value, found: &mut Diagnostics) -> Vec<Repository> {
                 .help("for example `debian: {apt: {mirror: host, suite: trixie, keyring: …}}`"),
         );
     }
-    let mut repositories: Vec<Repository> = entries(section)
+    let mut repositories: Vec<Repository> = table(section)
         .filter_map(|(key, value)| {
             let apt = value.get("apt")?;
             let name = words::check(&words::NAME, (&key.text, &key.location), found);
@@ -210,7 +210,7 @@ fn reason(package: &str, reason: &str, location: &Location, found: &mut Diagnost
 
 fn drop_list(value: &Value, packages: &[PackageRequest], found: &mut Diagnostics) -> Vec<Dropped> {
     let mut dropped = Vec::new();
-    for (key, value) in entries(value.get("drop")) {
+    for (key, value) in table(value.get("drop")) {
         if let Some(request) = packages.iter().find(|request| request.name == key.text) {
             found.push(
                 Diagnostic::new("drop-requested", format!("`{}` is both asked for and dropped", key.text))
@@ -230,8 +230,8 @@ fn drop_list(value: &Value, packages: &[PackageRequest], found: &mut Diagnostics
 fn accepted_scripts(value: &Value, found: &mut Diagnostics) -> Vec<AcceptedScript> {
     const SCRIPTS: &[&str] = &["preinst", "postinst", "prerm", "postrm", "config"];
     let mut accepted = Vec::new();
-    for (package, scripts) in entries(value.get("accept-scripts")) {
-        for (script, why) in entries(Some(scripts)) {
+    for (package, scripts) in table(value.get("accept-scripts")) {
+        for (script, why) in table(Some(scripts)) {
             if !SCRIPTS.contains(&script.text.as_str()) {
                 found.push(
                     Diagnostic::new("unknown-script-name", format!("`{}` is not a maintainer script", script.text))
@@ -310,7 +310,7 @@ fn judge_line(line: &str, location: &Location, today: NaiveDate, found: &mut Dia
 
 fn sysctl(value: &Value, found: &mut Diagnostics) -> BTreeMap<String, String> {
     let mut settings = BTreeMap::new();
-    for (key, value) in entries(value.get("sysctl")) {
+    for (key, value) in table(value.get("sysctl")) {
         let name = words::check(&words::SYSCTL, (&key.text, &key.location), found);
         let Some(text) = value.text() else { continue };
         settings.insert(name, words::check(&words::SYSCTL_VALUE, (text, &value.location), found));
@@ -336,7 +336,7 @@ fn modules(value: &Value, found: &mut Diagnostics) -> Modules {
         }
     }
     let mut options = BTreeMap::new();
-    for (key, value) in entries(section.get("options")) {
+    for (key, value) in table(section.get("options")) {
         let name = words::check(&words::MODULE, (&key.text, &key.location), found);
         let Some(text) = value.text() else { continue };
         options.insert(name, words::check(&words::ONE_LINE, (text, &value.location), found));
@@ -348,7 +348,7 @@ fn containerd(value: &Value, found: &mut Diagnostics) -> Option<Containerd> {
     let section = value.get("runtime")?.get("containerd")?;
     let flag = section.get("systemd-cgroup").is_none_or(|flag| flag.kind != Kind::Flag(false));
     let mut mirrors = BTreeMap::new();
-    for (registry, urls) in entries(section.get("mirrors")) {
+    for (registry, urls) in table(section.get("mirrors")) {
         let urls = checked_list(Some(urls), &words::URL, found);
         let registry = words::check(&words::REGISTRY, (&registry.text, &registry.location), found);
         mirrors.insert(registry, urls.into_iter().map(|url| url.value).collect());
@@ -383,7 +383,7 @@ fn services(value: &Value, found: &mut Diagnostics) -> Services {
 
 fn users(value: &Value, found: &mut Diagnostics) -> Vec<User> {
     let mut users: Vec<User> = Vec::new();
-    for (key, value) in entries(value.get("users")) {
+    for (key, value) in table(value.get("users")) {
         let uid = text(value, "uid").and_then(|(text, location)| {
             let uid = text.parse().ok().filter(|uid| key.text == "root" && *uid == 0 || (1000..60_000).contains(uid));
             if uid.is_none() {

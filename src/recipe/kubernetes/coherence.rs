@@ -7,7 +7,7 @@ use super::table::{self, at, table};
 use super::{Kubernetes, Version};
 use crate::diag::{Diagnostic, Diagnostics, Location};
 use crate::lock::LockedPackage;
-use crate::recipe::check::{entries, text, texts};
+use crate::recipe::check::{table as entries, text, texts};
 use crate::recipe::{Containerd, Located, PackageRequest, Recipe, kernels};
 use crate::yaml::{Kind, Value};
 

@@ -60,6 +60,11 @@ impl Kubernetes {
         table::at::<String>(&table::table().kubeadm_api, self.version.minor)
     }
 
+    /// containerd's socket as this kubeadm wants it named.
+    pub fn cri_socket(&self) -> &'static str {
+        table::at::<String>(&table::table().cri_socket, self.version.minor)
+    }
+
     /// The sandbox image that this kubeadm knows.
     pub fn pause_image(&self) -> String {
         format!("{}/pause:{}", table::at::<String>(&table::table().registry, self.version.minor), self.pause_tag())

@@ -6,7 +6,7 @@
 use super::{Kubernetes, Version, table};
 use crate::diag::{Diagnostic, Diagnostics, Location};
 use crate::recipe::PackageRequest;
-use crate::recipe::check::{add_request, entries, text};
+use crate::recipe::check::{add_request, table as entries, text};
 use crate::recipe::words;
 use crate::yaml::{Kind, Value};
 

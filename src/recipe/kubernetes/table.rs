@@ -12,6 +12,7 @@ use serde::Deserialize;
 pub struct Table {
     pub known: Known,
     pub kubeadm_api: Vec<Step<String>>,
+    pub cri_socket: Vec<Step<String>>,
     pub kubelet_cri: Vec<Step<Vec<String>>>,
     pub containerd: Vec<Containerd>,
     pub pause: Vec<Step<String>>,
@@ -127,6 +128,7 @@ mod tests {
     fn the_steps_begin_with_the_oldest_version_and_ascend() {
         let table = table();
         ascending(&table.kubeadm_api);
+        ascending(&table.cri_socket);
         ascending(&table.kubelet_cri);
         ascending(&table.pause);
         ascending(&table.registry);
