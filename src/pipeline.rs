@@ -41,7 +41,8 @@ pub fn build(recipe_path: &Path, options: &Options, watch: &Watch) -> anyhow::Re
     let base_directory = Path::new("");
     let inputs = Inputs { recipe: &recipe, packages: &packages.root, contents: &store, base_directory, agent: &agent };
     let Assembled { tree, scripts, kernel } = watch.stage("assemble", || assemble(&inputs))?;
-    let subject = checks::Subject { recipe: &recipe, tree: &tree, kernel: &kernel, contents: &store };
+    let root = &packages.root;
+    let subject = checks::Subject { recipe: &recipe, tree: &tree, kernel: &kernel, contents: &store, packages: root };
     watch.stage("check", || Ok(checks::run(&subject)?.or(())?))?;
     let mut outputs = Outputs::begin(&options.out, &recipe.name)?;
     let scratch = outputs.scratch("root")?;

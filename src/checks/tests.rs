@@ -11,8 +11,13 @@ fn after(change: impl FnOnce(&mut Tree)) -> String {
     let world = World::new();
     let mut assembled = world.assemble().unwrap();
     change(&mut assembled.tree);
-    let subject =
-        Subject { recipe: &world.recipe, tree: &assembled.tree, contents: &world.store, kernel: &assembled.kernel };
+    let subject = Subject {
+        recipe: &world.recipe,
+        tree: &assembled.tree,
+        contents: &world.store,
+        kernel: &assembled.kernel,
+        packages: &[],
+    };
     run(&subject).unwrap().to_string()
 }
 
@@ -75,8 +80,13 @@ fn strangers_and_dangling_units_are_named_with_their_origin() {
 fn every_finding_carries_its_checks_name() {
     let world = World::new();
     let Some(assembled) = world.assemble().ok() else { panic!("the small root is fine") };
-    let subject =
-        Subject { recipe: &world.recipe, tree: &assembled.tree, contents: &world.store, kernel: &assembled.kernel };
+    let subject = Subject {
+        recipe: &world.recipe,
+        tree: &assembled.tree,
+        contents: &world.store,
+        kernel: &assembled.kernel,
+        packages: &[],
+    };
     let found = run(&subject).unwrap();
     assert!(names(&found).iter().all(|name| CHECKS.iter().any(|check| check.name == *name)));
 }

@@ -16,6 +16,7 @@ fn offer(line: &str) -> Offer {
     let words: Vec<&str> = head.split_whitespace().collect();
     let mut offer = Offer {
         id: PackageId { name: words[0].into(), version: words[1].into(), arch: "amd64".into() },
+        family: Default::default(),
         repository: "test".into(),
         path: String::new(),
         size: 0,
@@ -24,6 +25,7 @@ fn offer(line: &str) -> Offer {
         priority: 3,
         depends: list(depends).map(|text| Dependency(text.split('|').map(relation).collect())).collect(),
         conflicts: Vec::new(),
+        obsoletes: Vec::new(),
         provides: Vec::new(),
     };
     for part in parts {
