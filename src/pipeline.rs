@@ -45,7 +45,8 @@ pub fn build(recipe_path: &Path, options: &Options, watch: &Watch) -> anyhow::Re
     let (recipe, contents, agent) = (&recipe, &store, &agent);
     let inputs = Inputs { recipe, packages: &packages.root, contents, images: &images, base_directory, agent };
     let Assembled { tree, scripts, kernel } = watch.stage("assemble", || assemble(&inputs))?;
-    let subject = checks::Subject { recipe, tree: &tree, kernel: &kernel, contents };
+    let root = &packages.root;
+    let subject = checks::Subject { recipe, tree: &tree, kernel: &kernel, contents, packages: root };
     watch.stage("check", || Ok(checks::run(&subject)?.or(())?))?;
     let mut outputs = Outputs::begin(&options.out, &recipe.name)?;
     let scratch = outputs.scratch("root")?;

@@ -21,6 +21,7 @@ mod module_index;
 mod network;
 mod overlay;
 mod pam;
+mod presets;
 mod prune;
 mod root;
 pub mod scripts;

@@ -65,6 +65,7 @@ impl World {
         };
         let package = Package {
             id: PackageId { name: name.into(), version: "1.0".into(), arch: "amd64".into() },
+            family: Default::default(),
             control: vec![],
             files: files.iter().map(entry).collect(),
             scripts: vec![],
@@ -386,7 +387,8 @@ fn real_packages_make_a_root() {
     };
     let Assembled { tree, kernel, .. } = &assembled;
     let found =
-        crate::checks::run(&crate::checks::Subject { recipe: &recipe, tree, contents: &store, kernel }).unwrap();
+        crate::checks::run(&crate::checks::Subject { recipe: &recipe, tree, contents: &store, kernel, packages: &[] })
+            .unwrap();
     assert!(found.is_empty(), "{found}");
     let wanted = ["virtio_blk", "virtio-net", "dm_verity", "erofs", "overlay", "ext4", "nvme", "ahci", "sd_mod"];
     let wanted = wanted.map(|name| depmod::WantedModule { name: name.into(), location: None, required: true });

@@ -1,4 +1,5 @@
 use super::*;
+use crate::assemble::Assembled;
 use crate::assemble::tests::World;
 use crate::tree::Content;
 
@@ -11,8 +12,13 @@ fn after(change: impl FnOnce(&mut Tree)) -> String {
     let world = World::new();
     let mut assembled = world.assemble().unwrap();
     change(&mut assembled.tree);
-    let subject =
-        Subject { recipe: &world.recipe, tree: &assembled.tree, contents: &world.store, kernel: &assembled.kernel };
+    let subject = Subject {
+        recipe: &world.recipe,
+        tree: &assembled.tree,
+        contents: &world.store,
+        kernel: &assembled.kernel,
+        packages: &[],
+    };
     run(&subject).unwrap().to_string()
 }
 
@@ -75,8 +81,13 @@ fn strangers_and_dangling_units_are_named_with_their_origin() {
 fn every_finding_carries_its_checks_name() {
     let world = World::new();
     let Some(assembled) = world.assemble().ok() else { panic!("the small root is fine") };
-    let subject =
-        Subject { recipe: &world.recipe, tree: &assembled.tree, contents: &world.store, kernel: &assembled.kernel };
+    let subject = Subject {
+        recipe: &world.recipe,
+        tree: &assembled.tree,
+        contents: &world.store,
+        kernel: &assembled.kernel,
+        packages: &[],
+    };
     let found = run(&subject).unwrap();
     assert!(names(&found).iter().all(|name| CHECKS.iter().any(|check| check.name == *name)));
 }
@@ -91,9 +102,9 @@ fn a_node_of_a_cluster_lacks_what_kubeadm_would_miss() {
     };
     world.recipe.kubernetes = Some(kubernetes(20));
     let findings = |world: &World| {
-        let assembled = world.assemble().unwrap();
-        let subject =
-            Subject { recipe: &world.recipe, tree: &assembled.tree, contents: &world.store, kernel: &assembled.kernel };
+        let Assembled { tree, kernel, .. } = world.assemble().unwrap();
+        let (recipe, contents) = (&world.recipe, &world.store);
+        let subject = Subject { recipe, tree: &tree, contents, kernel: &kernel, packages: &[] };
         let found = run(&subject).unwrap();
         let ours = found.0.iter().filter(|it| ["kubelet-missing", "preflight-program"].contains(&it.slug));
         ours.map(|it| it.title.clone()).collect::<Vec<_>>()

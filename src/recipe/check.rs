@@ -4,7 +4,7 @@
 //! by the day given, never by a clock read here.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use chrono::{NaiveDate, NaiveTime};
 
@@ -12,9 +12,8 @@ use super::kubernetes::{coherence, section};
 use super::shape::RECIPE;
 use super::words::{self, Rule};
 use super::{
-    AcceptedScript, AptRepository, Arch, Compression, Containerd, Disk, Dropped, ImageFile, Kernel, Located, Mirror,
-    Modules, Output, Overlay, PackageRequest, Recipe, Repository, RepositoryKind, Services, User, VarFilesystem,
-    kernels,
+    AcceptedScript, Arch, Compression, Containerd, Disk, Dropped, ImageFile, Kernel, Located, Modules, Output, Overlay,
+    PackageRequest, Recipe, Services, User, VarFilesystem, kernels, repositories::repositories,
 };
 use crate::diag::{Diagnostic, Diagnostics, Location};
 use crate::shape;
@@ -77,7 +76,7 @@ pub(super) fn table(value: Option<&Value>) -> impl Iterator<Item = (&Key, &Value
     value.map(Value::entries).unwrap_or_default().iter().map(|(key, value)| (key, value))
 }
 
-fn checked_list(value: Option<&Value>, rule: &Rule, found: &mut Diagnostics) -> Vec<Located<String>> {
+pub(super) fn checked_list(value: Option<&Value>, rule: &Rule, found: &mut Diagnostics) -> Vec<Located<String>> {
     let mut seen: BTreeMap<&str, &Location> = BTreeMap::new();
     let mut list = Vec::new();
     for (text, location) in texts(value) {
@@ -109,55 +108,6 @@ fn epoch(value: &Value, found: &mut Diagnostics) -> i64 {
         }
     });
     day.and_time(NaiveTime::MIN).and_utc().timestamp()
-}
-
-fn repositories(value: &Value, found: &mut Diagnostics) -> Vec<Repository> {
-    let section = value.get("repositories");
-    if let Some(empty) = section.filter(|it| matches!(&it.kind, Kind::Map(entries) if entries.is_empty())) {
-        found.push(
-            Diagnostic::new("no-repository", "the recipe names no repository")
-                .at(&empty.location, "empty")
-                .help("for example `debian: {apt: {mirror: host, suite: trixie, keyring: …}}`"),
-        );
-    }
-    let mut repositories: Vec<Repository> = table(section)
-        .filter_map(|(key, value)| {
-            let apt = value.get("apt")?;
-            let name = words::check(&words::NAME, (&key.text, &key.location), found);
-            Some(Repository {
-                name,
-                kind: RepositoryKind::Apt(apt_repository(apt, found)),
-                location: key.location.clone(),
-            })
-        })
-        .collect();
-    repositories.sort_by(|a, b| a.name.cmp(&b.name));
-    repositories
-}
-
-fn apt_repository(apt: &Value, found: &mut Diagnostics) -> AptRepository {
-    let mirror = match text(apt, "mirror") {
-        None | Some(("host", _)) => Mirror::Host,
-        Some(url) => Mirror::Url(words::check(&words::URL, url, found)),
-    };
-    let components: Vec<String> =
-        checked_list(apt.get("components"), &words::NAME, found).into_iter().map(|it| it.value).collect();
-    let keyring = text(apt, "keyring").map(|(path, location)| {
-        if !Path::new(path).is_file() {
-            found.push(
-                Diagnostic::new("keyring-missing", format!("there is no keyring file `{path}`"))
-                    .at(location, "not a file")
-                    .help("Debian's keys are in the package debian-archive-keyring"),
-            );
-        }
-        PathBuf::from(path)
-    });
-    AptRepository {
-        mirror,
-        suite: text(apt, "suite").map(|it| words::check(&words::SUITE, it, found)).unwrap_or_default(),
-        components: if components.is_empty() { vec!["main".to_owned()] } else { components },
-        keyring: keyring.unwrap_or_default(),
-    }
 }
 
 fn package_request(text: &str, location: &Location, found: &mut Diagnostics) -> PackageRequest {
@@ -228,7 +178,21 @@ fn drop_list(value: &Value, packages: &[PackageRequest], found: &mut Diagnostics
 }
 
 fn accepted_scripts(value: &Value, found: &mut Diagnostics) -> Vec<AcceptedScript> {
-    const SCRIPTS: &[&str] = &["preinst", "postinst", "prerm", "postrm", "config"];
+    const SCRIPTS: &[&str] = &[
+        "preinst",
+        "postinst",
+        "prerm",
+        "postrm",
+        "config",
+        "%pretrans",
+        "%pre",
+        "%post",
+        "%posttrans",
+        "%triggerprein",
+        "%triggerin",
+        "%filetriggerin",
+        "%transfiletriggerin",
+    ];
     let mut accepted = Vec::new();
     for (package, scripts) in table(value.get("accept-scripts")) {
         for (script, why) in table(Some(scripts)) {

@@ -8,6 +8,7 @@ pub mod kernels;
 pub mod kubernetes;
 pub mod load;
 pub mod print;
+mod repositories;
 pub mod shape;
 pub mod words;
 
@@ -71,6 +72,13 @@ impl Arch {
             Arch::X86_64 => "amd64",
         }
     }
+
+    /// RPM's name of the architecture.
+    pub fn rpm(self) -> &'static str {
+        match self {
+            Arch::X86_64 => "x86_64",
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -83,6 +91,7 @@ pub struct Repository {
 #[derive(Debug, Clone)]
 pub enum RepositoryKind {
     Apt(AptRepository),
+    Rpm(RpmRepository),
 }
 
 #[derive(Debug, Clone)]
@@ -92,6 +101,39 @@ pub struct AptRepository {
     pub components: Vec<String>,
     /// Keyring files, tried in order.
     pub keyring: PathBuf,
+}
+
+#[derive(Debug, Clone)]
+pub struct RpmRepository {
+    pub source: RpmSource,
+    /// File with the key, perhaps among others.
+    pub key: PathBuf,
+    /// Of the primary key that has to have signed the packages: upper-case hexadecimal.
+    pub fingerprint: String,
+    /// Whether that key has to have signed the metadata too.
+    pub signed_metadata: bool,
+    /// Whether the packages fit every distribution, and may be put on a base of the other family.
+    pub neutral: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RpmSource {
+    /// Of a repository with `repodata/repomd.xml`.
+    Url(String),
+    /// A directory of `.rpm` files.
+    Directory(PathBuf),
+}
+
+impl RpmSource {
+    /// As locks and manifests have it: where something lies on this machine must not change them.
+    pub fn print(&self) -> String {
+        let last = |path: &str| path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
+        match self {
+            RpmSource::Url(url) if url.starts_with("file:") => format!("file:{}", last(url)),
+            RpmSource::Url(url) => url.clone(),
+            RpmSource::Directory(directory) => format!("directory:{}", last(&directory.to_string_lossy())),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -93,6 +93,12 @@ fn repositories(recipe: &Recipe) -> BTreeMap<&str, Value> {
             let keyring = apt.keyring.file_name().unwrap_or_default().to_string_lossy();
             json!({"apt": {"mirror": mirror, "suite": apt.suite, "components": apt.components, "keyring": keyring}})
         }
+        RepositoryKind::Rpm(rpm) => json!({"rpm": {
+            "source": rpm.source.print(),
+            "fingerprint": rpm.fingerprint,
+            "signed-metadata": rpm.signed_metadata,
+            "neutral": rpm.neutral,
+        }}),
     };
     recipe.repositories.iter().map(|it| (it.name.as_str(), describe(&it.kind))).collect()
 }

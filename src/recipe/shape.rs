@@ -35,13 +35,25 @@ pub const RECIPE: Shape = Shape::Record(&[
     may("outputs", Shape::List(&Shape::Word(&["raw", "qcow2"])), "disk image formats, default both"),
 ]);
 
-const REPOSITORY: Shape = Shape::OneOf(&[may("apt", Shape::Record(APT), "a Debian archive")]);
+const REPOSITORY: Shape = Shape::OneOf(&[
+    may("apt", Shape::Record(APT), "a Debian archive"),
+    may("rpm", Shape::Record(RPM), "an RPM repository"),
+]);
 
 const APT: &[Field] = &[
     need("mirror", Shape::Text, "the archive's URL, or `host` for the mirror that this machine's apt uses"),
     need("suite", Shape::Text, "suite or code name, such as trixie"),
     may("components", TEXTS, "default main"),
     need("keyring", Shape::Text, "file with the archive's OpenPGP keys"),
+];
+
+const RPM: &[Field] = &[
+    may("url", Shape::Text, "the directory above repodata; file://below/the/recipe is relative to it"),
+    may("directory", Shape::Text, "instead of a URL: a directory of .rpm files, relative to the recipe"),
+    need("key", Shape::Text, "file with the OpenPGP key that signs the packages"),
+    need("fingerprint", Shape::Text, "the key's fingerprint: no other key in the file is trusted"),
+    may("signed-metadata", Shape::Flag, "the key signs repomd.xml too (repomd.xml.asc), default false"),
+    may("neutral", Shape::Flag, "the packages fit every distribution and may be put on a Debian base, default false"),
 ];
 
 const KERNEL: &[Field] = &[

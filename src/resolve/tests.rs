@@ -1,7 +1,7 @@
 use super::*;
 use crate::diag::{Location, Source};
 use crate::package::PackageId;
-use crate::repo::{Dependency, Offer, Provided};
+use crate::repo::{Dependency, Offer, Operator, Provided, Relation};
 use crate::tree::Digest;
 
 /// One line an offer: `name version [essential] => dep | other >= 2, dep; conflicts: x << 1; provides: v = 1`.
@@ -16,6 +16,7 @@ fn offer(line: &str) -> Offer {
     let words: Vec<&str> = head.split_whitespace().collect();
     let mut offer = Offer {
         id: PackageId { name: words[0].into(), version: words[1].into(), arch: "amd64".into() },
+        family: Default::default(),
         repository: "test".into(),
         path: String::new(),
         size: 0,
@@ -24,6 +25,7 @@ fn offer(line: &str) -> Offer {
         priority: 3,
         depends: list(depends).map(|text| Dependency(text.split('|').map(relation).collect())).collect(),
         conflicts: Vec::new(),
+        obsoletes: Vec::new(),
         provides: Vec::new(),
     };
     for part in parts {
