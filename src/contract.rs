@@ -63,9 +63,16 @@ pub const ETC_UPPER: &str = "/var/lib/nodeinit/etc/upper";
 pub const ETC_WORK: &str = "/var/lib/nodeinit/etc/work";
 /// What the initrd did, for the agent that runs later: JSON.
 pub const INITRD_REPORT: &str = "/run/nodeinit/initrd.json";
-/// Image identity written by the builder: JSON with `name`, `version`, `recipe`, writable paths, and, if the image has
-/// it, `kubernetes`: `version`, `kubeadm-api`, `cri-socket`, `cgroup-driver`, `sandbox-image`.
+/// Image identity written by the builder: JSON with `name`, `version`, `recipe`, writable paths; `images`, the archives
+/// in [`IMAGES`] (`file`, `sha256`, `names`); and for a node of a cluster `kubernetes`: `version` (`1.36.2`, kubeadm's),
+/// `kubeadm-api` (`v1beta4`), `cri-socket`, `cgroup-driver`, `sandbox-image`.
 pub const IMAGE_INFO: &str = "/usr/lib/nodesmith/image.json";
+/// Archives of container images that containerd is given before the kubelet starts.
+pub const IMAGES: &str = "/usr/share/nodesmith/images";
+/// What manages the containers' cgroups, on both sides: the only driver that systemd allows beside it.
+pub const CGROUP_DRIVER: &str = "systemd";
+/// What the kubelet does not start without: written by `kubeadm join`.
+pub const KUBELET_CONFIG: &str = "/var/lib/kubelet/config.yaml";
 /// Template of `/var`: the builder puts the tree's `/var` here, the initrd copies it into a new `/var`.
 pub const VAR_TEMPLATE: &str = "/usr/share/factory/var";
 

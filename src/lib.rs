@@ -40,6 +40,8 @@ pub mod package;
 #[cfg(feature = "builder")]
 pub mod pipeline;
 #[cfg(feature = "builder")]
+pub mod preload;
+#[cfg(feature = "builder")]
 pub mod recipe;
 #[cfg(feature = "builder")]
 pub mod repo;

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::diag::{Diagnostic, Diagnostics, Location, Source};
+use crate::package::Family;
 use crate::repo::Offer;
 use crate::tree::Digest;
 
@@ -41,12 +42,16 @@ pub struct LockedRepository {
     pub name: String,
     /// `host` or a URL, as in the recipe.
     pub mirror: String,
+    /// Of an apt repository.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub suite: String,
-    /// The day that the repository gives itself.
+    /// The day that the repository gives itself, if it gives one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub date: String,
-    /// Fingerprint of the key that signed the metadata.
+    /// Fingerprint of the key that signed the metadata, if that is signed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub signer: String,
-    /// SHA-256 of the signed metadata (`InRelease`).
+    /// SHA-256 of the metadata's entry point (`InRelease`, `repomd.xml`).
     pub sha256: String,
 }
 
@@ -54,25 +59,34 @@ pub struct LockedRepository {
 #[serde(deny_unknown_fields)]
 pub struct LockedPackage {
     pub name: String,
+    /// The family's whole version: `1:2.3-4`.
     pub version: String,
     pub arch: String,
+    #[serde(default)]
+    pub family: Family,
     pub repository: String,
     /// Below the repository's base URL.
     pub path: String,
     pub size: u64,
     pub sha256: String,
+    /// Fingerprint of the key that signed the package itself: RPMs are signed, debs are not.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub signer: String,
 }
 
 impl LockedPackage {
-    pub fn of(offer: &Offer) -> LockedPackage {
+    /// `signer` is empty for a deb.
+    pub fn of(offer: &Offer, signer: String) -> LockedPackage {
         LockedPackage {
             name: offer.id.name.clone(),
             version: offer.id.version.clone(),
             arch: offer.id.arch.clone(),
+            family: offer.family,
             repository: offer.repository.clone(),
             path: offer.path.clone(),
             size: offer.size,
             sha256: offer.sha256.to_string(),
+            signer,
         }
     }
 
@@ -208,10 +222,12 @@ mod tests {
             name: name.into(),
             version: "1:2~3".into(),
             arch: "amd64".into(),
+            family: Family::Deb,
             repository: "debian".into(),
             path: format!("pool/{name}.deb"),
             size: 7,
             sha256: Digest::of(name).to_string(),
+            signer: String::new(),
         };
         let repository = LockedRepository {
             name: "debian".into(),

@@ -11,11 +11,12 @@ use crate::image::node::{self, Files, Parts};
 use crate::image::outputs::Outputs;
 use crate::image::seal::seal;
 use crate::lock::Lock;
+use crate::recipe::kubernetes::coherence;
 use crate::recipe::{Recipe, check, load, print};
 use crate::repo::store::Store;
 use crate::report::Watch;
 use crate::tree::Digest;
-use crate::{checks, supply};
+use crate::{checks, preload, supply};
 
 /// How to build: nothing here changes the bytes that come out.
 #[derive(Debug, Clone)]
@@ -36,27 +37,32 @@ pub struct Options {
 pub fn build(recipe_path: &Path, options: &Options, watch: &Watch) -> anyhow::Result<Vec<PathBuf>> {
     let (recipe, unlockable) = check::check_but_lock(&load::load(recipe_path)?, options.as_of)?;
     let store = Store::open(&options.store)?;
+    let images = watch.stage("images", || preload::read(&recipe, &store))?;
     let lock = watch.stage("lock", || locked(recipe_path, &recipe, unlockable, &store, options, watch))?;
     supply::unused_drops(&recipe, recipe_path, &lock).or(())?;
+    coherence::after_lock(&recipe, &lock.packages).or(())?;
     let packages = watch.stage("fetch", || supply::fetch(&recipe, &lock, &store, options.offline, watch))?;
     let agent = node::agent();
-    let inputs = Inputs { recipe: &recipe, packages: &packages.root, contents: &store, agent: &agent };
+    let (recipe, contents, agent) = (&recipe, &store, &agent);
+    let inputs = Inputs { recipe, packages: &packages.root, contents, images: &images, agent };
     let Assembled { tree, scripts, kernel } = watch.stage("assemble", || assemble(&inputs))?;
-    let subject = checks::Subject { recipe: &recipe, tree: &tree, kernel: &kernel, contents: &store };
+    let root = &packages.root;
+    let subject = checks::Subject { recipe, tree: &tree, kernel: &kernel, contents, packages: root };
     watch.stage("check", || Ok(checks::run(&subject)?.or(())?))?;
     let mut outputs = Outputs::begin(&options.out, &recipe.name, watch)?;
     let scratch = outputs.scratch("root")?;
-    let sealed = watch.stage("seal", || seal(&recipe, &tree, &store, &store, options.threads, scratch))?;
-    let parts = Parts { recipe: &recipe, tree: &tree, kernel: &kernel, tools: &packages.tools, contents: &store };
-    let initrd = watch.stage("initrd", || node::initrd(&parts, &agent))?;
-    let command_line = node::command_line(&recipe, &sealed.root_hash);
+    let sealed = watch.stage("seal", || seal(recipe, &tree, &store, &store, options.threads, scratch))?;
+    let parts = Parts { recipe, tree: &tree, kernel: &kernel, tools: &packages.tools, contents };
+    let initrd = watch.stage("initrd", || node::initrd(&parts, agent))?;
+    let command_line = node::command_line(recipe, &sealed.root_hash);
     let uki = node::uki(&parts, &initrd, &command_line)?;
     let plan = node::plan(&parts, &sealed, &uki)?;
     watch.stage("disks", || node::write_disks(&parts, &plan, &sealed, &uki, options.threads, &mut outputs))?;
     let lock_digest = Digest::of(lock.print()?);
     let lock = serde_json::to_value(&lock)?;
     let (initrd, uki, command_line, scripts) = (&initrd, uki.as_slice(), command_line.as_str(), scripts.as_slice());
-    node::write_files(&parts, &sealed, &Files { initrd, uki, command_line, scripts, lock, lock_digest }, &mut outputs)?;
+    let files = Files { initrd, uki, command_line, scripts, images: &images, lock, lock_digest };
+    node::write_files(&parts, &sealed, &files, &mut outputs)?;
     outputs.finish()
 }
 
@@ -69,6 +75,7 @@ pub fn lock(recipe_path: &Path, options: &Options, update: bool, watch: &Watch) 
     let old = if update { None } else { crate::lock::read(&path)? };
     if !old.is_some_and(|lock| lock.fits(&print::package_inputs(&recipe))) {
         let new = watch.stage("resolve", || supply::lock(&recipe, &store, options.offline, options.as_of, watch))?;
+        coherence::after_lock(&recipe, &new.packages).or(())?;
         crate::lock::write(&new, &path)?;
     }
     Ok(path)

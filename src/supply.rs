@@ -4,18 +4,22 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use chrono::NaiveDate;
 use rayon::prelude::*;
 
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::formats::erofs::ExtentCache;
 use crate::lock::{Lock, LockedPackage, LockedRepository};
-use crate::package::{Package, deb};
-use crate::recipe::{AptRepository, Dropped, Mirror, PackageRequest, Recipe, RepositoryKind, print};
+use crate::package::{Family, Package, deb, rpm};
+use crate::recipe::{
+    AptRepository, Arch, Dropped, Mirror, PackageRequest, Recipe, Repository, RepositoryKind, RpmRepository, RpmSource,
+    print,
+};
 use crate::repo::fetch::{Fetcher, Network, Progress, Wanted, below};
 use crate::repo::store::Store;
-use crate::repo::{Index, apt, host};
+use crate::repo::trust::Keyring;
+use crate::repo::{Index, Offer, Snapshot, apt, host, rpm_directory, rpmmd};
 use crate::resolve::{newest, resolve};
 use crate::spelling;
 use crate::tree::Digest;
@@ -41,27 +45,20 @@ pub fn lock(
     let mut index = Index::default();
     let mut repositories = Vec::new();
     for repository in &recipe.repositories {
-        let RepositoryKind::Apt(apt) = &repository.kind;
-        let base = base_url(apt)?;
-        let fetcher = Fetcher::new(store, network(offline, base.proxy.clone()));
-        let archive = apt::Archive {
-            name: &repository.name,
-            base_url: &base.url,
-            suite: &apt.suite,
-            components: &apt.components,
-            arch: recipe.arch.debian(),
-            keyring: &apt.keyring,
-        };
-        let snapshot = apt::read(&archive, &fetcher, as_of, progress)
+        let snapshot = read(repository, recipe.arch, store, offline, as_of, progress)
             .with_context(|| format!("reading repository {}", repository.name))?;
+        let (mirror, suite) = match &repository.kind {
+            RepositoryKind::Apt(AptRepository { mirror: Mirror::Host, suite, .. }) => {
+                ("host".to_owned(), suite.clone())
+            }
+            RepositoryKind::Apt(AptRepository { mirror: Mirror::Url(url), suite, .. }) => (url.clone(), suite.clone()),
+            RepositoryKind::Rpm(rpm) => (rpm.source.print(), String::new()),
+        };
         index.offers.extend(snapshot.offers);
         repositories.push(LockedRepository {
             name: repository.name.clone(),
-            mirror: match &apt.mirror {
-                Mirror::Host => "host".to_owned(),
-                Mirror::Url(url) => url.clone(),
-            },
-            suite: apt.suite.clone(),
+            mirror,
+            suite,
             date: snapshot.date,
             signer: snapshot.signer,
             sha256: snapshot.sha256.to_string(),
@@ -73,8 +70,90 @@ pub fn lock(
         newest(name, &index).ok_or_else(|| anyhow!("no repository of the recipe has `{name}`, which the build needs"))
     });
     let tools = tools.collect::<anyhow::Result<Vec<usize>>>()?;
-    let locked = |numbers: Vec<usize>| numbers.into_iter().map(|it| LockedPackage::of(&index.offers[it])).collect();
-    Ok(Lock::new(&print::package_inputs(recipe), repositories, locked(chosen), locked(tools)))
+    let locked = |numbers: Vec<usize>| -> anyhow::Result<Vec<LockedPackage>> {
+        let offers: Vec<&Offer> = numbers.into_iter().map(|it| &index.offers[it]).collect();
+        let signers = signers(recipe, &offers, store, offline, progress)?;
+        let package = |offer: &Offer| LockedPackage::of(offer, signers.get(&offer.sha256).cloned().unwrap_or_default());
+        Ok(offers.into_iter().map(package).collect())
+    };
+    let (packages, tools) = (locked(chosen)?, locked(tools)?);
+    Ok(Lock::new(&print::package_inputs(recipe), repositories, packages, tools))
+}
+
+fn read(
+    repository: &Repository,
+    arch: Arch,
+    store: &Store,
+    offline: bool,
+    as_of: NaiveDate,
+    progress: &dyn Progress,
+) -> anyhow::Result<Snapshot> {
+    let name = repository.name.as_str();
+    match &repository.kind {
+        RepositoryKind::Apt(apt) => {
+            let base = base_url(&repository.kind)?;
+            let archive = apt::Archive {
+                name,
+                base_url: &base.url,
+                suite: &apt.suite,
+                components: &apt.components,
+                arch: arch.debian(),
+                keyring: &apt.keyring,
+            };
+            apt::read(&archive, &Fetcher::new(store, network(offline, base.proxy.clone())), as_of, progress)
+        }
+        RepositoryKind::Rpm(rpm) => {
+            let keyring = keyring(rpm)?;
+            match &rpm.source {
+                RpmSource::Directory(directory) => rpm_directory::read(name, directory, arch.rpm()),
+                RpmSource::Url(url) => {
+                    let metadata_key = rpm.signed_metadata.then_some(&keyring);
+                    let rpm = rpmmd::Repository { name, base_url: url, arch: arch.rpm(), metadata_key };
+                    rpmmd::read(&rpm, &Fetcher::new(store, network(offline, None)), progress)
+                }
+            }
+        }
+    }
+}
+
+/// The key that a repository's packages have to be signed with.
+fn keyring(rpm: &RpmRepository) -> anyhow::Result<Keyring> {
+    Keyring::load(&rpm.key)?.only(&rpm.fingerprint)
+}
+
+/// Who signed each of the RPMs among the offers. They are fetched for it: a lock is not made of packages that a build
+/// would refuse.
+fn signers(
+    recipe: &Recipe,
+    offers: &[&Offer],
+    store: &Store,
+    offline: bool,
+    progress: &dyn Progress,
+) -> anyhow::Result<BTreeMap<Digest, String>> {
+    let mut signers = BTreeMap::new();
+    for repository in &recipe.repositories {
+        let RepositoryKind::Rpm(rpm) = &repository.kind else { continue };
+        let offers: Vec<&&Offer> = offers.iter().filter(|offer| offer.repository == repository.name).collect();
+        let base = base_url(&repository.kind)?;
+        let named = |offer: &Offer| format!("{} from repository {}", offer.id, repository.name);
+        let mut wanted = Vec::new();
+        for offer in &offers {
+            wanted.push(Wanted {
+                what: named(offer),
+                urls: vec![below(&base.url, &offer.path)?],
+                size: offer.size,
+                digest: offer.sha256,
+                if_gone: "the repository is being updated: try again in a few minutes",
+            });
+        }
+        Fetcher::new(store, network(offline, base.proxy)).blobs(&wanted, progress)?;
+        let keyring = keyring(rpm)?;
+        for offer in offers {
+            let signer = rpm::signer(store, &offer.sha256, &named(offer), &keyring)?;
+            signers.insert(offer.sha256, signer);
+        }
+    }
+    Ok(signers)
 }
 
 /// Packages that the recipe at `path` drops and nothing brings: most likely the name of another one. What a base drops
@@ -110,26 +189,42 @@ pub fn fetch(
         let digest = package.digest()?;
         // A package that is unpacked already, or that is in the store, needs no download and no look at the mirror,
         // which may be the host's apt configuration.
-        if deb::unpacked(store, &digest)?.is_none() && store.verified(&digest)?.is_none() {
+        let unpacked = match package.family {
+            Family::Deb => deb::unpacked(store, &digest)?,
+            Family::Rpm => rpm::unpacked(store, &digest)?,
+        };
+        if unpacked.is_none() && store.verified(&digest)?.is_none() {
             wanted.entry(&package.repository).or_default().push(want(package, digest));
         }
     }
     for (name, mut wanted) in wanted {
-        let repository = recipe.repositories.iter().find(|repository| repository.name == name);
-        let repository =
-            repository.with_context(|| format!("the lock names repository {name}, the recipe does not"))?;
-        let RepositoryKind::Apt(apt) = &repository.kind;
-        let base = base_url(apt)?;
+        let base = base_url(&repository(recipe, name)?.kind)?;
         for package in &mut wanted {
             package.urls = package.urls.iter().map(|path| below(&base.url, path)).collect::<anyhow::Result<_>>()?;
         }
         Fetcher::new(store, network(offline, base.proxy)).blobs(&wanted, progress)?;
     }
     let unpack = |packages: &[&LockedPackage]| -> anyhow::Result<Vec<Package>> {
-        let load = |package: &&LockedPackage| deb::load(store, &package.digest()?, &named(package));
-        packages.par_iter().map(load).collect()
+        packages.par_iter().map(|package| load(recipe, package, store)).collect()
     };
     Ok(Packages { root: unpack(&root)?, tools: unpack(&tools)? })
+}
+
+fn repository<'a>(recipe: &'a Recipe, name: &str) -> anyhow::Result<&'a Repository> {
+    let repository = recipe.repositories.iter().find(|repository| repository.name == name);
+    repository.with_context(|| format!("the lock names repository {name}, the recipe does not"))
+}
+
+fn load(recipe: &Recipe, package: &LockedPackage, store: &Store) -> anyhow::Result<Package> {
+    let (digest, named) = (package.digest()?, named(package));
+    match (package.family, &repository(recipe, &package.repository)?.kind) {
+        (Family::Deb, RepositoryKind::Apt(_)) => deb::load(store, &digest, &named),
+        (Family::Rpm, RepositoryKind::Rpm(repository)) => {
+            // The key that signed it when it was locked, not any that the recipe may trust since.
+            rpm::load(store, &digest, &named, &keyring(repository)?.only(&package.signer)?)
+        }
+        (family, _) => bail!("{named} is in the lock as {family}, and its repository has other packages"),
+    }
 }
 
 fn named(package: &LockedPackage) -> String {
@@ -152,12 +247,19 @@ struct Base {
     proxy: Option<String>,
 }
 
-fn base_url(apt: &AptRepository) -> anyhow::Result<Base> {
-    match &apt.mirror {
-        Mirror::Url(url) => Ok(Base { url: url.clone(), proxy: None }),
-        Mirror::Host => {
+fn base_url(kind: &RepositoryKind) -> anyhow::Result<Base> {
+    let plain = |url: String| Base { url, proxy: None };
+    match kind {
+        RepositoryKind::Apt(AptRepository { mirror: Mirror::Url(url), .. }) => Ok(plain(url.clone())),
+        RepositoryKind::Apt(AptRepository { mirror: Mirror::Host, .. }) => {
             let mirror = host::debian_mirror().context("finding the mirror of this machine's apt")?;
             Ok(Base { url: mirror.url, proxy: mirror.proxy })
+        }
+        RepositoryKind::Rpm(RpmRepository { source: RpmSource::Url(url), .. }) => Ok(plain(url.clone())),
+        RepositoryKind::Rpm(RpmRepository { source: RpmSource::Directory(directory), .. }) => {
+            let whole = std::fs::canonicalize(directory).with_context(|| format!("opening {}", directory.display()))?;
+            let url = below("file://", whole.to_string_lossy().trim_start_matches('/'))?;
+            Ok(plain(url))
         }
     }
 }

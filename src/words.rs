@@ -100,6 +100,16 @@ pub const URL: Rule = Rule {
     },
 };
 
+pub const FINGERPRINT: Rule = Rule {
+    slug: "bad-fingerprint",
+    noun: "the fingerprint of a key",
+    allowed: "40 hexadecimal digits (64 of a version 6 key), spaces between them or not: gpg --show-keys FILE",
+    holds: |text| {
+        let digits: Vec<char> = text.chars().filter(|c| *c != ' ').collect();
+        matches!(digits.len(), 40 | 64) && digits.iter().all(char::is_ascii_hexdigit)
+    },
+};
+
 pub const CMDLINE: Rule = Rule {
     slug: "bad-cmdline-word",
     noun: "one word of a kernel command line",

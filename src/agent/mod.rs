@@ -28,6 +28,7 @@ pub mod durable;
 pub mod facts;
 pub mod first_boot;
 pub mod gpt;
+pub mod images;
 pub mod initrd;
 pub mod join;
 pub mod network;
@@ -56,6 +57,7 @@ nodeinit: the agent of a Nodesmith node
   nodeinit plan --seed DIR [--root DIR]  what it would do with the metadata in DIR
   nodeinit first-boot                    apply the metadata (started by systemd)
   nodeinit join                          join the cluster of the metadata (started by systemd)
+  nodeinit images                        give containerd the image's containers (started by systemd)
   nodeinit ready                         report when the node is ready (started by systemd)
 
 As process 1 it boots an image from its initrd.
@@ -71,6 +73,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let outcome = match words.first().and_then(|verb| verb.to_str()) {
         Some("first-boot") => return first_boot::run(),
         Some("join") => return join::run(),
+        Some("images") => return images::run(),
         Some("ready") => return ready::run(),
         Some(run::IN_ROOT) => Err(run::enter(&words[1..])),
         Some("status") => print_status(),

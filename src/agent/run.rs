@@ -30,14 +30,22 @@ pub fn in_root(root: &Path, program: &str, arguments: &[OsString]) -> Result<()>
 pub fn in_root_until(root: &Path, program: &str, arguments: &[OsString], good: i32) -> Result<()> {
     let mut command = Command::new("/proc/self/exe");
     command.arg(IN_ROOT).arg(root).arg(program).args(arguments);
-    finish(command, program, arguments, good)
+    finish(command, program, arguments, good).map(drop)
 }
 
 /// Runs a program of the running system. See [`in_root`].
 pub fn program(program: &str, arguments: &[&str]) -> Result<()> {
     let mut command = Command::new(program);
     command.args(arguments);
-    finish(command, program, &arguments.iter().map(OsString::from).collect::<Vec<_>>(), 0)
+    finish(command, program, &arguments.iter().map(OsString::from).collect::<Vec<_>>(), 0).map(drop)
+}
+
+/// What a program of the running system writes to its standard output. See [`in_root`].
+pub fn answer(program: &str, arguments: &[&str]) -> Result<String> {
+    let mut command = Command::new(program);
+    command.args(arguments);
+    let output = finish(command, program, &arguments.iter().map(OsString::from).collect::<Vec<_>>(), 0)?;
+    Ok(String::from_utf8_lossy(&output).into_owned())
 }
 
 /// What a program of the running system writes to its standard output, whatever it ends with.
@@ -53,7 +61,7 @@ pub fn output(program: &str, arguments: &[&str]) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn finish(mut command: Command, program: &str, arguments: &[OsString], good: i32) -> Result<()> {
+fn finish(mut command: Command, program: &str, arguments: &[OsString], good: i32) -> Result<Vec<u8>> {
     let shown = || {
         let words = arguments.iter().map(|argument| argument.to_string_lossy().into_owned());
         std::iter::once(program.to_owned()).chain(words).collect::<Vec<_>>().join(" ")
@@ -66,7 +74,7 @@ fn finish(mut command: Command, program: &str, arguments: &[OsString], good: i32
         .output()
         .with_context(|| format!("running `{}`", shown()))?;
     if output.status.code().is_some_and(|code| code <= good) {
-        return Ok(());
+        return Ok(output.stdout);
     }
     let text = [output.stdout, output.stderr].concat();
     let tail = String::from_utf8_lossy(&text[text.len().saturating_sub(TAIL_BYTES)..]).trim().to_owned();

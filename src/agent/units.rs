@@ -2,8 +2,12 @@
 //! link that its `[Install]` asks for.
 
 /// File name and text.
-pub const UNITS: &[(&str, &str)] =
-    &[("nodeinit-first-boot.service", FIRST_BOOT), ("nodeinit-join.service", JOIN), ("nodeinit-ready.service", READY)];
+pub const UNITS: &[(&str, &str)] = &[
+    ("nodeinit-first-boot.service", FIRST_BOOT),
+    ("nodeinit-images.service", IMAGES),
+    ("nodeinit-join.service", JOIN),
+    ("nodeinit-ready.service", READY),
+];
 
 /// Before everything that the metadata decides: names, network, time, host keys, and what `write_files` may configure
 /// (modules, sysctls). It finds its devices itself, so it
@@ -33,6 +37,28 @@ RestartPreventExitStatus=1
 
 [Install]
 WantedBy=sysinit.target
+";
+
+/// Only on nodes that have archives. Ordered before what needs the images, but a failure does not hold it back.
+const IMAGES: &str = "\
+[Unit]
+Description=Give containerd the container images of this node
+ConditionDirectoryNotEmpty=/usr/share/nodesmith/images
+Wants=containerd.service
+After=containerd.service
+Before=kubelet.service nodeinit-join.service
+StartLimitIntervalSec=0
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/lib/nodesmith/nodeinit images
+TimeoutStartSec=30min
+Restart=on-failure
+RestartSec=30
+
+[Install]
+WantedBy=multi-user.target
 ";
 
 /// Beside the boot, which does not wait for a cluster. Without a request, which goes with the join, it does nothing.
@@ -87,5 +113,6 @@ mod tests {
             assert!(unit.contains(&format!("RestartPreventExitStatus={EXIT_MISTAKE}\n")));
         }
         assert!(JOIN.contains(&format!("ConditionPathExists={}\n", contract::JOIN_REQUEST)));
+        assert!(IMAGES.contains(&format!("ConditionDirectoryNotEmpty={}\n", contract::IMAGES)));
     }
 }

@@ -1,7 +1,10 @@
 //! The node's agent in the root, and what it reads there.
 
+use serde_json::{Value, json};
+
 use super::root::Root;
 use crate::contract;
+use crate::preload::Archive;
 use crate::tree::Content;
 
 /// The static program and its units.
@@ -39,12 +42,28 @@ pub(crate) fn install(root: &mut Root) -> anyhow::Result<()> {
     writable.retain(|path| !all.iter().any(|outer| inside(path, outer)));
     writable.dedup();
     let kernel = root.kernel.as_ref().map(|kernel| kernel.release.clone());
-    let info = serde_json::json!({
+    let images: Vec<Value> = root.inputs.images.iter().map(image).collect();
+    let mut info = json!({
         "name": recipe.name,
         "version": recipe.version,
         "recipe": { "name": recipe.name, "version": recipe.version, "epoch": recipe.epoch },
         "kernel": kernel,
         "writable": writable,
+        "images": images,
     });
+    if let (Some(kubernetes), Some(runtime)) = (&recipe.kubernetes, &recipe.runtime) {
+        info["kubernetes"] = json!({
+            "version": kubernetes.version.to_string(),
+            "kubeadm-api": kubernetes.kubeadm_api(),
+            "cri-socket": kubernetes.cri_socket(),
+            "cgroup-driver": contract::CGROUP_DRIVER,
+            "sandbox-image": runtime.sandbox_image,
+        });
+    }
     root.file(contract::IMAGE_INFO, 0o644, serde_json::to_string_pretty(&info)? + "\n")
+}
+
+fn image(archive: &Archive) -> Value {
+    let names: Vec<&String> = archive.images.keys().collect();
+    json!({"file": archive.file, "sha256": archive.digest.to_string(), "names": names})
 }

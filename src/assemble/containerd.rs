@@ -7,6 +7,7 @@
 use super::root::Root;
 use crate::diag::Diagnostic;
 use crate::recipe::Containerd;
+use crate::recipe::kubernetes::table;
 
 const CNI: &str = "/opt/cni/bin";
 const PACKAGED_CNI: &str = "/usr/lib/cni";
@@ -23,8 +24,8 @@ pub(crate) fn write(root: &mut Root) -> anyhow::Result<()> {
         );
         return Ok(());
     };
-    let version = package.id.version.rsplit_once(':').map_or(package.id.version.as_str(), |(_, version)| version);
-    let text = if version.starts_with("1.") { version_2(runtime) } else { version_3(runtime) };
+    let known = table::containerd(&package.id.version);
+    let text = if known.is_some_and(|known| known.config == 2) { version_2(runtime) } else { version_3(runtime) };
     root.file("/etc/containerd/config.toml", 0o644, text)?;
     for (registry, mirrors) in &runtime.mirrors {
         root.file(&format!("{HOSTS}/{registry}/hosts.toml"), 0o644, hosts(registry, mirrors))?;
@@ -39,7 +40,11 @@ pub(crate) fn write(root: &mut Root) -> anyhow::Result<()> {
             .map(|(path, _, _)| String::from_utf8_lossy(path.name()).into_owned())
             .collect();
         for plugin in plugins {
-            root.symlink(&format!("{CNI}/{plugin}"), &format!("{PACKAGED_CNI}/{plugin}"))?;
+            // kubernetes-cni ships its plugins in the place itself.
+            let path = format!("{CNI}/{plugin}");
+            if !root.exists(&path) {
+                root.symlink(&path, &format!("{PACKAGED_CNI}/{plugin}"))?;
+            }
         }
     }
     // The configuration names runc's shim v2; its forerunners are 20 MB that nothing starts.

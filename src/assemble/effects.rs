@@ -23,6 +23,7 @@ pub(crate) fn apply(root: &mut Root) -> anyhow::Result<()> {
             }
             Effect::Owner(owner) => change_owner(root, owner)?,
             Effect::Enable(_)
+            | Effect::Preset(_)
             | Effect::Sysusers(_)
             | Effect::Tmpfiles(_)
             | Effect::Alternative(_)

@@ -15,11 +15,13 @@ pub mod depmod;
 mod effects;
 mod etc;
 mod homes;
+mod kubernetes;
 mod modinfo;
 mod module_index;
 mod network;
 mod overlay;
 mod pam;
+mod presets;
 mod prune;
 mod root;
 pub mod scripts;
@@ -32,6 +34,7 @@ use anyhow::Context;
 
 use crate::diag::Diagnostic;
 use crate::package::Package;
+use crate::preload::Archive;
 use crate::recipe::Recipe;
 use crate::spelling;
 use crate::tree::{Contents, Origin, Tree};
@@ -48,6 +51,8 @@ pub struct Inputs<'a> {
     /// The packages of the lock that the recipe does not drop, in any order.
     pub packages: &'a [Package],
     pub contents: &'a dyn Contents,
+    /// Checked archives of container images, which `contents` has.
+    pub images: &'a [Archive],
     pub agent: &'a AgentFiles,
 }
 
@@ -86,6 +91,7 @@ const STEPS: &[Step] = &[
     Step { name: "etc", run: etc::write },
     Step { name: "configuration", run: configuration::write },
     Step { name: "containerd", run: containerd::write },
+    Step { name: "kubernetes", run: kubernetes::write },
     Step { name: "network", run: network::write },
     Step { name: "homes", run: homes::write },
     Step { name: "agent", run: agent::install },

@@ -25,6 +25,7 @@ pub(crate) struct World {
     pub(crate) recipe: Recipe,
     packages: Vec<Package>,
     agent: AgentFiles,
+    images: Vec<Archive>,
 }
 
 impl World {
@@ -41,7 +42,7 @@ impl World {
             program: Content::inline("agent"),
             units: vec![("nodeinit.service".into(), "[Install]\nWantedBy=multi-user.target\n".into())],
         };
-        let mut world = World { directory, store, recipe, packages: Vec::new(), agent };
+        let mut world = World { directory, store, recipe, packages: Vec::new(), agent, images: Vec::new() };
         world.package("base-files", &[("/usr/bin/", ""), ("/var/lib/base/", ""), ("/etc/base.conf", "base\n")]);
         world.package("linux-image-x", &[("/boot/vmlinuz-6.12", "kernel"), ("/boot/config-6.12", "CONFIG_X=y\n")]);
         world
@@ -64,6 +65,7 @@ impl World {
         };
         let package = Package {
             id: PackageId { name: name.into(), version: "1.0".into(), arch: "amd64".into() },
+            family: Default::default(),
             control: vec![],
             files: files.iter().map(entry).collect(),
             scripts: vec![],
@@ -74,8 +76,8 @@ impl World {
     }
 
     pub(crate) fn assemble(&self) -> anyhow::Result<Assembled> {
-        let World { store, recipe, packages, agent, .. } = self;
-        assemble(&Inputs { recipe, packages, contents: store, agent })
+        let World { store, recipe, packages, agent, images, .. } = self;
+        assemble(&Inputs { recipe, packages, contents: store, images, agent })
     }
 
     fn text(&self, tree: &Tree, path: &str) -> String {
@@ -99,7 +101,7 @@ fn link(tree: &Tree, path: &str) -> Option<String> {
     }
 }
 
-fn location() -> Location {
+pub(crate) fn location() -> Location {
     Location::new(&Source::new("r.yaml", "x"), 0..1)
 }
 
@@ -284,6 +286,60 @@ fn containerd_gets_the_schema_of_its_version() {
     world.packages.last_mut().unwrap().id.version = "1:2.1.4-1".into();
     let tree = world.assemble().unwrap().tree;
     assert!(world.text(&tree, "/etc/containerd/config.toml").starts_with("version = 3\n"));
+}
+
+/// A world for kubelet 1.36.2 with one preloaded archive.
+fn cluster() -> World {
+    let mut world = World::new();
+    world.recipe.kubernetes = Some(crate::recipe::kubernetes::Kubernetes {
+        version: crate::recipe::kubernetes::Version { minor: 36, patch: 2 },
+        pull_sandbox_image: false,
+        location: location(),
+    });
+    world.recipe.runtime = Some(crate::recipe::Containerd {
+        systemd_cgroup: true,
+        sandbox_image: "registry.k8s.io/pause:3.10.2".into(),
+        mirrors: Default::default(),
+        location: location(),
+    });
+    let digest = world.store.put(b"archive").unwrap();
+    let images = [("registry.k8s.io/pause:3.10.2".to_owned(), digest)].into();
+    world.images = vec![Archive { file: "pause.tar".into(), size: 7, digest, images }];
+    world.package("containerd", &[("/usr/lib/cni/bridge", "debian"), ("/usr/lib/cni/dhcp", "debian")]).id.version =
+        "1.7.24".into();
+    world.package("kubernetes-cni", &[("/opt/cni/bin/bridge", "kubernetes")]);
+    world
+}
+
+#[test]
+fn a_node_of_a_cluster_has_its_images_places_and_a_kubelet_that_waits() {
+    let world = cluster();
+    let tree = world.assemble().unwrap().tree;
+    assert_eq!(world.text(&tree, "/usr/share/nodesmith/images/pause.tar"), "archive");
+    assert_eq!(world.text(&tree, "/usr/lib/modules/6.12/config"), "CONFIG_X=y\n");
+    for directory in ["/etc/kubernetes/manifests", "/usr/share/factory/var/lib/kubelet", "/var/lib"] {
+        assert!(tree.get(&TreePath::parse(directory).unwrap()).is_some(), "{directory}");
+    }
+    // The pinned package's plugin stays, the distribution's others are linked beside it.
+    assert_eq!(world.text(&tree, "/opt/cni/bin/bridge"), "kubernetes");
+    assert_eq!(link(&tree, "/opt/cni/bin/dhcp").as_deref(), Some("/usr/lib/cni/dhcp"));
+    let shown = [
+        "/usr/lib/systemd/system/kubelet.service.d/20-nodesmith.conf",
+        "/usr/lib/nodesmith/image.json",
+        "/etc/containerd/config.toml",
+        "/etc/crictl.yaml",
+    ];
+    let shown: Vec<String> = shown.iter().map(|path| format!("# {path}\n{}", world.text(&tree, path))).collect();
+    insta::assert_snapshot!(shown.join("\n"));
+}
+
+#[test]
+fn a_node_of_no_cluster_keeps_none_of_it() {
+    let world = World::new();
+    let tree = world.assemble().unwrap().tree;
+    let below = |path: &str| tree.below(&TreePath::parse(path).unwrap()).count();
+    assert_eq!(below("/usr/share/nodesmith") + below("/etc/kubernetes") + below("/usr/lib/modules/6.12/config"), 0);
+    assert!(!world.text(&tree, "/usr/lib/nodesmith/image.json").contains("kubernetes"));
 }
 
 #[test]

@@ -7,9 +7,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::nearest;
 use super::root::Root;
 use super::scripts::Effect;
+use super::{nearest, presets};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::tree::{Inode, Kind, TreePath};
 use crate::yaml::Located;
@@ -54,8 +54,10 @@ pub(crate) fn enable(root: &mut Root) -> anyhow::Result<()> {
     root.symlink(&format!("{ETC}/default.target"), &format!("{USR}/multi-user.target"))?;
     let mut wanted: Vec<String> = Vec::new();
     for effect in &root.effects {
-        if let Effect::Enable(unit) = effect {
-            wanted.push(unit.clone());
+        match effect {
+            Effect::Enable(unit) => wanted.push(unit.clone()),
+            Effect::Preset(unit) if presets::enables(root, unit)? => wanted.push(unit.clone()),
+            _ => {}
         }
     }
     wanted.extend(DEFAULTS.map(str::to_owned));

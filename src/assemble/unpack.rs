@@ -1,6 +1,6 @@
 //! Packages into the tree, as dpkg would unpack them on an empty disk.
 //!
-//! Rules: dpkg(1) and Debian Policy 6.6, 7.6. A directory is shared and keeps the first owner's mode; a link to a
+//! RPMs as rpm would, too: there two packages may bring one path if it is the same in both. Rules: dpkg(1) and Debian Policy 6.6, 7.6. A directory is shared and keeps the first owner's mode; a link to a
 //! directory is never replaced by a directory; one path from two packages is a mistake unless one says it `Replaces`
 //! the other. `/boot` stays outside: the kernel goes into the boot image, not into the root.
 
@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use super::root::Root;
 use crate::diag::Diagnostic;
 use crate::package::version::compare_versions;
-use crate::package::{FileEntry, FileKind, Owner, Package, PackageId};
+use crate::package::{Family, FileEntry, FileKind, Owner, Package, PackageId};
 use crate::tree::{Content, Inode, Kind, Origin, Problem, TreePath};
 
 /// The links of a merged `/usr`. Trixie's base-files brings them; older ones have directories there.
@@ -86,6 +86,7 @@ fn unpack_entry<'a>(
     }
     if let Some(other) = brought.get(&path).copied().filter(|other| other.id != package.id) {
         match (replaces(package, other), replaces(other, package)) {
+            _ if package.family == Family::Rpm && other.family == Family::Rpm && same(entry, other) => return Ok(()),
             (true, _) => {}
             (false, true) => return Ok(()),
             (false, false) => {
@@ -186,6 +187,12 @@ fn inode(root: &mut Root, package: &Package, entry: &FileEntry, origin: &Origin)
     Ok(inode)
 }
 
+/// Whether another package brings the same file, link or special file with the same mode and owner.
+fn same(entry: &FileEntry, other: &Package) -> bool {
+    let essence = |entry: &FileEntry| (entry.kind.clone(), entry.mode, entry.user.clone(), entry.group.clone());
+    other.files.iter().any(|file| file.path == entry.path && essence(file) == essence(entry))
+}
+
 fn id(owner: &Owner, lookup: impl Fn(&str) -> Option<u32>) -> Option<u32> {
     if owner.name.is_empty() { Some(owner.id) } else { lookup(&owner.name) }
 }
@@ -251,6 +258,7 @@ mod tests {
     fn replaces_looks_at_names_and_versions() {
         let package = |name: &str, version: &str, replaces: &str| Package {
             id: PackageId { name: name.into(), version: version.into(), arch: "amd64".into() },
+            family: Default::default(),
             control: vec![("Replaces".into(), replaces.into())],
             files: vec![],
             scripts: vec![],

@@ -3,6 +3,7 @@
 //! A table of small functions over the tree. A check that fails gives sentences; one that cannot be run is a failure.
 //! They are asked after the assembly, so that an overlay or an accepted script cannot undo what the steps did.
 
+mod kubernetes;
 mod libraries;
 
 use std::collections::BTreeSet;
@@ -12,6 +13,8 @@ use anyhow::Context;
 use crate::assemble::KernelFiles;
 use crate::contract;
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::package::rpm::REQUIRES;
+use crate::package::{Family, Package};
 use crate::recipe::{Compression, Recipe, VarFilesystem};
 use crate::tree::{Contents, Inode, Kind, Origin, Tree, TreePath};
 
@@ -22,6 +25,8 @@ pub struct Subject<'a> {
     pub tree: &'a Tree,
     pub contents: &'a dyn Contents,
     pub kernel: &'a KernelFiles,
+    /// The packages of the root.
+    pub packages: &'a [Package],
 }
 
 impl std::fmt::Debug for Subject<'_> {
@@ -59,6 +64,9 @@ pub const CHECKS: &[Check] = &[
     Check { name: "kernel-line", what: "the kernel is of the line that the recipe promises", run: kernel_line },
     Check { name: "kernel-cannot", what: "the kernel can mount this image", run: kernel },
     Check { name: "runtime-configuration", what: "containerd is configured as the recipe says", run: runtime },
+    Check { name: "kubelet-missing", what: "a node of a cluster has its programs and units", run: kubernetes::kubelet },
+    Check { name: "preflight-program", what: "kubeadm's preflight finds its programs", run: kubernetes::programs },
+    Check { name: "file-requirement", what: "RPMs find the files they require", run: file_requirements },
     Check { name: "missing-library", what: "every program finds its libraries", run: libraries::check },
 ];
 
@@ -241,6 +249,20 @@ fn runtime(subject: &Subject) -> Findings {
     }
     if !text.contains(&runtime.sandbox_image) {
         found.push(format!("`{path}` does not name the sandbox image {}", runtime.sandbox_image));
+    }
+    Ok(found)
+}
+
+/// Paths that no index knew when the packages were chosen.
+fn file_requirements(subject: &Subject) -> Findings {
+    let mut found = Vec::new();
+    for package in subject.packages.iter().filter(|package| package.family == Family::Rpm) {
+        let paths = package.control.iter().filter(|(name, value)| name == REQUIRES && value.starts_with('/'));
+        for (_, path) in paths {
+            if subject.lookup(path)?.is_none() {
+                found.push(format!("{} requires `{path}`, which nothing brings", package.id));
+            }
+        }
     }
     Ok(found)
 }

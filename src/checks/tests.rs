@@ -1,4 +1,5 @@
 use super::*;
+use crate::assemble::Assembled;
 use crate::assemble::tests::World;
 use crate::tree::Content;
 
@@ -11,8 +12,13 @@ fn after(change: impl FnOnce(&mut Tree)) -> String {
     let world = World::new();
     let mut assembled = world.assemble().unwrap();
     change(&mut assembled.tree);
-    let subject =
-        Subject { recipe: &world.recipe, tree: &assembled.tree, contents: &world.store, kernel: &assembled.kernel };
+    let subject = Subject {
+        recipe: &world.recipe,
+        tree: &assembled.tree,
+        contents: &world.store,
+        kernel: &assembled.kernel,
+        packages: &[],
+    };
     run(&subject).unwrap().to_string()
 }
 
@@ -92,8 +98,71 @@ fn a_kernel_of_another_line_is_found() {
 fn every_finding_carries_its_checks_name() {
     let world = World::new();
     let Some(assembled) = world.assemble().ok() else { panic!("the small root is fine") };
-    let subject =
-        Subject { recipe: &world.recipe, tree: &assembled.tree, contents: &world.store, kernel: &assembled.kernel };
+    let subject = Subject {
+        recipe: &world.recipe,
+        tree: &assembled.tree,
+        contents: &world.store,
+        kernel: &assembled.kernel,
+        packages: &[],
+    };
     let found = run(&subject).unwrap();
     assert!(names(&found).iter().all(|name| CHECKS.iter().any(|check| check.name == *name)));
+}
+
+#[test]
+fn a_node_of_a_cluster_lacks_what_kubeadm_would_miss() {
+    let mut world = World::new();
+    let kubernetes = |minor| crate::recipe::kubernetes::Kubernetes {
+        version: crate::recipe::kubernetes::Version { minor, patch: 2 },
+        pull_sandbox_image: true,
+        location: crate::assemble::tests::location(),
+    };
+    world.recipe.kubernetes = Some(kubernetes(20));
+    let findings = |world: &World| {
+        let Assembled { tree, kernel, .. } = world.assemble().unwrap();
+        let (recipe, contents) = (&world.recipe, &world.store);
+        let subject = Subject { recipe, tree: &tree, contents, kernel: &kernel, packages: &[] };
+        let found = run(&subject).unwrap();
+        let ours = found.0.iter().filter(|it| ["kubelet-missing", "preflight-program"].contains(&it.slug));
+        ours.map(|it| it.title.clone()).collect::<Vec<_>>()
+    };
+    let found = findings(&world).join("\n");
+    assert!(found.contains("there is no `/usr/bin/kubelet`"), "{found}");
+    assert!(found.contains("there is no `/usr/lib/systemd/system/kubelet.service`"), "{found}");
+    assert!(found.contains("no drop-in in `/usr/lib/systemd/system/kubelet.service.d`"), "{found}");
+    let conntrack =
+        "kubeadm 1.20.2 does not join without `conntrack`: add the package `conntrack` or `conntrack-tools`";
+    assert!(found.contains(conntrack), "{found}");
+    world.package(
+        "kubernetes",
+        &[
+            ("/usr/bin/kubelet", "elf"),
+            ("/usr/bin/kubeadm", "elf"),
+            ("/usr/lib/systemd/system/kubelet.service", "[Service]\n"),
+            (
+                "/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf",
+                "ExecStart=kubelet --bootstrap-kubeconfig=x\n",
+            ),
+            ("/usr/bin/crictl", "elf"),
+            ("/usr/sbin/iptables", "elf"),
+            ("/usr/sbin/conntrack", "elf"),
+            ("/bin/ip", "elf"),
+            ("/usr/bin/mount", "elf"),
+            ("/usr/bin/nsenter", "elf"),
+        ],
+    );
+    assert_eq!(findings(&world), [""; 0]);
+    world.recipe.kubernetes = None;
+    assert_eq!(findings(&world), [""; 0]);
+}
+
+#[test]
+fn programs_are_asked_for_as_long_as_preflight_asks() {
+    let programs = |minor: u32| {
+        let asked = crate::recipe::kubernetes::table::table().programs.iter();
+        asked.filter(|it| it.until.is_none_or(|last| minor <= last)).map(|it| it.name.as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!(programs(30), ["conntrack", "ip", "iptables", "mount", "nsenter", "crictl"]);
+    assert_eq!(programs(32), ["ip", "iptables", "mount", "nsenter"]);
+    assert_eq!(programs(36), ["mount", "nsenter"]);
 }

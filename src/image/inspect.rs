@@ -9,7 +9,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
-use crate::contract::{CMDLINE_ROOT_HASH, ESP_LABEL, ROOT_A_LABEL, VERITY_A_LABEL};
+use crate::contract::{CMDLINE_ROOT_HASH, ESP_LABEL, IMAGE_INFO, ROOT_A_LABEL, VERITY_A_LABEL};
 use crate::formats::device::{ReadAt, Window};
 use crate::formats::erofs::read::{self, Image};
 use crate::formats::gpt::{self, Partition, SECTOR, Table};
@@ -18,6 +18,8 @@ use crate::tree::{Content, Digest, Origin, Tree, dump};
 
 /// Largest initrd or EFI program that is read into memory.
 const WHOLE_MAX: u64 = 1 << 30;
+/// Largest description of an image.
+const IDENTITY_MAX: u64 = 1 << 20;
 
 /// An image described for people and for programs.
 #[derive(Debug)]
@@ -182,11 +184,56 @@ fn root(device: impl ReadAt, files: bool) -> anyhow::Result<(String, Value)> {
     let paths = tree.iter().count();
     let mut text = format!("EROFS, {} bytes, {paths} paths\n", image.size());
     let mut json = json!({"kind": "erofs", "bytes": image.size(), "paths": paths});
+    if let Some(identity) = identity(&image)? {
+        text.push_str(&describe(&identity));
+        json["image"] = identity;
+    }
     if files {
         text.push_str(&dump::dump(&tree));
         json["files"] = Value::from(super::manifest::files(&tree));
     }
     Ok((text, json))
+}
+
+/// What the builder wrote about the image; nothing in a root that is not ours.
+fn identity(image: &Image<impl ReadAt>) -> anyhow::Result<Option<Value>> {
+    let reading = || format!("reading {IMAGE_INFO} of the root");
+    let mut nid = image.root();
+    for name in IMAGE_INFO.split('/').skip(1) {
+        let entries = image.directory(&image.inode(nid)?).with_context(reading)?;
+        match entries.iter().find(|entry| entry.name == name.as_bytes()) {
+            Some(entry) => nid = entry.nid,
+            None => return Ok(None),
+        }
+    }
+    let mut text = Vec::new();
+    let inode = image.inode(nid)?;
+    image.contents(&inode)?.take(IDENTITY_MAX).read_to_end(&mut text).with_context(reading)?;
+    // Somebody else's file may have any form.
+    Ok(serde_json::from_slice(&text).ok().filter(Value::is_object))
+}
+
+/// The lines of an image's identity that people look for.
+fn describe(identity: &Value) -> String {
+    let word = |value: &Value| value.as_str().unwrap_or("?").to_owned();
+    let mut text = format!("image {} {}\n", word(&identity["name"]), word(&identity["version"]));
+    if let Some(kubernetes) = identity.get("kubernetes") {
+        let (version, api) = (word(&kubernetes["version"]), word(&kubernetes["kubeadm-api"]));
+        text.push_str(&format!(
+            "Kubernetes {version}, kubeadm {api}, sandbox {}\n",
+            word(&kubernetes["sandbox-image"])
+        ));
+    }
+    for archive in identity["images"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        let names: Vec<String> = archive["names"].as_array().into_iter().flatten().map(word).collect();
+        text.push_str(&format!(
+            "{}: {} sha256:{}\n",
+            word(&archive["file"]),
+            names.join(", "),
+            word(&archive["sha256"])
+        ));
+    }
+    text
 }
 
 fn tree(image: &Image<impl ReadAt>) -> anyhow::Result<Tree> {

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 
 use crate::assemble::scripts::ScriptAccount;
 use crate::hex;
+use crate::preload::Archive;
+use crate::recipe::kubernetes::Kubernetes;
 use crate::recipe::{Recipe, print};
 use crate::tree::path::escape;
 use crate::tree::{Digest, InodeId, Kind, Tree};
@@ -29,6 +31,7 @@ pub struct Record<'a> {
     pub command_line: &'a str,
     pub root_hash: Digest,
     pub scripts: &'a [ScriptAccount],
+    pub images: &'a [Archive],
     pub tree: &'a Tree,
     pub outputs: &'a [OutputFile],
 }
@@ -48,10 +51,48 @@ pub fn manifest(record: &Record<'_>) -> Value {
         "lock": {"sha256": record.lock_digest.to_string(), "content": record.lock},
         "kernel": {"release": record.kernel, "command-line": record.command_line},
         "root-hash": record.root_hash.to_string(),
+        "kubernetes": record.recipe.kubernetes.as_ref().map(|it| kubernetes(it, &record.lock)),
+        "images": record.images.iter().map(image).collect::<Vec<_>>(),
         "scripts": record.scripts.iter().map(script).collect::<Vec<_>>(),
         "files": files(record.tree),
         "outputs": outputs,
     })
+}
+
+/// Packages of Kubernetes whose origin the manifest says at once: the others are found in the lock below it.
+const KUBERNETES_PACKAGES: [&str; 5] = ["kubelet", "kubeadm", "kubectl", "kubernetes-cni", "cri-tools"];
+
+/// The version, and of each of its packages what the lock holds: exact version, digest, and who signed it, or the
+/// repository that it is from.
+fn kubernetes(kubernetes: &Kubernetes, lock: &Value) -> Value {
+    let list = |key: &str| lock[key].as_array().map(Vec::as_slice).unwrap_or_default();
+    let signer = |package: &Value| {
+        let repository = list("repositories").iter().find(|it| it["name"] == package["repository"]);
+        let own = package.get("signer").filter(|signer| !signer.is_null());
+        own.or_else(|| repository?.get("signer")).cloned()
+    };
+    let packages = list("packages").iter().filter(|it| KUBERNETES_PACKAGES.iter().any(|name| it["name"] == *name));
+    let packages = packages.map(|package| {
+        let mut shown = json!({"signer": signer(package)});
+        for key in ["name", "version", "arch", "repository", "sha256"] {
+            shown[key] = package[key].clone();
+        }
+        shown
+    });
+    json!({
+        "version": kubernetes.version.to_string(),
+        "kubeadm-api": kubernetes.kubeadm_api(),
+        "packages": packages.collect::<Vec<_>>(),
+    })
+}
+
+fn image(archive: &Archive) -> Value {
+    let images: Vec<Value> = archive
+        .images
+        .iter()
+        .map(|(name, digest)| json!({"name": name, "digest": format!("sha256:{digest}")}))
+        .collect();
+    json!({"file": archive.file, "size": archive.size, "sha256": archive.digest.to_string(), "images": images})
 }
 
 fn script(account: &ScriptAccount) -> Value {
@@ -110,4 +151,31 @@ pub fn files(tree: &Tree) -> Vec<Value> {
             file
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::{Location, Source};
+    use crate::recipe::kubernetes::Version;
+
+    #[test]
+    fn packages_of_kubernetes_are_repeated_from_the_lock_with_who_signed_them() {
+        let package = |name: &str, repository: &str| json!({"name": name, "version": "1.36.2-1", "arch": "x86_64", "repository": repository, "path": "p", "size": 1, "sha256": "ab"});
+        let mut own = package("kubeadm", "k");
+        own["signer"] = "OWN".into();
+        let lock = json!({
+            "repositories": [{"name": "d", "signer": "DEBIAN"}, {"name": "k", "signer": "KUBERNETES"}],
+            "packages": [package("containerd", "d"), own, package("kubelet", "k")],
+        });
+        let location = Location::new(&Source::new("r.yaml", "x"), 0..1);
+        let version = Version { minor: 36, patch: 2 };
+        let section = Kubernetes { version, pull_sandbox_image: false, location };
+        let told = kubernetes(&section, &lock);
+        assert_eq!(told["kubeadm-api"], "v1beta4");
+        let packages: Vec<String> =
+            told["packages"].as_array().unwrap().iter().map(|it| format!("{} {}", it["name"], it["signer"])).collect();
+        assert_eq!(packages, ["\"kubeadm\" \"OWN\"", "\"kubelet\" \"KUBERNETES\""]);
+        assert_eq!(told["packages"][1]["sha256"], "ab");
+    }
 }

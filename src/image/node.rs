@@ -21,6 +21,7 @@ use crate::formats::fat;
 use crate::formats::qcow2;
 use crate::formats::sparse::Source;
 use crate::package::{FileKind, Package};
+use crate::preload::Archive;
 use crate::recipe::{Output, Recipe, VarFilesystem};
 use crate::tree::{Content, Contents, Digest, Kind, Tree, TreePath};
 
@@ -227,6 +228,7 @@ pub struct Files<'a> {
     pub uki: &'a [u8],
     pub command_line: &'a str,
     pub scripts: &'a [ScriptAccount],
+    pub images: &'a [Archive],
     pub lock: Value,
     pub lock_digest: Digest,
 }
@@ -247,6 +249,7 @@ pub fn write_files(parts: &Parts<'_>, sealed: &Sealed, files: &Files<'_>, output
         command_line: files.command_line,
         root_hash: sealed.root_hash,
         scripts: files.scripts,
+        images: files.images,
         tree: parts.tree,
         outputs: outputs.files(),
     };

@@ -14,7 +14,7 @@ use flate2::read::GzDecoder;
 use liblzma::read::XzDecoder;
 use liblzma::stream::{CONCATENATED, Stream};
 
-use super::{Package, PackageId, Script, saved, tarball};
+use super::{Family, Package, PackageId, Script, saved, tarball};
 use crate::repo::store::Store;
 use crate::tree::path::escape;
 use crate::tree::{Digest, TreePath};
@@ -28,17 +28,11 @@ const XZ_MEMORY: u64 = 256 << 20;
 /// Members of the control part that dpkg runs.
 const SCRIPTS: [&str; 5] = ["config", "preinst", "postinst", "prerm", "postrm"];
 /// Kind under which unpacked packages are kept in the store; changes with `saved.rs` and with what is read here.
-const KEPT: &str = "deb-1";
+const KEPT: &str = "deb-2";
 
 /// What the store keeps of a package that was unpacked before, if all its files are still there.
 pub fn unpacked(store: &Store, digest: &Digest) -> Result<Option<Package>> {
-    let Some(bytes) = store.derived(KEPT, digest)? else { return Ok(None) };
-    let package = saved::decode(&bytes).with_context(|| format!("reading the unpacked package {digest}"))?;
-    let complete = package.files.iter().all(|file| match &file.kind {
-        super::FileKind::File { digest, size } => store.has(digest, *size),
-        _ => true,
-    });
-    Ok(complete.then_some(package))
+    saved::kept(store, KEPT, digest)
 }
 
 /// Unpacks a deb that is the blob `digest` of the store, unless that was done before. `named` is how errors call it.
@@ -168,7 +162,7 @@ fn read_control(body: &mut dyn Read, suffix: &str) -> Result<Package> {
     let id = PackageId { name: field("Package")?, version: field("Version")?, arch: field("Architecture")? };
     let script = |name: &&str| contents.remove(*name).map(|text| Script { name: (*name).to_owned(), text });
     let scripts = SCRIPTS.iter().filter_map(script).collect();
-    Ok(Package { id, control, files: Vec::new(), scripts, members: contents })
+    Ok(Package { id, family: Family::Deb, control, files: Vec::new(), scripts, members: contents })
 }
 
 /// One stanza of `Name: value` lines; lines that start with a space or a tab continue the value before them.

@@ -1,12 +1,17 @@
 //! One vocabulary for both package families: what a package brings into the tree.
 
 pub mod deb;
+pub mod evr;
+pub mod rpm;
 mod saved;
 mod tarball;
 pub mod version;
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 use crate::tree::{Digest, TreePath};
 
@@ -24,16 +29,47 @@ impl fmt::Display for PackageId {
     }
 }
 
+/// The kind of packages that one is of; it decides how versions compare and what scripts mean.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Family {
+    #[default]
+    Deb,
+    Rpm,
+}
+
+impl Family {
+    /// Which of two versions of the family is newer.
+    pub fn compare(self, a: &str, b: &str) -> Ordering {
+        match self {
+            Family::Deb => version::compare_versions(a, b),
+            Family::Rpm => evr::compare_evr(a, b),
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Family::Deb => "deb",
+            Family::Rpm => "rpm",
+        })
+    }
+}
+
 /// An unpacked package: its files' contents are in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Package {
     pub id: PackageId,
-    /// Every field of the control stanza (deb), in its order; values as written, continuation lines kept.
+    pub family: Family,
+    /// Every field of the control stanza (deb), in its order; values as written, continuation lines kept. Of an RPM
+    /// what `rpm` makes of its header.
     pub control: Vec<(String, String)>,
     /// In the archive's order: a hard link comes after what it links to.
     pub files: Vec<FileEntry>,
     pub scripts: Vec<Script>,
-    /// Other members of the package's control part by name: `conffiles`, `triggers`, `shlibs`, `md5sums`, ….
+    /// Other members of the package's control part by name: `conffiles`, `triggers`, `shlibs`, `md5sums`, …; of an
+    /// RPM only `conffiles`.
     pub members: BTreeMap<String, Vec<u8>>,
 }
 

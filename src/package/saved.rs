@@ -7,14 +7,27 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{FileEntry, FileKind, Owner, Package, PackageId, Script};
+use super::{Family, FileEntry, FileKind, Owner, Package, PackageId, Script};
+use crate::repo::store::Store;
 use crate::tree::{Digest, TreePath};
+
+/// What the store keeps under `kind` of a package that was unpacked before, if all its files are still there.
+pub(super) fn kept(store: &Store, kind: &str, digest: &Digest) -> Result<Option<Package>> {
+    let Some(bytes) = store.derived(kind, digest)? else { return Ok(None) };
+    let package = decode(&bytes).with_context(|| format!("reading the unpacked package {digest}"))?;
+    let complete = package.files.iter().all(|file| match &file.kind {
+        FileKind::File { digest, size } => store.has(digest, *size),
+        _ => true,
+    });
+    Ok(complete.then_some(package))
+}
 
 pub(super) fn encode(package: &Package) -> Vec<u8> {
     let mut out = Writer::default();
     out.bytes(&package.id.name);
     out.bytes(&package.id.version);
     out.bytes(&package.id.arch);
+    out.0.push(if package.family == Family::Rpm { b'r' } else { b'd' });
     out.list(&package.control, |out, (name, value)| {
         out.bytes(name);
         out.bytes(value);
@@ -72,12 +85,17 @@ fn encode_map<K: AsRef<[u8]>>(out: &mut Writer, map: &BTreeMap<K, Vec<u8>>) {
 pub(super) fn decode(bytes: &[u8]) -> Result<Package> {
     let mut input = Reader(bytes);
     let id = PackageId { name: input.text()?, version: input.text()?, arch: input.text()? };
+    let family = match input.array()? {
+        [b'd'] => Family::Deb,
+        [b'r'] => Family::Rpm,
+        [other] => bail!("no family of packages is `{other}`"),
+    };
     let control = input.list(|input| Ok((input.text()?, input.text()?)))?;
     let files = input.list(decode_file)?;
     let scripts = input.list(|input| Ok(Script { name: input.text()?, text: input.bytes()?.to_vec() }))?;
     let members = input.list(|input| Ok((input.text()?, input.bytes()?.to_vec())))?.into_iter().collect();
     ensure!(input.0.is_empty(), "{} bytes too many", input.0.len());
-    Ok(Package { id, control, files, scripts, members })
+    Ok(Package { id, family, control, files, scripts, members })
 }
 
 fn decode_file(input: &mut Reader) -> Result<FileEntry> {

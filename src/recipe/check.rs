@@ -4,14 +4,15 @@
 //! by the day given, never by a clock read here.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use chrono::{NaiveDate, NaiveTime};
 
+use super::kubernetes::{coherence, section};
 use super::shape::RECIPE;
 use super::{
-    AcceptedScript, AptRepository, Arch, Compression, Containerd, Disk, Dropped, Kernel, Mirror, Modules, Output,
-    Overlay, PackageRequest, Recipe, Repository, RepositoryKind, Services, User, VarFilesystem, kernels,
+    AcceptedScript, Arch, Compression, Containerd, Disk, Dropped, ImageFile, Kernel, Modules, Output, Overlay,
+    PackageRequest, Recipe, Services, User, VarFilesystem, kernels, repositories::repositories,
 };
 use crate::diag::{Diagnostic, Diagnostics, Location};
 use crate::shape;
@@ -45,8 +46,9 @@ fn read(value: &Value, today: NaiveDate) -> (Recipe, Diagnostics) {
     shape::conform(value, &RECIPE, "the recipe", &mut found);
     let f = &mut found;
     let kernel = kernel(value, today, f);
-    let packages = packages(value, f);
-    let recipe = Recipe {
+    let mut packages = packages(value, f);
+    let kubernetes = section::read(value, &mut packages, f);
+    let mut recipe = Recipe {
         name: text(value, "name").map(|it| words::check(&words::NAME, it, f)).unwrap_or_default(),
         version: text(value, "version").map_or_else(|| "0".to_owned(), |it| words::check(&words::VERSION, it, f)),
         arch: Arch::X86_64,
@@ -58,6 +60,8 @@ fn read(value: &Value, today: NaiveDate) -> (Recipe, Diagnostics) {
         sysctl: sysctl(value, f),
         modules: modules(value, f),
         runtime: containerd(value, f),
+        kubernetes,
+        images: images(value, f),
         services: services(value, f),
         users: users(value, f),
         overlays: overlays(value, f),
@@ -70,24 +74,26 @@ fn read(value: &Value, today: NaiveDate) -> (Recipe, Diagnostics) {
         kernel,
     };
     formatter_is_there(value, &recipe, f);
+    coherence::check(value, &recipe, f);
+    coherence::derive(value, &mut recipe);
     (recipe, found)
 }
 
-fn text<'a>(value: &'a Value, key: &str) -> Option<(&'a str, &'a Location)> {
+pub(super) fn text<'a>(value: &'a Value, key: &str) -> Option<(&'a str, &'a Location)> {
     let value = value.get(key)?;
     Some((value.text()?, &value.location))
 }
 
 /// The scalar items of a list; others were reported by the shape.
-fn texts(value: Option<&Value>) -> impl Iterator<Item = (&str, &Location)> {
+pub(super) fn texts(value: Option<&Value>) -> impl Iterator<Item = (&str, &Location)> {
     value.map(Value::items).unwrap_or_default().iter().filter_map(|item| Some((item.text()?, &item.location)))
 }
 
-fn table(value: Option<&Value>) -> impl Iterator<Item = (&Key, &Value)> {
+pub(super) fn table(value: Option<&Value>) -> impl Iterator<Item = (&Key, &Value)> {
     value.map(Value::entries).unwrap_or_default().iter().map(|(key, value)| (key, value))
 }
 
-fn checked_list(value: Option<&Value>, rule: &Rule, found: &mut Diagnostics) -> Vec<Located<String>> {
+pub(super) fn checked_list(value: Option<&Value>, rule: &Rule, found: &mut Diagnostics) -> Vec<Located<String>> {
     let mut seen: BTreeMap<&str, &Location> = BTreeMap::new();
     let mut list = Vec::new();
     for (text, location) in texts(value) {
@@ -121,55 +127,6 @@ fn epoch(value: &Value, found: &mut Diagnostics) -> i64 {
     day.and_time(NaiveTime::MIN).and_utc().timestamp()
 }
 
-fn repositories(value: &Value, found: &mut Diagnostics) -> Vec<Repository> {
-    let section = value.get("repositories");
-    if let Some(empty) = section.filter(|it| matches!(&it.kind, Kind::Map(entries) if entries.is_empty())) {
-        found.push(
-            Diagnostic::new("no-repository", "the recipe names no repository")
-                .at(&empty.location, "empty")
-                .help("for example `debian: {apt: {mirror: host, suite: trixie, keyring: …}}`"),
-        );
-    }
-    let mut repositories: Vec<Repository> = table(section)
-        .filter_map(|(key, value)| {
-            let apt = value.get("apt")?;
-            let name = words::check(&words::NAME, (&key.text, &key.location), found);
-            Some(Repository {
-                name,
-                kind: RepositoryKind::Apt(apt_repository(apt, found)),
-                location: key.location.clone(),
-            })
-        })
-        .collect();
-    repositories.sort_by(|a, b| a.name.cmp(&b.name));
-    repositories
-}
-
-fn apt_repository(apt: &Value, found: &mut Diagnostics) -> AptRepository {
-    let mirror = match text(apt, "mirror") {
-        None | Some(("host", _)) => Mirror::Host,
-        Some(url) => Mirror::Url(words::check(&words::URL, url, found)),
-    };
-    let components: Vec<String> =
-        checked_list(apt.get("components"), &words::NAME, found).into_iter().map(|it| it.value).collect();
-    let keyring = text(apt, "keyring").map(|(path, location)| {
-        if !Path::new(path).is_file() {
-            found.push(
-                Diagnostic::new("keyring-missing", format!("there is no keyring file `{path}`"))
-                    .at(location, "not a file")
-                    .help("Debian's keys are in the package debian-archive-keyring"),
-            );
-        }
-        PathBuf::from(path)
-    });
-    AptRepository {
-        mirror,
-        suite: text(apt, "suite").map(|it| words::check(&words::SUITE, it, found)).unwrap_or_default(),
-        components: if components.is_empty() { vec!["main".to_owned()] } else { components },
-        keyring: keyring.unwrap_or_default(),
-    }
-}
-
 fn package_request(text: &str, location: &Location, found: &mut Diagnostics) -> PackageRequest {
     let (name, version) = match text.split_once('=') {
         Some((name, version)) => (name, Some(words::check(&words::PACKAGE_VERSION, (version, location), found))),
@@ -182,25 +139,29 @@ fn packages(value: &Value, found: &mut Diagnostics) -> Vec<PackageRequest> {
     let mut packages: Vec<PackageRequest> = Vec::new();
     for (text, location) in texts(value.get("packages")) {
         let request = package_request(text, location, found);
-        // A base and the recipe above it may both ask for a package; two versions of it are a contradiction.
-        match packages.iter_mut().find(|other| other.name == request.name) {
-            None => packages.push(request),
-            Some(other) if other.version.is_some() && request.version.is_some() && other.version != request.version => {
-                found.push(
-                    Diagnostic::new("two-versions", format!("`{}` is asked for in two versions", request.name))
-                        .at(&request.location, "this one")
-                        .related(&other.location, "and this one")
-                        .help("an image holds one version of a package"),
-                );
-            }
-            Some(other) => {
-                if request.version.is_some() {
-                    *other = request;
-                }
+        add_request(&mut packages, request, found);
+    }
+    packages
+}
+
+/// A base and the recipe above it may both ask for a package; two versions of it are a contradiction.
+pub(super) fn add_request(packages: &mut Vec<PackageRequest>, request: PackageRequest, found: &mut Diagnostics) {
+    match packages.iter_mut().find(|other| other.name == request.name) {
+        None => packages.push(request),
+        Some(other) if other.version.is_some() && request.version.is_some() && other.version != request.version => {
+            found.push(
+                Diagnostic::new("two-versions", format!("`{}` is asked for in two versions", request.name))
+                    .at(&request.location, "this one")
+                    .related(&other.location, "and this one")
+                    .help("an image holds one version of a package"),
+            );
+        }
+        Some(other) => {
+            if request.version.is_some() {
+                *other = request;
             }
         }
     }
-    packages
 }
 
 fn reason(package: &str, reason: &str, location: &Location, found: &mut Diagnostics) -> String {
@@ -234,7 +195,21 @@ fn drop_list(value: &Value, packages: &[PackageRequest], found: &mut Diagnostics
 }
 
 fn accepted_scripts(value: &Value, found: &mut Diagnostics) -> Vec<AcceptedScript> {
-    const SCRIPTS: &[&str] = &["preinst", "postinst", "prerm", "postrm", "config"];
+    const SCRIPTS: &[&str] = &[
+        "preinst",
+        "postinst",
+        "prerm",
+        "postrm",
+        "config",
+        "%pretrans",
+        "%pre",
+        "%post",
+        "%posttrans",
+        "%triggerprein",
+        "%triggerin",
+        "%filetriggerin",
+        "%transfiletriggerin",
+    ];
     let mut accepted = Vec::new();
     for (package, scripts) in table(value.get("accept-scripts")) {
         for (script, why) in table(Some(scripts)) {
@@ -442,6 +417,32 @@ fn overlays(value: &Value, found: &mut Diagnostics) -> Vec<Overlay> {
             Overlay { directory, name, location: overlay.location }
         })
         .collect()
+}
+
+fn images(value: &Value, found: &mut Diagnostics) -> Vec<ImageFile> {
+    let mut images: Vec<ImageFile> = Vec::new();
+    for Located { value, location } in checked_list(value.get("images"), &words::ONE_LINE, found) {
+        let path = PathBuf::from(&value);
+        if !path.is_file() {
+            found.push(
+                Diagnostic::new("image-missing", format!("there is no image archive `{value}`"))
+                    .at(&location, "not a file")
+                    .help("paths of images are relative to the recipe that has them"),
+            );
+        }
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let image = ImageFile { name: format!("{name}.tar"), path, location };
+        if let Some(other) = images.iter().find(|other| other.name == image.name) {
+            found.push(
+                Diagnostic::new("image-name-taken", format!("two image archives are called `{}`", image.name))
+                    .at(&image.location, "this one")
+                    .related(&other.location, "and this one")
+                    .help("the node has them in one directory: rename one"),
+            );
+        }
+        images.push(image);
+    }
+    images
 }
 
 fn writable(value: &Value, found: &mut Diagnostics) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! Reads a recipe and what it extends into one value.
 //!
 //! Maps merge, lists append (the base's items first), scalars override. Every part keeps the file it was written in,
-//! so a mistake in a base is shown there. Paths (overlays, key files) are relative to the recipe that names them and
+//! so a mistake in a base is shown there. Paths (overlays, images, key files) are relative to the recipe that names them and
 //! are rewritten here, where that is known.
 
 use std::path::{Path, PathBuf};
@@ -82,16 +82,26 @@ fn relocate(recipe: &mut Value, directory: &Path) {
     let Kind::Map(entries) = &mut recipe.kind else { return };
     for (key, value) in entries {
         match (key.text.as_str(), &mut value.kind) {
-            ("overlays", Kind::List(items)) => items.iter_mut().for_each(relocate_text),
+            ("overlays" | "images", Kind::List(items)) => items.iter_mut().for_each(relocate_text),
             ("repositories", Kind::Map(repositories)) => {
                 for (_, repository) in repositories {
-                    if let Some(keyring) = descend(repository, &["apt", "keyring"]) {
-                        relocate_text(keyring);
+                    for path in [["apt", "keyring"], ["rpm", "key"], ["rpm", "directory"]] {
+                        descend(repository, &path).into_iter().for_each(relocate_text);
                     }
+                    descend(repository, &["rpm", "url"]).into_iter().for_each(|url| relocate_url(url, directory));
                 }
             }
             _ => {}
         }
+    }
+}
+
+/// `file://out/rpms` lies beside the recipe; `file:///out/rpms` is whole already.
+fn relocate_url(value: &mut Value, directory: &Path) {
+    let Kind::Text(text) = &mut value.kind else { return };
+    let relative = text.strip_prefix("file://").filter(|path| !path.is_empty() && !path.starts_with('/'));
+    if let Some(Ok(path)) = relative.map(|relative| std::path::absolute(directory.join(relative))) {
+        *text = format!("file://{}", path.display());
     }
 }
 

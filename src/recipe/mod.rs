@@ -5,8 +5,10 @@
 
 pub mod check;
 pub mod kernels;
+pub mod kubernetes;
 pub mod load;
 pub mod print;
+mod repositories;
 pub mod shape;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +16,7 @@ use std::path::PathBuf;
 
 use crate::diag::Location;
 use crate::yaml::Located;
+use kubernetes::Kubernetes;
 
 #[derive(Debug, Clone)]
 pub struct Recipe {
@@ -34,6 +37,9 @@ pub struct Recipe {
     pub sysctl: BTreeMap<String, String>,
     pub modules: Modules,
     pub runtime: Option<Containerd>,
+    pub kubernetes: Option<Kubernetes>,
+    /// Archives of container images that every node has from the start.
+    pub images: Vec<ImageFile>,
     pub services: Services,
     pub users: Vec<User>,
     pub overlays: Vec<Overlay>,
@@ -59,6 +65,13 @@ impl Arch {
             Arch::X86_64 => "amd64",
         }
     }
+
+    /// RPM's name of the architecture.
+    pub fn rpm(self) -> &'static str {
+        match self {
+            Arch::X86_64 => "x86_64",
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -71,6 +84,7 @@ pub struct Repository {
 #[derive(Debug, Clone)]
 pub enum RepositoryKind {
     Apt(AptRepository),
+    Rpm(RpmRepository),
 }
 
 #[derive(Debug, Clone)]
@@ -80,6 +94,39 @@ pub struct AptRepository {
     pub components: Vec<String>,
     /// Keyring files, tried in order.
     pub keyring: PathBuf,
+}
+
+#[derive(Debug, Clone)]
+pub struct RpmRepository {
+    pub source: RpmSource,
+    /// File with the key, perhaps among others.
+    pub key: PathBuf,
+    /// Of the primary key that has to have signed the packages: upper-case hexadecimal.
+    pub fingerprint: String,
+    /// Whether that key has to have signed the metadata too.
+    pub signed_metadata: bool,
+    /// Whether the packages fit every distribution, and may be put on a base of the other family.
+    pub neutral: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RpmSource {
+    /// Of a repository with `repodata/repomd.xml`.
+    Url(String),
+    /// A directory of `.rpm` files.
+    Directory(PathBuf),
+}
+
+impl RpmSource {
+    /// As locks and manifests have it: where something lies on this machine must not change them.
+    pub fn print(&self) -> String {
+        let last = |path: &str| path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
+        match self {
+            RpmSource::Url(url) if url.starts_with("file:") => format!("file:{}", last(url)),
+            RpmSource::Url(url) => url.clone(),
+            RpmSource::Directory(directory) => format!("directory:{}", last(&directory.to_string_lossy())),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,6 +185,15 @@ pub struct Containerd {
     pub sandbox_image: String,
     /// Registry → mirror URLs, tried in order.
     pub mirrors: BTreeMap<String, Vec<String>>,
+    pub location: Location,
+}
+
+#[derive(Debug, Clone)]
+pub struct ImageFile {
+    /// Relative to the working directory or absolute.
+    pub path: PathBuf,
+    /// File name in the image: the archive's own, ending in `.tar`.
+    pub name: String,
     pub location: Location,
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::kubernetes::Kubernetes;
 use super::{Compression, Containerd, Mirror, Output, PackageRequest, Recipe, RepositoryKind, User, VarFilesystem};
 use crate::yaml::Located;
 
@@ -45,6 +46,8 @@ pub fn print(recipe: &Recipe) -> Value {
             "blacklist": recipe.modules.blacklist,
         },
         "runtime": recipe.runtime.as_ref().map(containerd),
+        "kubernetes": recipe.kubernetes.as_ref().map(kubernetes),
+        "images": recipe.images.iter().map(|it| it.name.clone()).collect::<Vec<_>>(),
         "services": {
             "enable": texts(&recipe.services.enable),
             "disable": texts(&recipe.services.disable),
@@ -89,6 +92,12 @@ fn repositories(recipe: &Recipe) -> BTreeMap<&str, Value> {
             let keyring = apt.keyring.file_name().unwrap_or_default().to_string_lossy();
             json!({"apt": {"mirror": mirror, "suite": apt.suite, "components": apt.components, "keyring": keyring}})
         }
+        RepositoryKind::Rpm(rpm) => json!({"rpm": {
+            "source": rpm.source.print(),
+            "fingerprint": rpm.fingerprint,
+            "signed-metadata": rpm.signed_metadata,
+            "neutral": rpm.neutral,
+        }}),
     };
     recipe.repositories.iter().map(|it| (it.name.as_str(), describe(&it.kind))).collect()
 }
@@ -106,6 +115,14 @@ fn containerd(containerd: &Containerd) -> Value {
         "sandbox-image": containerd.sandbox_image,
         "mirrors": containerd.mirrors,
     }})
+}
+
+fn kubernetes(kubernetes: &Kubernetes) -> Value {
+    json!({
+        "version": kubernetes.version.to_string(),
+        "kubeadm-api": kubernetes.kubeadm_api(),
+        "pull-sandbox-image": kubernetes.pull_sandbox_image,
+    })
 }
 
 fn user(user: &User) -> Value {

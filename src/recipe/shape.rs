@@ -22,6 +22,8 @@ pub const RECIPE: Shape = Shape::Record(&[
     may("sysctl", Shape::Table(&Shape::Text), "kernel settings, by their names with dots"),
     may("modules", Shape::Record(MODULES), "kernel modules of the running node"),
     may("runtime", Shape::OneOf(RUNTIME), "the container runtime"),
+    may("kubernetes", Shape::Record(KUBERNETES), "makes the image a node of a cluster"),
+    may("images", TEXTS, "archives of container images that nodes have from the start, relative to the recipe"),
     may("services", Shape::Record(SERVICES), "systemd units by name"),
     may("users", Shape::Table(&Shape::Record(USER)), "accounts by name; none has a password"),
     may("overlays", TEXTS, "directories whose files go over the image, relative to the recipe"),
@@ -33,13 +35,25 @@ pub const RECIPE: Shape = Shape::Record(&[
     may("outputs", Shape::List(&Shape::Word(&["raw", "qcow2"])), "disk image formats, default both"),
 ]);
 
-const REPOSITORY: Shape = Shape::OneOf(&[may("apt", Shape::Record(APT), "a Debian archive")]);
+const REPOSITORY: Shape = Shape::OneOf(&[
+    may("apt", Shape::Record(APT), "a Debian archive"),
+    may("rpm", Shape::Record(RPM), "an RPM repository"),
+]);
 
 const APT: &[Field] = &[
     need("mirror", Shape::Text, "the archive's URL, or `host` for the mirror that this machine's apt uses"),
     need("suite", Shape::Text, "suite or code name, such as trixie"),
     may("components", TEXTS, "default main"),
     need("keyring", Shape::Text, "file with the archive's OpenPGP keys"),
+];
+
+const RPM: &[Field] = &[
+    may("url", Shape::Text, "the directory above repodata; file://below/the/recipe is relative to it"),
+    may("directory", Shape::Text, "instead of a URL: a directory of .rpm files, relative to the recipe"),
+    need("key", Shape::Text, "file with the OpenPGP key that signs the packages"),
+    need("fingerprint", Shape::Text, "the key's fingerprint: no other key in the file is trusted"),
+    may("signed-metadata", Shape::Flag, "the key signs repomd.xml too (repomd.xml.asc), default false"),
+    may("neutral", Shape::Flag, "the packages fit every distribution and may be put on a Debian base, default false"),
 ];
 
 const KERNEL: &[Field] = &[
@@ -61,6 +75,20 @@ const CONTAINERD: &[Field] = &[
     may("systemd-cgroup", Shape::Flag, "let systemd manage the containers' cgroups, default true"),
     may("sandbox-image", Shape::Text, "the pause image, default registry.k8s.io/pause:3.10"),
     may("mirrors", Shape::Table(&TEXTS), "registry → mirror URLs"),
+];
+
+const KUBERNETES: &[Field] = &[
+    need("version", Shape::Text, "such as 1.36.2: decides packages, sandbox image, modules, settings"),
+    may("packages", Shape::Record(KUBERNETES_PACKAGES), "exact versions; default kubelet and kubeadm of `version`"),
+    may("pull-sandbox-image", Shape::Flag, "nodes fetch the pause image themselves, default false"),
+];
+
+const KUBERNETES_PACKAGES: &[Field] = &[
+    may("kubelet", Shape::Text, "such as 1.36.2-150500.2.1; without a release the newest one"),
+    may("kubeadm", Shape::Text, "default `version`"),
+    may("kubectl", Shape::Text, "not in the image unless it is named"),
+    may("kubernetes-cni", Shape::Text, "default what the kubelet needs"),
+    may("cri-tools", Shape::Text, "default what kubeadm needs"),
 ];
 
 const SERVICES: &[Field] = &[

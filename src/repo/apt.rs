@@ -18,9 +18,9 @@ use super::date::{parse_release_date, show_day};
 use super::fetch::{Fetcher, Progress, Wanted, below};
 use super::stanza::{self, Stanza};
 use super::trust::{CLOCK_TOLERANCE, Keyring, Refusal, Signed};
-use super::{Offer, relation};
-use crate::package::PackageId;
+use super::{Offer, Snapshot, relation};
 use crate::package::version::version_problem;
+use crate::package::{Family, PackageId};
 use crate::tree::Digest;
 
 /// Largest `InRelease`; Debian's have 150 KB.
@@ -45,18 +45,6 @@ pub struct Archive<'a> {
     pub arch: &'a str,
     /// File of the keys that may sign it.
     pub keyring: &'a Path,
-}
-
-/// What a repository was when it was read: what it offers, and enough to know it again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Snapshot {
-    pub offers: Vec<Offer>,
-    /// The day that the repository gives itself: `2026-09-12`.
-    pub date: String,
-    /// Fingerprint of the primary key that signed it.
-    pub signer: String,
-    /// SHA-256 of `InRelease` as it was served.
-    pub sha256: Digest,
 }
 
 /// Reads a repository. Its dates and its key are judged by the day `as_of`. Metadata that is not trusted is a
@@ -276,6 +264,7 @@ fn offer(stanza: &Stanza, archive: &Archive<'_>) -> Result<Offer> {
     let path = stanza.need("Filename")?;
     Ok(Offer {
         id,
+        family: Family::Deb,
         repository: archive.name.to_owned(),
         path: path.strip_prefix("./").unwrap_or(path).to_owned(),
         size: stanza.need("Size")?.parse().context("field `Size`")?,
@@ -291,6 +280,7 @@ fn offer(stanza: &Stanza, archive: &Archive<'_>) -> Result<Offer> {
         },
         depends: [dependencies("Pre-Depends")?, dependencies("Depends")?].concat(),
         conflicts: [relations("Conflicts")?, relations("Breaks")?].concat(),
+        obsoletes: Vec::new(),
         provides: relation::provided(provides, archive.arch).with_context(what)?,
     })
 }

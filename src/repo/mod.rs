@@ -1,6 +1,6 @@
 //! Repositories: what they offer, and how it gets here.
 //!
-//! `apt` turns a repository's signed metadata into an [`Index`]; `store` keeps bytes by their digest, `fetch` fills it,
+//! `apt`, `rpmmd` and `rpm_directory` turn what a repository says into an [`Index`]; `store` keeps bytes by their digest, `fetch` fills it,
 //! `trust` says whose signatures count, `host` knows which mirror this machine uses.
 
 pub mod apt;
@@ -8,6 +8,9 @@ pub(crate) mod date;
 pub mod fetch;
 pub mod host;
 mod relation;
+mod rpm_capabilities;
+pub mod rpm_directory;
+pub mod rpmmd;
 mod stanza;
 pub mod store;
 #[cfg(test)]
@@ -16,7 +19,7 @@ pub(crate) mod testkey;
 pub(crate) mod testserver;
 pub mod trust;
 
-use crate::package::PackageId;
+use crate::package::{Family, PackageId};
 use crate::tree::Digest;
 
 /// Every package that a recipe's repositories offer.
@@ -29,6 +32,7 @@ pub struct Index {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
     pub id: PackageId,
+    pub family: Family,
     /// The recipe's name of the repository.
     pub repository: String,
     /// Below the repository's base URL.
@@ -42,7 +46,22 @@ pub struct Offer {
     pub depends: Vec<Dependency>,
     /// Conflicts and Breaks.
     pub conflicts: Vec<Relation>,
+    /// Packages, by their names only, that an RPM takes the place of.
+    pub obsoletes: Vec<Relation>,
+    /// Of an RPM also the paths that its repository's index lists.
     pub provides: Vec<Provided>,
+}
+
+/// What a repository was when it was read: what it offers, and enough to know it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    pub offers: Vec<Offer>,
+    /// The day that the repository gives itself: `2026-09-12`; empty if it gives none.
+    pub date: String,
+    /// Fingerprint of the primary key that signed the metadata; empty if that is not signed, or not looked at.
+    pub signer: String,
+    /// SHA-256 of the entry point as it was served: `InRelease`, `repomd.xml`.
+    pub sha256: Digest,
 }
 
 /// Alternatives in the order written; one of them must be met.

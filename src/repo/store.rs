@@ -195,7 +195,7 @@ impl Contents for Store {
 }
 
 /// Digest and length of what is left in a reader.
-pub(super) fn digest_of_file(mut file: impl Read) -> io::Result<(Digest, u64)> {
+pub(crate) fn digest_of_file(mut file: impl Read) -> io::Result<(Digest, u64)> {
     let mut hasher = Sha256::new();
     let size = io::copy(&mut file, &mut hasher)?;
     Ok((Digest(hasher.finalize().into()), size))

@@ -188,6 +188,20 @@ impl Keyring {
         Ok(Keyring { name: name.to_owned(), keys })
     }
 
+    /// The one key with this fingerprint (upper-case hexadecimal): a file may hold more keys than somebody trusts.
+    pub fn only(self, fingerprint: &str) -> Result<Keyring> {
+        let there = self.fingerprints().join(", ");
+        let Keyring { name, mut keys } = self;
+        keys.retain(|key| show_fingerprint(&key.fingerprint()) == fingerprint);
+        ensure!(!keys.is_empty(), "the key file {name} has no key {fingerprint}; it has {there}");
+        Ok(Keyring { name, keys })
+    }
+
+    /// How messages call it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Fingerprints of the primary keys, in the file's order.
     pub fn fingerprints(&self) -> Vec<String> {
         self.keys.iter().map(|key| show_fingerprint(&key.fingerprint())).collect()
@@ -206,6 +220,20 @@ impl Keyring {
         let text = message.signed_text();
         let (signer, at) = self.judge(text.as_bytes(), message.signatures(), as_of)?;
         Ok(Signed { text: text.replace("\r\n", "\n"), signer, at })
+    }
+
+    /// Fingerprint of the key of this ring that made one of the detached signatures over `data`, and when it did, in
+    /// seconds since 1970. Signatures are binary or armored; keys are judged at the time of the signature.
+    pub fn verify_detached(&self, data: &[u8], signatures: &[impl AsRef<[u8]>]) -> Result<(String, i64), Refusal> {
+        let mut parsed = Vec::new();
+        for signature in signatures {
+            parsed.extend(parse_signatures(signature.as_ref()));
+        }
+        if parsed.is_empty() {
+            let why = "none is there that can be read".to_owned();
+            return Err(Refusal::NoSignature { why });
+        }
+        self.judge(data, &parsed, None)
     }
 
     /// One good signature is enough: a repository signs with its old and its new key at once.
@@ -429,6 +457,36 @@ fn parse_keys(bytes: &[u8]) -> Vec<SignedPublicKey> {
     let keys =
         groups.into_iter().map(|group| SignedPublicKey::from_packets(group.into_iter().map(Ok).peekable()).next());
     keys.flatten().filter_map(|key| key.ok()).collect()
+}
+
+/// Signatures of kinds and versions that are not known are skipped.
+fn parse_signatures(bytes: &[u8]) -> Vec<Signature> {
+    let mut binary = Vec::new();
+    let bytes = if bytes.trim_ascii_start().starts_with(b"-----BEGIN PGP SIGNATURE") {
+        let mut armor = Dearmor::new(BufReader::new(bytes));
+        // What does not end well has no signature that counts.
+        if armor.read_to_end(&mut binary).is_err() {
+            return Vec::new();
+        }
+        binary.as_slice()
+    } else {
+        bytes
+    };
+    let mut signatures = Vec::new();
+    let mut parser = PacketParser::new(bytes);
+    while let Some(Ok(mut body)) = parser.next_ref() {
+        let header = body.packet_header();
+        let mut bytes = Vec::new();
+        if body.read_to_end(&mut bytes).is_err() {
+            break;
+        }
+        if let (Tag::Signature, Ok(Packet::Signature(signature))) =
+            (header.tag(), Packet::from_reader(header, bytes.as_slice()))
+        {
+            signatures.push(signature);
+        }
+    }
+    signatures
 }
 
 fn show_issuer(signature: &Signature) -> String {

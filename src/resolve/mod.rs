@@ -2,26 +2,29 @@
 //!
 //! Dependencies of all strengths up to Depends are hard, Recommends are not followed. Where several packages would do,
 //! the choice is apt's: alternatives in the order written, a package of that very name before one that stands in for
-//! it, the newest version. `walk` finds what apt would take; the solver has the last word on it, and finds another
+//! it, the newest version. RPMs are chosen by the same walk; `provider` says how the families mix. `walk` finds what apt would take; the solver has the last word on it, and finds another
 //! solution, or why there is none, where the walk leads nowhere. The oracle is `apt-get install -s` with an empty status
 //! (`tests/it/apt_closure.rs`).
 
 mod provider;
 mod walk;
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use resolvo::{Problem, Requirement, SolvableId, Solver, UnsolvableOrCancelled};
 
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::package::version::compare_versions;
+use crate::package::Family;
 use crate::recipe::PackageRequest;
-use crate::repo::{Index, Operator, Relation};
+use crate::repo::{Index, Offer};
 use crate::spelling::nearest;
 use provider::Provider;
 
 /// Names that are shown as meant, at most.
 const NEAREST: usize = 3;
+/// Versions that are shown, at most.
+const OFFERED: usize = 8;
 
 /// Indexes into `index.offers`, in order of package name.
 ///
@@ -33,14 +36,11 @@ pub fn resolve(requests: &[&PackageRequest], index: &Index) -> Result<Vec<usize>
 
     let essential: BTreeSet<&str> =
         index.offers.iter().filter(|offer| offer.essential).map(|offer| offer.id.name.as_str()).collect();
-    let relation = |name: &str, constraint| Relation { name: name.to_owned(), constraint };
-    let asked = requests
-        .iter()
-        .map(|request| relation(&request.name, request.version.clone().map(|version| (Operator::Equal, version))));
-    let roots: Vec<Relation> = asked.chain(essential.into_iter().map(|name| relation(name, None))).collect();
+    let asked = requests.iter().map(|request| (request.name.as_str(), request.version.as_deref()));
+    let roots: Vec<(&str, Option<&str>)> = asked.chain(essential.into_iter().map(|name| (name, None))).collect();
 
     let provider = Provider::new(index);
-    let choices: Vec<Vec<u32>> = roots.iter().map(|root| provider.packages(root)).collect();
+    let choices: Vec<Vec<u32>> = roots.iter().map(|(name, version)| provider.packages(name, *version)).collect();
     let proposal = walk::propose(&choices, &provider).unwrap_or_default();
     let requirements =
         |provider: &Provider| -> Vec<Requirement> { choices.iter().map(|offers| provider.one_of(offers)).collect() };
@@ -74,27 +74,55 @@ fn sorted(solution: Vec<SolvableId>, index: &Index) -> Vec<usize> {
 /// The newest offer of a name.
 pub fn newest(name: &str, index: &Index) -> Option<usize> {
     let offers = index.offers.iter().enumerate().filter(|(_, offer)| offer.id.name == name);
-    let newest = offers.max_by(|a, b| compare_versions(&a.1.id.version, &b.1.id.version).then(b.0.cmp(&a.0)));
+    let newest = offers.max_by(|a, b| newer(a.1, b.1).then(b.0.cmp(&a.0)));
     newest.map(|(number, _)| number)
+}
+
+/// By family, then by version.
+fn newer(a: &Offer, b: &Offer) -> Ordering {
+    a.family.cmp(&b.family).then_with(|| a.family.compare(&a.id.version, &b.id.version))
 }
 
 /// Notes a request for a package or a version that no repository has.
 fn offered(request: &PackageRequest, index: &Index, found: &mut Diagnostics) {
-    let mut versions: Vec<&str> = index
-        .offers
-        .iter()
-        .filter(|offer| offer.id.name == request.name)
-        .map(|offer| offer.id.version.as_str())
-        .collect();
-    versions.sort_by(|a, b| compare_versions(b, a));
+    let mut offers: Vec<&Offer> = index.offers.iter().filter(|offer| offer.id.name == request.name).collect();
+    offers.sort_by(|a, b| newer(b, a));
+    offers.dedup_by(|a, b| a.id.version == b.id.version);
     match &request.version {
-        None if !versions.is_empty() => {}
-        Some(version) if versions.contains(&version.as_str()) => {}
-        Some(version) if !versions.is_empty() => found.push(
-            Diagnostic::new("unknown-version", format!("no repository has `{}` in version {version}", request.name))
+        None if offers.is_empty() => {}
+        None => {
+            let of = |family| offers.iter().find(|offer| offer.family == family);
+            if let (Some(deb), Some(rpm)) = (of(Family::Deb), of(Family::Rpm)) {
+                let both = [deb, rpm].map(|it| format!("{} from {}", it.id.version, it.repository));
+                found.push(
+                    Diagnostic::new("two-families", format!("`{}` is on offer as a deb and as an RPM", request.name))
+                        .at(&request.location, "either would do")
+                        .help(format!("name the version: {}", both.join(", or "))),
+                );
+            }
+            return;
+        }
+        Some(version) if offers.iter().any(|offer| provider::has_version(offer, version)) => return,
+        Some(_) => {}
+    }
+    match &request.version {
+        Some(version) if !offers.is_empty() => {
+            let all: Vec<&str> = offers.iter().map(|offer| offer.id.version.as_str()).collect();
+            let shown = match all.len() > OFFERED {
+                true => {
+                    format!("nearest versions on offer: {}", nearest(version, all.iter().copied(), OFFERED).join(", "))
+                }
+                false => format!("offered: {}", all.join(", ")),
+            };
+            found.push(
+                Diagnostic::new(
+                    "unknown-version",
+                    format!("no repository has `{}` in version {version}", request.name),
+                )
                 .at(&request.location, "not offered")
-                .help(format!("offered: {}", versions.join(", "))),
-        ),
+                .help(shown),
+            );
+        }
         _ => {
             let provided = |offer: &&crate::repo::Offer| offer.provides.iter().any(|it| it.name == request.name);
             let standing_in: BTreeSet<&str> =

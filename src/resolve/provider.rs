@@ -3,6 +3,12 @@
 //! A resolvo name is a package's name and holds one version at most; a version set is an explicit set of offers of
 //! ONE name. A relation that offers of several names can meet is a union of such sets, in order of preference. A
 //! relation that nothing can meet is a set of a name without candidates, so that an explanation can show it.
+//!
+//! An image may mix the families: RPMs that call themselves neutral on a Debian base. Then names mean the same in both,
+//! and no name is there twice, but only RPMs look across: a deb's dependencies are Debian's own affair. Versions compare
+//! as the family of the package that has them says. Across families epochs are left out, since every distribution has
+//! its own, and so is Debian's revision where an RPM names no release. A path that no RPM brings is put off in such an
+//! image, because apt's indexes have no paths: the check `file-requirement` asks the finished root for it.
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
@@ -15,8 +21,10 @@ use resolvo::{
     KnownDependencies, NameId, Requirement, SolvableId, SolverCache, StringId, VersionSetId, VersionSetUnionId,
 };
 
+use crate::package::evr::compare_to_wanted;
 use crate::package::version::compare_versions;
-use crate::repo::{Dependency, Index, Operator, Relation};
+use crate::package::{Family, rpm};
+use crate::repo::{Dependency, Index, Offer, Operator, Relation};
 
 /// Offers of one name; with `except`, every offer of it but these.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -60,6 +68,8 @@ pub(super) struct Provider<'a> {
     numbers: BTreeMap<&'a str, u32>,
     /// Name → offers that provide it, with the number of the provision.
     provided: BTreeMap<&'a str, Vec<(u32, usize)>>,
+    /// Whether debs are on offer too.
+    has_debs: bool,
     /// Names that nothing has; their numbers follow those of packages.
     missing: RefCell<Interned<String>>,
     sets: RefCell<Interned<VersionSet>>,
@@ -84,6 +94,7 @@ impl<'a> Provider<'a> {
             offers_of: Vec::new(),
             numbers: BTreeMap::new(),
             provided: BTreeMap::new(),
+            has_debs: index.offers.iter().any(|offer| offer.family == Family::Deb),
             missing: RefCell::new(Interned::new()),
             sets: RefCell::new(Interned::new()),
             unions: RefCell::new(Interned::new()),
@@ -106,41 +117,45 @@ impl<'a> Provider<'a> {
     }
 
     /// What meets a dependency, in order of preference.
-    pub(super) fn requirement(&self, dependency: &Dependency) -> Requirement {
+    fn requirement(&self, dependency: &Dependency, asker: Family) -> Requirement {
         let mut sets: Vec<VersionSetId> = Vec::new();
         for relation in &dependency.0 {
-            for set in self.sets_of(relation, true) {
+            for set in self.sets_of(relation, asker, true) {
                 if !sets.contains(&set) {
                     sets.push(set);
                 }
             }
         }
         match sets.as_slice() {
-            [] => Requirement::Single(self.nothing(dependency)),
+            [] => Requirement::Single(self.nothing(dependency, asker)),
             [one] => Requirement::Single(*one),
             _ => Requirement::Union(VersionSetUnionId(self.unions.borrow_mut().number(sets))),
         }
     }
 
     /// The offers that meet a relation, one set a name: the package of that name first, then what provides it.
-    fn sets_of(&self, relation: &Relation, require: bool) -> Vec<VersionSetId> {
-        let mut by_name: Vec<(u32, Vec<u32>)> = Vec::new();
-        if let Some(name) = self.numbers.get(relation.name.as_str()) {
-            let offers = self.offers_of[*name as usize].iter().copied();
-            let meeting: Vec<u32> =
-                offers.filter(|offer| meets(Some(&self.offer(*offer).id.version), relation)).collect();
-            by_name.push((*name, meeting));
-        }
+    fn sets_of(&self, relation: &Relation, asker: Family, require: bool) -> Vec<VersionSetId> {
+        let looked_at = |offer: &u32| !(require && asker == Family::Deb && self.offer(*offer).family == Family::Rpm);
+        let mut by_name: Vec<(u32, Vec<u32>)> = self.named(relation, asker);
+        by_name.iter_mut().for_each(|(_, offers)| offers.retain(looked_at));
         let mut standing_in: Vec<(u32, u32)> = self
             .provided
             .get(relation.name.as_str())
             .into_iter()
             .flatten()
-            .filter(|(offer, provision)| meets(self.offer(*offer).provides[*provision].version.as_ref(), relation))
+            .filter(|(offer, provision)| {
+                let version = self.offer(*offer).provides[*provision].version.as_deref();
+                looked_at(offer) && meets(self.offer(*offer).family, version, relation, asker)
+            })
             .map(|(offer, _)| (self.name_of[*offer as usize], *offer))
             .collect();
-        // Among stand-ins apt takes the one of the highest priority, then the first name.
-        standing_in.sort_by_key(|(name, offer)| (self.offer(*offer).priority, self.names[*name as usize], *offer));
+        // Among stand-ins apt takes the one of the highest priority, then the first name. Of RPMs dnf takes the
+        // shortest name first.
+        standing_in.sort_by_key(|(name, offer)| {
+            let (name, Offer { family, priority, .. }) = (self.names[*name as usize], self.offer(*offer));
+            let length = if *family == Family::Rpm { name.len() } else { 0 };
+            (*family != asker, *priority, length, name, *offer)
+        });
         for (name, offer) in standing_in {
             match by_name.iter_mut().find(|(other, _)| *other == name) {
                 Some((_, offers)) if offers.contains(&offer) => {}
@@ -148,21 +163,45 @@ impl<'a> Provider<'a> {
                 None => by_name.push((name, vec![offer])),
             }
         }
+        self.sets(by_name, relation, asker, require)
+    }
+
+    /// The packages of a relation's very name that meet it.
+    fn named(&self, relation: &Relation, asker: Family) -> Vec<(u32, Vec<u32>)> {
+        let Some(name) = self.numbers.get(relation.name.as_str()) else { return Vec::new() };
+        let meeting = |offer: &u32| {
+            let offer = self.offer(*offer);
+            meets(offer.family, Some(&offer.id.version), relation, asker)
+        };
+        vec![(*name, self.offers_of[*name as usize].iter().copied().filter(meeting).collect())]
+    }
+
+    fn sets(
+        &self,
+        by_name: Vec<(u32, Vec<u32>)>,
+        relation: &Relation,
+        asker: Family,
+        require: bool,
+    ) -> Vec<VersionSetId> {
         let mut sets = Vec::new();
         for (name, mut offers) in by_name.into_iter().filter(|(_, offers)| !offers.is_empty()) {
             offers.sort_unstable();
-            let set = VersionSet { name, offers, except: !require, text: text(relation) };
+            let set = VersionSet { name, offers, except: !require, text: text(relation, asker) };
             sets.push(VersionSetId(self.sets.borrow_mut().number(set)));
         }
         sets
     }
 
-    /// The packages of a relation's very name that meet it, newest first: who asks for a package gets no stand-in.
-    pub(super) fn packages(&self, relation: &Relation) -> Vec<u32> {
-        let named =
-            self.numbers.get(relation.name.as_str()).map_or(&[] as &[u32], |name| &self.offers_of[*name as usize]);
+    /// The packages of this very name and version, newest first: who asks for a package gets no stand-in.
+    pub(super) fn packages(&self, name: &str, version: Option<&str>) -> Vec<u32> {
+        let named = self.numbers.get(name).map_or(&[] as &[u32], |name| &self.offers_of[*name as usize]);
         let mut offers: Vec<u32> = named.to_vec();
-        offers.retain(|offer| meets(Some(&self.offer(*offer).id.version), relation));
+        let exact = offers.iter().any(|offer| version == Some(self.offer(*offer).id.version.as_str()));
+        offers.retain(|offer| match version {
+            Some(version) if exact => self.offer(*offer).id.version == version,
+            Some(version) => has_version(self.offer(*offer), version),
+            None => true,
+        });
         offers.sort_by(|a, b| self.newest_first(*a, *b));
         offers
     }
@@ -182,8 +221,8 @@ impl<'a> Provider<'a> {
     }
 
     /// Offers that meet a dependency, in order of preference.
-    pub(super) fn choices(&self, dependency: &Dependency) -> Vec<u32> {
-        let sets = dependency.0.iter().flat_map(|relation| self.sets_of(relation, true));
+    fn choices(&self, dependency: &Dependency, asker: Family) -> Vec<u32> {
+        let sets = dependency.0.iter().flat_map(|relation| self.sets_of(relation, asker, true));
         let mut choices = Vec::new();
         for set in sets {
             let mut offers = self.sets.borrow().values[set.0 as usize].offers.clone();
@@ -193,45 +232,95 @@ impl<'a> Provider<'a> {
         choices
     }
 
+    /// The dependencies that are not put off.
+    fn depends(&self, offer: u32) -> impl Iterator<Item = &'a Dependency> {
+        let offer = self.offer(offer);
+        offer.depends.iter().filter(move |dependency| {
+            let path = |relation: &Relation| {
+                relation.name.starts_with('/') && !self.provided.contains_key(relation.name.as_str())
+            };
+            !(offer.family == Family::Rpm && self.has_debs && dependency.0.iter().all(path))
+        })
+    }
+
     /// The choices for each dependency of an offer that it does not meet itself.
     pub(super) fn dependencies(&self, offer: u32) -> Vec<Vec<u32>> {
-        let choices = self.offer(offer).depends.iter().map(|dependency| self.choices(dependency));
+        let asker = self.offer(offer).family;
+        let choices = self.depends(offer).map(|dependency| self.choices(dependency, asker));
         choices.filter(|choices| !choices.contains(&offer)).collect()
     }
 
-    /// Offers that an offer says it cannot stand with. With its own name it means others that provide it.
+    /// What an offer says it cannot stand with. With its own name it means others that provide it.
+    fn conflict_sets(&self, offer: u32) -> Vec<VersionSetId> {
+        let Offer { family, conflicts, obsoletes, .. } = self.offer(offer);
+        let mut sets: Vec<VersionSetId> =
+            conflicts.iter().flat_map(|relation| self.sets_of(relation, *family, false)).collect();
+        for relation in obsoletes {
+            let mut named = self.named(relation, *family);
+            named.retain(|(_, offers)| !offers.is_empty());
+            sets.extend(self.sets(named, relation, *family, false));
+        }
+        let own = self.name_of[offer as usize];
+        sets.retain(|set| self.sets.borrow().values[set.0 as usize].name != own);
+        sets
+    }
+
     pub(super) fn conflicts(&self, offer: u32) -> Vec<u32> {
-        let sets = self.offer(offer).conflicts.iter().flat_map(|relation| self.sets_of(relation, false));
-        let offers = sets.flat_map(|set| self.sets.borrow().values[set.0 as usize].offers.clone());
-        offers.filter(|other| !self.same_name(offer, *other)).collect()
+        let sets = self.conflict_sets(offer).into_iter();
+        sets.flat_map(|set| self.sets.borrow().values[set.0 as usize].offers.clone()).collect()
     }
 
     pub(super) fn same_name(&self, a: u32, b: u32) -> bool {
         self.name_of[a as usize] == self.name_of[b as usize]
     }
 
-    fn nothing(&self, dependency: &Dependency) -> VersionSetId {
-        let text = dependency.0.iter().map(text).collect::<Vec<_>>().join(" | ");
+    fn nothing(&self, dependency: &Dependency, asker: Family) -> VersionSetId {
+        let text = dependency.0.iter().map(|relation| text(relation, asker)).collect::<Vec<_>>().join(" | ");
         let name = number(self.names.len()) + self.missing.borrow_mut().number(text.clone());
         let set = VersionSet { name, offers: Vec::new(), except: false, text };
         VersionSetId(self.sets.borrow_mut().number(set))
     }
 
-    fn offer(&self, number: u32) -> &'a crate::repo::Offer {
+    fn offer(&self, number: u32) -> &'a Offer {
         &self.index.offers[number as usize]
     }
 
-    /// Newest first; the same version in two repositories in the index's order.
+    /// Newest first; the same version in two repositories in the index's order. Of two families the RPM comes first:
+    /// on a Debian base it is there because somebody added its repository.
     fn newest_first(&self, a: u32, b: u32) -> Ordering {
-        compare_versions(&self.offer(b).id.version, &self.offer(a).id.version).then(a.cmp(&b))
+        let (one, other) = (self.offer(a), self.offer(b));
+        let family = other.family.cmp(&one.family);
+        family.then_with(|| one.family.compare(&other.id.version, &one.id.version)).then(a.cmp(&b))
     }
 }
 
-/// Whether a version satisfies a relation. A provision without a version meets only relations without one.
-fn meets(version: Option<&String>, relation: &Relation) -> bool {
+/// Whether an offer is of this version as a request writes it. The release, which a rebuild changes, may be left out.
+pub(super) fn has_version(offer: &Offer, version: &str) -> bool {
+    let have = offer.id.version.as_str();
+    have == version
+        || match offer.family {
+            Family::Rpm => !have.is_empty() && compare_to_wanted(have, version) == Ordering::Equal,
+            Family::Deb => have.rsplit_once('-').is_some_and(|(upstream, _)| upstream == version),
+        }
+}
+
+/// Whether what a package of a family has satisfies what a package of another asks for. A deb's provision without a
+/// version meets only relations without one; an RPM's meets them all.
+fn meets(family: Family, version: Option<&str>, relation: &Relation, asker: Family) -> bool {
     let Some((operator, wanted)) = &relation.constraint else { return true };
-    let Some(version) = version else { return false };
-    let order = compare_versions(version, wanted);
+    let Some(version) = version else { return family == Family::Rpm };
+    let order = match (family, asker) {
+        (Family::Deb, Family::Deb) => compare_versions(version, wanted),
+        (Family::Rpm, Family::Rpm) => compare_to_wanted(version, wanted),
+        (Family::Rpm, Family::Deb) => compare_to_wanted(without_epoch(version), without_epoch(wanted)),
+        (Family::Deb, Family::Rpm) => {
+            let (mut version, wanted) = (without_epoch(version), without_epoch(wanted));
+            if !wanted.contains('-') {
+                version = version.rsplit_once('-').map_or(version, |(upstream, _)| upstream);
+            }
+            compare_versions(version, wanted)
+        }
+    };
     match operator {
         Operator::Less => order == Ordering::Less,
         Operator::LessOrEqual => order != Ordering::Greater,
@@ -241,7 +330,14 @@ fn meets(version: Option<&String>, relation: &Relation) -> bool {
     }
 }
 
-fn text(relation: &Relation) -> String {
+fn without_epoch(version: &str) -> &str {
+    version.split_once(':').map_or(version, |(_, rest)| rest)
+}
+
+fn text(relation: &Relation, asker: Family) -> String {
+    if asker == Family::Rpm {
+        return rpm::print(relation);
+    }
     let Some((operator, version)) = &relation.constraint else { return relation.name.clone() };
     let sign = match operator {
         Operator::Less => "<<",
@@ -319,22 +415,14 @@ impl DependencyProvider for Provider<'_> {
 
     async fn get_dependencies(&self, solvable: SolvableId) -> Dependencies {
         let own = solvable.into_raw();
-        let offer = self.offer(own);
         let mut known = KnownDependencies::default();
-        for dependency in &offer.depends {
-            let requirement = self.requirement(dependency);
+        for dependency in self.depends(own) {
+            let requirement = self.requirement(dependency, self.offer(own).family);
             if !self.includes(requirement, own) {
                 known.requirements.push(requirement.into());
             }
         }
-        for relation in &offer.conflicts {
-            for set in self.sets_of(relation, false) {
-                // A package may conflict with a name that it provides itself: that is about others.
-                if self.sets.borrow().values[set.0 as usize].name != self.name_of[own as usize] {
-                    known.constrains.push(set);
-                }
-            }
-        }
+        known.constrains = self.conflict_sets(own);
         Dependencies::Known(known)
     }
 }

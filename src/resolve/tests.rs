@@ -1,7 +1,7 @@
 use super::*;
 use crate::diag::{Location, Source};
 use crate::package::PackageId;
-use crate::repo::{Dependency, Offer, Provided};
+use crate::repo::{Dependency, Offer, Operator, Provided, Relation};
 use crate::tree::Digest;
 
 /// One line an offer: `name version [essential] => dep | other >= 2, dep; conflicts: x << 1; provides: v = 1`.
@@ -16,6 +16,7 @@ fn offer(line: &str) -> Offer {
     let words: Vec<&str> = head.split_whitespace().collect();
     let mut offer = Offer {
         id: PackageId { name: words[0].into(), version: words[1].into(), arch: "amd64".into() },
+        family: Default::default(),
         repository: "test".into(),
         path: String::new(),
         size: 0,
@@ -24,6 +25,7 @@ fn offer(line: &str) -> Offer {
         priority: 3,
         depends: list(depends).map(|text| Dependency(text.split('|').map(relation).collect())).collect(),
         conflicts: Vec::new(),
+        obsoletes: Vec::new(),
         provides: Vec::new(),
     };
     for part in parts {
@@ -136,4 +138,14 @@ fn who_asks_for_a_package_gets_no_stand_in() {
     let offers = "real 1\nother 2; provides: real; conflicts: real";
     assert_eq!(solve(offers, &["real"]).unwrap(), "real 1");
     assert_eq!(solve(offers, &["real", "other"]).unwrap_err().0[0].slug, "unsatisfiable");
+}
+
+#[test]
+fn a_version_without_its_release_takes_the_newest_release() {
+    let offers = "kubelet 1.36.2-150500.1.1\nkubelet 1.36.2-150500.2.1\nkubelet 1.36.20-150500.1.1\nb 1\nb 1-2";
+    assert_eq!(solve(offers, &["kubelet=1.36.2", "b=1"]).unwrap(), "b 1, kubelet 1.36.2-150500.2.1");
+    assert_eq!(solve(offers, &["kubelet=1.36.2-150500.1.1"]).unwrap(), "kubelet 1.36.2-150500.1.1");
+    for wrong in ["kubelet=1.36", "kubelet=1.36.2-1"] {
+        assert_eq!(solve(offers, &[wrong]).unwrap_err().0[0].slug, "unknown-version", "{wrong}");
+    }
 }

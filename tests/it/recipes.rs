@@ -126,3 +126,23 @@ fn a_recipe_overrides_its_base_key_by_key_and_mistakes_stay_where_they_were_writ
     let mistakes = checked(&top).map(|_| ()).unwrap_err();
     assert!(mistakes.to_string().starts_with(&format!("{}:5:", base.display())), "{mistakes}");
 }
+
+#[test]
+fn the_recipe_of_a_cluster_without_a_registry_fits_together() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = |name: &str| directory.path().join(name);
+    fs::create_dir_all(place("repo/x86_64")).unwrap();
+    fs::copy("recipes/keys/kubernetes.asc", place("key.asc")).unwrap();
+    fs::copy("tests/fixtures/pause.tar", place("pause.tar")).unwrap();
+    let rpms = "repositories: {kubernetes: {rpm: {directory: repo/x86_64, key: key.asc, neutral: true, \
+                fingerprint: DE15B14486CD377B9E876E1A234654DA9A296436}}}\nimages: [pause.tar]\n";
+    fs::write(place("rpms.yaml"), rpms).unwrap();
+    let text = fs::read_to_string("tests/recipes/kubernetes-1.20.yaml").unwrap();
+    let base = fs::canonicalize("recipes/base/debian-13.yaml").unwrap();
+    let text = text.replace("../../recipes/base/debian-13.yaml", base.to_str().unwrap());
+    fs::write(place("r.yaml"), text.replace("../../target/kubernetes/rpms.yaml", "rpms.yaml")).unwrap();
+    let recipe = checked(&place("r.yaml")).unwrap_or_else(|mistakes| panic!("{}", render(&mistakes, Color::Never)));
+    assert_eq!(recipe.runtime.unwrap().sandbox_image, "k8s.gcr.io/pause:3.2");
+    assert_eq!(recipe.kubernetes.unwrap().kubeadm_api(), "v1beta2");
+    assert_eq!(recipe.images[0].name, "pause.tar");
+}

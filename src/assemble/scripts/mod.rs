@@ -5,9 +5,13 @@
 //! nothing, or looked up in the shipped [`table`], which says what it would have changed on a fresh root, or why
 //! nothing. A script that is neither is a mistake that names its first line that nobody accounts for, unless the
 //! recipe accepts the script by name.
+//!
+//! Of an RPM it is `%pretrans`, `%pre`, `%post`, `%posttrans` and triggers; what macros wrote is known by its lines
+//! ([`rpm_macros`]), and Lua and triggers only from the table.
 
 mod generated;
 mod residue;
+mod rpm_macros;
 mod table;
 
 use std::fmt;
@@ -15,7 +19,7 @@ use std::fmt;
 use serde::Deserialize;
 
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::package::{Package, PackageId, Script};
+use crate::package::{Family, Package, PackageId, Script};
 use crate::recipe::AcceptedScript;
 use crate::tree::Digest;
 
@@ -27,6 +31,8 @@ use crate::tree::Digest;
 pub enum Effect {
     /// `systemctl enable` of a unit.
     Enable(String),
+    /// `systemctl preset` of a unit: enabled unless the image's presets say otherwise.
+    Preset(String),
     /// Unit files shipped in `sysusers.d`: `accounts` reads them all.
     Sysusers(String),
     /// A file of `tmpfiles.d`: read at every boot by `systemd-tmpfiles-setup.service`, nothing to do here.
@@ -119,6 +125,7 @@ impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Effect::Enable(unit) => write!(f, "enable {unit}"),
+            Effect::Preset(unit) => write!(f, "preset {unit}"),
             Effect::Sysusers(file) => write!(f, "accounts of {file}"),
             Effect::Tmpfiles(file) => write!(f, "tmpfiles of {file}, at boot"),
             Effect::Alternative(alternative) => write!(f, "alternative {} → {}", alternative.name, alternative.target),
@@ -225,18 +232,49 @@ fn account_script(package: &Package, script: &Script, accepted: &[AcceptedScript
     }
 }
 
+/// Scripts that run only when a package is removed, replaced or verified.
+const REMOVAL: [&str; 13] = [
+    "prerm",
+    "postrm",
+    "%preun",
+    "%postun",
+    "%preuntrans",
+    "%postuntrans",
+    "%verify",
+    "%triggerun",
+    "%triggerpostun",
+    "%filetriggerun",
+    "%filetriggerpostun",
+    "%transfiletriggerun",
+    "%transfiletriggerpostun",
+];
+
 /// What becomes of a script, and the effects to apply.
 fn outcome(
     package: &Package,
     script: &Script,
     accept: Option<&AcceptedScript>,
 ) -> Result<(Outcome, Vec<Effect>), Diagnostics> {
-    if matches!(script.name.as_str(), "prerm" | "postrm") {
+    if REMOVAL.contains(&script.name.as_str()) {
         return Ok((Outcome::NotRun, Vec::new()));
     }
     let text = String::from_utf8_lossy(&script.text);
-    let (blocks, residue) = residue::split(&text);
+    let (blocks, mut residue) = residue::split(&text);
     let mut effects = Vec::new();
+    if package.family == Family::Rpm {
+        let interpreter = text.lines().next().and_then(|line| line.strip_prefix("#!")).unwrap_or("/bin/sh");
+        match interpreter.split(' ').next().unwrap_or_default() {
+            "/sbin/ldconfig" | "/usr/sbin/ldconfig" if residue.is_empty() => {
+                return Ok((Outcome::Generated(Vec::new()), Vec::new()));
+            }
+            // Of a trigger, what sets it off would have to be known as well.
+            "/bin/sh" | "/bin/bash" | "/usr/bin/bash" if !script.name.contains("trigger") => {
+                (effects, residue) = rpm_macros::split(&residue);
+            }
+            // Something that is not the shell, and may do something without a single line.
+            _ => residue.insert(0, residue::Line { number: 1, text: format!("#!{interpreter}") }),
+        }
+    }
     let mut unknown = None;
     for block in &blocks {
         match generated::effects(block) {

@@ -6,6 +6,7 @@ use crate::diag::{Location, Source};
 fn package(name: &str, scripts: &[(&str, &str)]) -> Package {
     Package {
         id: PackageId { name: name.into(), version: "1.0".into(), arch: "amd64".into() },
+        family: Default::default(),
         control: vec![],
         files: vec![],
         scripts: scripts

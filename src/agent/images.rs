@@ -1,0 +1,217 @@
+//! `nodeinit images`: gives containerd the container images that lie in the image, before the kubelet starts.
+//!
+//! Each archive is imported by the image's own `ctr`, and its images are pinned, so that the kubelet's garbage collector
+//! leaves them. A label says which archive an image came from: a later boot imports nothing again, a new image of the
+//! node with another archive under the same name does. Every step may be cut off and repeated.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use serde::Deserialize;
+
+use super::first_boot::EXIT_FAILURE;
+use super::{console, run};
+use crate::contract;
+
+const CTR: &str = "/usr/bin/ctr";
+/// containerd's namespace of the kubelet's images.
+const NAMESPACE: &str = "k8s.io";
+/// The label that CRI reports as "pinned" (containerd's internal/cri/labels).
+const PINNED: (&str, &str) = ("io.cri-containerd.pinned", "pinned");
+/// SHA-256 of the archive that an image was imported from.
+const ARCHIVE: &str = "io.nodesmith.archive";
+
+/// Between attempts: doubled each time, up to the last.
+const PAUSE_FIRST: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// After this long the unit fails and systemd starts it again; the boot goes on meanwhile.
+const DEADLINE: Duration = Duration::from_secs(180);
+
+/// The part of the image's identity that is wanted here.
+#[derive(Debug, Default, Deserialize)]
+struct ImageInfo {
+    #[serde(default)]
+    images: Vec<Archive>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Archive {
+    file: String,
+    sha256: String,
+    /// Names under which the import makes its images known.
+    names: Vec<String>,
+}
+
+/// Imports what is missing and tells how it went.
+pub fn run() -> ExitCode {
+    let started = Instant::now();
+    let mut pause = PAUSE_FIRST;
+    loop {
+        let error = match archives(Path::new(contract::IMAGE_INFO)).and_then(|archives| import_all(CTR, &archives)) {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(error) => error,
+        };
+        console::complain(&format!("container images of this node: {error:#}"));
+        if started.elapsed() + pause > DEADLINE {
+            console::complain("container images of this node: tried again later");
+            return ExitCode::from(EXIT_FAILURE);
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(PAUSE_MAX);
+    }
+}
+
+fn archives(info: &Path) -> Result<Vec<Archive>> {
+    let bytes = fs::read(info).with_context(|| format!("reading {}", info.display()))?;
+    let info: ImageInfo = serde_json::from_slice(&bytes).with_context(|| format!("reading {}", info.display()))?;
+    Ok(info.images)
+}
+
+/// Brings every archive's images into containerd. One that fails does not keep the others away; the first failure is
+/// the result.
+fn import_all(ctr: &str, archives: &[Archive]) -> Result<()> {
+    let mut result = Ok(());
+    for archive in archives {
+        let imported = import(ctr, archive).with_context(|| format!("importing {}", archive.file));
+        result = result.and(imported);
+    }
+    result
+}
+
+fn import(ctr: &str, archive: &Archive) -> Result<()> {
+    if missing(&listed(ctr)?, archive).is_empty() {
+        return Ok(());
+    }
+    let path = format!("{}/{}", contract::IMAGES, archive.file);
+    run::program(ctr, &["--namespace", NAMESPACE, "images", "import", &path])?;
+    let pinned = format!("{}={}", PINNED.0, PINNED.1);
+    let origin = format!("{ARCHIVE}={}", archive.sha256);
+    for name in &archive.names {
+        run::program(ctr, &["--namespace", NAMESPACE, "images", "label", name, &pinned, &origin])?;
+    }
+    let missing = missing(&listed(ctr)?, archive);
+    ensure!(missing.is_empty(), "after the import containerd does not have {} as it should", missing.join(", "));
+    Ok(())
+}
+
+/// Names of the archive that containerd does not have, has from another archive, or may collect as garbage.
+fn missing<'a>(listed: &BTreeMap<String, BTreeMap<String, String>>, archive: &'a Archive) -> Vec<&'a str> {
+    let there = |name: &&String| {
+        listed.get(*name).is_some_and(|labels| {
+            labels.get(PINNED.0).is_some_and(|value| value == PINNED.1) && labels.get(ARCHIVE) == Some(&archive.sha256)
+        })
+    };
+    archive.names.iter().filter(|name| !there(name)).map(String::as_str).collect()
+}
+
+/// containerd's images with their labels.
+fn listed(ctr: &str) -> Result<BTreeMap<String, BTreeMap<String, String>>> {
+    Ok(parse_list(&run::answer(ctr, &["--namespace", NAMESPACE, "images", "list"])?))
+}
+
+/// The table of `ctr images list`: the name is the first column, labels are the last (`key=value,…`, or `-`).
+fn parse_list(table: &str) -> BTreeMap<String, BTreeMap<String, String>> {
+    let row = |line: &str| {
+        let name = line.split_whitespace().next()?.to_owned();
+        let labels = line.split_whitespace().next_back()?.split(',');
+        let pairs = labels.filter_map(|label| label.split_once('='));
+        Some((name, pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()))
+    };
+    table.lines().skip(1).filter_map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// A containerd that keeps its images in a directory, one file of labels each; `fail` in it makes imports fail.
+    const FAKE: &str = r#"#!/bin/sh
+set -e
+state=$(dirname "$0"); echo "$*" >> "$state/log"
+[ "$1 $2 $3" = "--namespace k8s.io images" ]; verb=$4; shift 4
+key() { echo "$1" | tr /: __; }
+case $verb in
+import) [ ! -e "$state/fail" ] || { echo "no space left" >&2; exit 1; }
+    [ -e "$state/images/$(key r.io/pause:1)" ] || echo "r.io/pause:1 -" > "$state/images/$(key r.io/pause:1)";;
+label) name=$1; [ -e "$state/images/$(key "$name")" ]; echo "$name type sha256:00 2.6 KiB linux/amd64 $2,$3" > "$state/images/$(key "$name")";;
+list) echo "REF TYPE DIGEST SIZE PLATFORMS LABELS"; cat "$state"/images/* 2>/dev/null || true;;
+*) exit 1;;
+esac
+"#;
+
+    fn fake() -> (tempfile::TempDir, String) {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir(directory.path().join("images")).unwrap();
+        let ctr = directory.path().join("ctr");
+        fs::write(&ctr, FAKE).unwrap();
+        fs::set_permissions(&ctr, fs::Permissions::from_mode(0o755)).unwrap();
+        let ctr = ctr.display().to_string();
+        (directory, ctr)
+    }
+
+    fn pause(sha256: &str) -> Archive {
+        Archive { file: "pause.tar".into(), sha256: sha256.into(), names: vec!["r.io/pause:1".into()] }
+    }
+
+    fn verbs(directory: &tempfile::TempDir) -> String {
+        let log = fs::read_to_string(directory.path().join("log")).unwrap();
+        fs::remove_file(directory.path().join("log")).unwrap();
+        log.lines().filter_map(|line| line.split(' ').nth(3)).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn an_archive_is_imported_and_pinned_once_and_again_when_it_is_another_one() {
+        let (directory, ctr) = fake();
+        import_all(&ctr, &[pause("aa")]).unwrap();
+        assert_eq!(verbs(&directory), "list import label list");
+        import_all(&ctr, &[pause("aa")]).unwrap();
+        assert_eq!(verbs(&directory), "list");
+        import_all(&ctr, &[pause("bb")]).unwrap();
+        assert_eq!(verbs(&directory), "list import label list");
+        let labels = &listed(&ctr).unwrap()["r.io/pause:1"];
+        assert_eq!((labels[PINNED.0].as_str(), labels[ARCHIVE].as_str()), ("pinned", "bb"));
+    }
+
+    #[test]
+    fn a_cut_between_import_and_label_is_mended() {
+        let (directory, ctr) = fake();
+        fs::write(directory.path().join("images/r.io_pause_1"), "r.io/pause:1 x -\n").unwrap();
+        import_all(&ctr, &[pause("aa")]).unwrap();
+        assert!(missing(&listed(&ctr).unwrap(), &pause("aa")).is_empty());
+    }
+
+    #[test]
+    fn a_failure_names_the_archive_and_does_not_stop_the_others() {
+        let (directory, ctr) = fake();
+        let unknown = Archive { file: "other.tar".into(), names: vec!["r.io/other:1".into()], ..pause("cc") };
+        let error = format!("{:#}", import_all(&ctr, &[unknown, pause("aa")]).unwrap_err());
+        assert!(error.starts_with("importing other.tar: `") && error.contains("label r.io/other:1"), "{error}");
+        assert!(missing(&listed(&ctr).unwrap(), &pause("aa")).is_empty());
+        fs::write(directory.path().join("fail"), "").unwrap();
+        let error = format!("{:#}", import_all(&ctr, &[pause("bb")]).unwrap_err());
+        assert!(error.starts_with("importing pause.tar: ") && error.ends_with("no space left"), "{error}");
+    }
+
+    #[test]
+    fn a_containerd_that_does_not_answer_is_a_failure_and_not_an_empty_list() {
+        let error = format!("{:#}", import_all("/bin/false", &[pause("aa")]).unwrap_err());
+        assert!(error.contains("images list` ended with exit status: 1"), "{error}");
+    }
+
+    #[test]
+    fn the_list_of_archives_is_read_from_the_images_identity() {
+        let directory = tempfile::tempdir().unwrap();
+        let info = directory.path().join("image.json");
+        fs::write(&info, r#"{"name": "n", "images": [{"file": "a.tar", "sha256": "00", "names": ["x/y:1"]}]}"#)
+            .unwrap();
+        assert_eq!(archives(&info).unwrap()[0].names, ["x/y:1"]);
+        fs::write(&info, r#"{"name": "n"}"#).unwrap();
+        assert!(archives(&info).unwrap().is_empty());
+    }
+}

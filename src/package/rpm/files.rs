@@ -1,0 +1,162 @@
+//! The list of files in an RPM's header: what may be in the payload, and everything but the contents.
+//!
+//! The header is signed and the names in the payload are not, so this list decides about paths, kinds, modes and
+//! owners; the payload only brings bytes, and they must have the digests that stand here. Tags: rpm's docs/manual/tags.md.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::capabilities;
+use super::header::Header;
+use crate::package::Owner;
+use crate::tree::path::escape;
+use crate::tree::{Digest, TreePath};
+
+const OLD_FILE_NAMES: u32 = 1027;
+const SIZES: u32 = 1028;
+const MODES: u32 = 1030;
+const TIMES: u32 = 1034;
+const DIGESTS: u32 = 1035;
+const LINKS: u32 = 1036;
+const FLAGS: u32 = 1037;
+const USERS: u32 = 1039;
+const GROUPS: u32 = 1040;
+const DEVICES: u32 = 1095;
+const INODES: u32 = 1096;
+const DIRECTORY_INDEXES: u32 = 1116;
+const BASE_NAMES: u32 = 1117;
+const DIRECTORY_NAMES: u32 = 1118;
+const LONG_SIZES: u32 = 5008;
+const CAPABILITIES: u32 = 5010;
+const DIGEST_ALGORITHM: u32 = 5011;
+
+const FLAG_CONFIG: u64 = 1 << 0;
+const FLAG_GHOST: u64 = 1 << 6;
+/// SHA-256 as OpenPGP numbers it.
+const SHA256: u64 = 8;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Kind {
+    Directory,
+    /// The digest is missing only if the file is in no payload.
+    File(Option<Digest>),
+    Symlink(Vec<u8>),
+    Fifo,
+    /// Anything that no package may bring into an image.
+    Device,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Listed {
+    pub(super) path: TreePath,
+    pub(super) kind: Kind,
+    pub(super) size: u64,
+    /// Permission bits with setuid, setgid, sticky.
+    pub(super) mode: u16,
+    pub(super) user: Owner,
+    pub(super) group: Owner,
+    pub(super) mtime: i64,
+    pub(super) xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// `%ghost`: the package claims the path and does not bring it.
+    pub(super) ghost: bool,
+    pub(super) config: bool,
+    /// Regular files with the same number are hard links of each other.
+    pub(super) inode: (u64, u64),
+}
+
+/// The files in the header's order.
+pub(super) fn list(header: &Header) -> Result<Vec<Listed>> {
+    let paths = paths(header)?;
+    let count = paths.len();
+    let numbers = |tag: u32| -> Result<Vec<u64>> {
+        let values = header.numbers(tag)?;
+        ensure!(values.len() == count, "{count} files, but tag {tag} of the header has {} values", values.len());
+        Ok(values)
+    };
+    let texts = |tag: u32| -> Result<Vec<&[u8]>> {
+        let values = header.strings(tag)?;
+        ensure!(values.len() == count, "{count} files, but tag {tag} of the header has {} values", values.len());
+        Ok(values)
+    };
+    let optional = |tag: u32| -> Result<Vec<&[u8]>> { if header.has(tag) { texts(tag) } else { Ok(Vec::new()) } };
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    let sizes = numbers(if header.has(LONG_SIZES) { LONG_SIZES } else { SIZES })?;
+    let (modes, times, flags) = (numbers(MODES)?, numbers(TIMES)?, numbers(FLAGS)?);
+    let (users, groups) = (texts(USERS)?, texts(GROUPS)?);
+    let (digests, links) = (texts(DIGESTS)?, texts(LINKS)?);
+    let (devices, inodes) = (numbers(DEVICES)?, numbers(INODES)?);
+    let capabilities = optional(CAPABILITIES)?;
+    // Without the tag it is MD5, as before rpm 4.6.
+    let algorithm = header.number(DIGEST_ALGORITHM)?.unwrap_or(1);
+    let mut seen = BTreeMap::new();
+    let mut files = Vec::new();
+    for (index, path) in paths.into_iter().enumerate() {
+        let what = || format!("file `{}`", escape(&path));
+        ensure!(path.starts_with(b"/"), "{}: the path is not absolute", what());
+        let ghost = flags[index] & FLAG_GHOST != 0;
+        let mode = u16::try_from(modes[index] & 0xffff).expect("sixteen bits fit");
+        let tree_path = TreePath::parse(&path).with_context(what)?;
+        ensure!(seen.insert(tree_path.clone(), index).is_none(), "{} is listed twice", what());
+        let kind = match mode >> 12 {
+            0o04 => Kind::Directory,
+            0o10 => Kind::File(digest(digests[index], algorithm, ghost).with_context(what)?),
+            0o12 => Kind::Symlink(links[index].to_vec()),
+            0o01 => Kind::Fifo,
+            0o02 | 0o06 => Kind::Device,
+            other => bail!("{}: no kind of file has the bits {other:o}", what()),
+        };
+        let owner = |name: &[u8]| -> Result<Owner> {
+            let name = std::str::from_utf8(name).ok().filter(|name| !name.is_empty());
+            Ok(Owner { name: name.with_context(|| format!("{}: no owner", what()))?.to_owned(), id: 0 })
+        };
+        let mut xattrs = BTreeMap::new();
+        let granted = capabilities.get(index).copied().unwrap_or_default();
+        if let Some(value) = capabilities::attribute(&String::from_utf8_lossy(granted)).with_context(what)? {
+            xattrs.insert(b"security.capability".to_vec(), value.to_vec());
+        }
+        files.push(Listed {
+            path: tree_path,
+            kind,
+            size: sizes[index],
+            mode: mode & 0o7777,
+            user: owner(users[index])?,
+            group: owner(groups[index])?,
+            // The tag is unsigned to some writers and signed to others; no package is from before 1970.
+            mtime: i64::try_from(times[index]).context("reading a time")?,
+            xattrs,
+            ghost,
+            config: flags[index] & FLAG_CONFIG != 0,
+            inode: (devices[index], inodes[index]),
+        });
+    }
+    Ok(files)
+}
+
+fn digest(hex: &[u8], algorithm: u64, ghost: bool) -> Result<Option<Digest>> {
+    if ghost {
+        return Ok(None);
+    }
+    ensure!(algorithm == SHA256, "its digest is of algorithm {algorithm}, not SHA-256 (8)");
+    let digest = std::str::from_utf8(hex).ok().and_then(Digest::parse);
+    Ok(Some(digest.with_context(|| format!("`{}` is no SHA-256", escape(hex)))?))
+}
+
+/// Only the paths.
+pub(super) fn paths(header: &Header) -> Result<Vec<Vec<u8>>> {
+    if header.has(OLD_FILE_NAMES) {
+        return Ok(header.strings(OLD_FILE_NAMES)?.into_iter().map(<[u8]>::to_vec).collect());
+    }
+    let names = header.strings(BASE_NAMES)?;
+    let directories = header.strings(DIRECTORY_NAMES)?;
+    let indexes = header.numbers(DIRECTORY_INDEXES)?;
+    ensure!(indexes.len() == names.len(), "{} file names, but {} directories of them", names.len(), indexes.len());
+    let path = |(name, index): (&[u8], u64)| {
+        let directory = usize::try_from(index).ok().and_then(|index| directories.get(index));
+        let directory = directory.with_context(|| format!("file `{}` is in no directory", escape(name)))?;
+        Ok([directory, name].concat())
+    };
+    names.into_iter().zip(indexes).map(path).collect()
+}

@@ -1,0 +1,184 @@
+//! The three heads of an RPM: lead, signature header, main header → typed values by tag.
+//!
+//! A header is an index of sixteen-byte entries and a store that they point into (rpm's docs/manual/format.md). Every
+//! count and offset is checked against the bytes that are there before anything is read or allocated; the `rpm` crate,
+//! which the tests make packages with, panics on an entry that points outside. Errors name the byte of the file.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use anyhow::{Context, Result, bail, ensure};
+
+const LEAD: usize = 96;
+const LEAD_MAGIC: [u8; 4] = [0xed, 0xab, 0xee, 0xdb];
+/// Magic and version of a header; four reserved bytes follow.
+const HEADER_MAGIC: [u8; 4] = [0x8e, 0xad, 0xe8, 0x01];
+/// rpm's own bounds (`HEADER_TAGS_MAX`, `HEADER_DATA_MAX`).
+const ENTRIES_MAX: u32 = 65_535;
+const STORE_MAX: u32 = 256 << 20;
+
+/// Kinds of values.
+const CHAR: u32 = 1;
+const INT8: u32 = 2;
+const INT16: u32 = 3;
+const INT32: u32 = 4;
+const INT64: u32 = 5;
+const STRING: u32 = 6;
+const BINARY: u32 = 7;
+const STRING_ARRAY: u32 = 8;
+const I18N_STRING: u32 = 9;
+
+/// Everything before the payload.
+#[derive(Debug)]
+pub(super) struct Heads {
+    pub(super) signature: Header,
+    pub(super) main: Header,
+    /// Where the payload begins in the file.
+    pub(super) payload: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Header {
+    /// Where it begins in the file.
+    pub(super) offset: u64,
+    /// The header as it stands in the file, magic included: what digests and signatures cover.
+    pub(super) bytes: Vec<u8>,
+    entries: BTreeMap<u32, Entry>,
+    store: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    kind: u32,
+    offset: usize,
+    count: usize,
+}
+
+/// Reads up to the payload.
+pub(super) fn read(rpm: &mut dyn Read) -> Result<Heads> {
+    let lead = take(rpm, LEAD, 0, "the lead")?;
+    ensure!(lead.starts_with(&LEAD_MAGIC), "at byte 0: this is not an RPM, which starts with ed ab ee db");
+    ensure!(lead[4] == 3 || lead[4] == 4, "at byte 4: format {} is not known, only 3 and 4", lead[4]);
+    ensure!(lead[6..8] == [0, 0], "at byte 6: this is a source package");
+    let signature = read_header(rpm, LEAD as u64, "the signature header")?;
+    let after = signature.offset + signature.bytes.len() as u64;
+    // The main header starts at a multiple of eight.
+    let padding = usize::try_from(after.next_multiple_of(8) - after).expect("seven at most");
+    take(rpm, padding, after, "the signature header")?;
+    let main = read_header(rpm, after.next_multiple_of(8), "the header")?;
+    let payload = main.offset + main.bytes.len() as u64;
+    Ok(Heads { signature, main, payload })
+}
+
+fn take(rpm: &mut dyn Read, length: usize, offset: u64, what: &str) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    rpm.take(length as u64).read_to_end(&mut bytes).with_context(|| format!("at byte {offset}: reading {what}"))?;
+    let end = offset + bytes.len() as u64;
+    ensure!(bytes.len() == length, "the file ends at byte {end}, {} bytes before {what} does", length - bytes.len());
+    Ok(bytes)
+}
+
+fn read_header(rpm: &mut dyn Read, offset: u64, what: &str) -> Result<Header> {
+    let mut bytes = take(rpm, 16, offset, what)?;
+    ensure!(bytes.starts_with(&HEADER_MAGIC), "at byte {offset}: {what} does not start with 8e ad e8 01");
+    let (count, size) = (number(&bytes, 8), number(&bytes, 12));
+    ensure!(count <= ENTRIES_MAX, "at byte {offset}: {what} has {count} entries, more than {ENTRIES_MAX}");
+    ensure!(size <= STORE_MAX, "at byte {offset}: {what} has {size} bytes of data, more than {STORE_MAX}");
+    let (count, size) = (count as usize, size as usize);
+    bytes.extend(take(rpm, count * 16 + size, offset + 16, what)?);
+    let store = 16 + count * 16;
+    let mut entries = BTreeMap::new();
+    for index in 0..count {
+        let at = 16 + index * 16;
+        let word = |step: usize| number(&bytes, at + step);
+        let (tag, kind) = (word(0), word(4));
+        let place = || format!("at byte {}: tag {tag} of {what}", offset + at as u64);
+        let (from, count) = (word(8) as usize, word(12) as usize);
+        let width = match kind {
+            CHAR | INT8 | BINARY | STRING | STRING_ARRAY | I18N_STRING => 1,
+            INT16 => 2,
+            INT32 => 4,
+            INT64 => 8,
+            // No values; rpm skips them as well.
+            0 => continue,
+            _ => bail!("{} is of the unknown kind {kind}", place()),
+        };
+        // Both are below 2^32, so this cannot overflow. A string has at least one byte.
+        ensure!(from + count * width <= size, "{} points outside of it", place());
+        ensure!(entries.insert(tag, Entry { kind, offset: from, count }).is_none(), "{} is there twice", place());
+    }
+    Ok(Header { offset, bytes, entries, store })
+}
+
+fn number(bytes: &[u8], at: usize) -> u32 {
+    u32::from_be_bytes(*bytes[at..].first_chunk().expect("the caller has seen the length"))
+}
+
+impl Header {
+    pub(super) fn has(&self, tag: u32) -> bool {
+        self.entries.contains_key(&tag)
+    }
+
+    fn wrong(&self, tag: u32, problem: &str) -> anyhow::Error {
+        anyhow::anyhow!("at byte {}: tag {tag} of the header {problem}", self.offset)
+    }
+
+    /// The strings of a tag; none if it is not there.
+    pub(super) fn strings(&self, tag: u32) -> Result<Vec<&[u8]>> {
+        let Some(entry) = self.entries.get(&tag) else { return Ok(Vec::new()) };
+        let count = match entry.kind {
+            STRING => 1,
+            STRING_ARRAY | I18N_STRING => entry.count,
+            _ => return Err(self.wrong(tag, "is no text")),
+        };
+        let mut rest = &self.bytes[self.store + entry.offset..];
+        let mut strings = Vec::new();
+        for _ in 0..count {
+            let end = rest.iter().position(|byte| *byte == 0).ok_or_else(|| self.wrong(tag, "does not end"))?;
+            strings.push(&rest[..end]);
+            rest = &rest[end + 1..];
+        }
+        Ok(strings)
+    }
+
+    pub(super) fn texts(&self, tag: u32) -> Result<Vec<&str>> {
+        let text = |bytes| std::str::from_utf8(bytes).map_err(|_| self.wrong(tag, "is not UTF-8"));
+        self.strings(tag)?.into_iter().map(text).collect()
+    }
+
+    /// The first string of a tag.
+    pub(super) fn text(&self, tag: u32) -> Result<Option<&str>> {
+        Ok(self.texts(tag)?.first().copied())
+    }
+
+    pub(super) fn need(&self, tag: u32) -> Result<&str> {
+        self.text(tag)?.filter(|text| !text.is_empty()).ok_or_else(|| self.wrong(tag, "is missing"))
+    }
+
+    pub(super) fn numbers(&self, tag: u32) -> Result<Vec<u64>> {
+        let Some(entry) = self.entries.get(&tag) else { return Ok(Vec::new()) };
+        let width = match entry.kind {
+            CHAR | INT8 => 1,
+            INT16 => 2,
+            INT32 => 4,
+            INT64 => 8,
+            _ => return Err(self.wrong(tag, "is no number")),
+        };
+        let start = self.store + entry.offset;
+        let values = self.bytes[start..start + entry.count * width].chunks_exact(width);
+        Ok(values.map(|value| value.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte))).collect())
+    }
+
+    pub(super) fn number(&self, tag: u32) -> Result<Option<u64>> {
+        Ok(self.numbers(tag)?.first().copied())
+    }
+
+    pub(super) fn binary(&self, tag: u32) -> Result<Option<&[u8]>> {
+        let Some(entry) = self.entries.get(&tag) else { return Ok(None) };
+        if entry.kind != BINARY {
+            return Err(self.wrong(tag, "is no binary value"));
+        }
+        let start = self.store + entry.offset;
+        Ok(Some(&self.bytes[start..start + entry.count]))
+    }
+}

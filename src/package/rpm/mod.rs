@@ -1,0 +1,287 @@
+//! An `.rpm` → [`Package`].
+//!
+//! An RPM is a lead, a header with signatures and digests, the main header, and a compressed cpio archive. The main
+//! header is believed once a signature of a pinned key over it is good; it has the digest of the payload and of every
+//! file, so everything else follows from it. Signatures over header and payload together (rpm 3) are not known.
+//! Files go to the store as they are unpacked, and the list of what was unpacked is kept there too.
+//! Formats: rpm's docs/manual/format.md; in doubt, `rpm` is right. Every error names the package and a byte or a key.
+
+mod capabilities;
+mod files;
+mod header;
+mod payload;
+mod relations;
+mod scripts;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::evr::print_evr;
+use super::{Family, FileEntry, FileKind, Package, PackageId, saved};
+use crate::repo::store::{Store, digest_of_file};
+use crate::repo::trust::{Keyring, Refusal};
+use crate::tree::Digest;
+use files::{Kind, Listed};
+use header::{Header, Heads};
+pub use relations::{Capabilities, RPMLIB_FEATURES, print};
+
+/// The largest RPM of Fedora unpacks to less than 8 GiB.
+const PAYLOAD_MAX: u64 = 16 << 30;
+/// Kind under which unpacked packages are kept in the store; changes with `saved.rs` and with what is read here.
+const KEPT: &str = "rpm-1";
+/// The field of [`Package::control`] with the fingerprint of the key that signed the package.
+pub const SIGNER: &str = "Signer";
+/// The fields of [`Package::control`] with what the package requires, one requirement each.
+pub const REQUIRES: &str = "Requires";
+
+/// What a package says about itself before anything of it is believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Description {
+    pub id: PackageId,
+    pub capabilities: Capabilities,
+}
+
+/// Reads the headers of an RPM, for the index of a directory. Neither digests nor signatures are looked at.
+pub fn describe(path: &Path) -> Result<Description> {
+    let reading = || format!("reading {}", path.display());
+    let file = File::open(path).with_context(reading)?;
+    let heads = header::read(&mut BufReader::with_capacity(1 << 16, file)).with_context(reading)?;
+    let description = || -> Result<Description> {
+        Ok(Description { id: id(&heads.main)?, capabilities: relations::read(&heads.main)? })
+    };
+    description().with_context(reading)
+}
+
+/// The fingerprint of the key of `keyring` that signed the RPM in blob `digest`, whose headers are checked on the way.
+pub fn signer(store: &Store, digest: &Digest, named: &str, keyring: &Keyring) -> Result<String> {
+    let heads = header::read(&mut open(store, digest)?).with_context(|| format!("reading {named}"))?;
+    verify(&heads, keyring).with_context(|| format!("verifying {named}"))
+}
+
+/// What the store keeps of a package that was unpacked before, if all its files are still there.
+pub fn unpacked(store: &Store, digest: &Digest) -> Result<Option<Package>> {
+    saved::kept(store, KEPT, digest)
+}
+
+/// Unpacks an RPM that is the blob `digest` of the store, unless that was done before. `named` is how errors call it.
+/// A package of another key than the keyring's is refused in both cases.
+pub fn load(store: &Store, digest: &Digest, named: &str, keyring: &Keyring) -> Result<Package> {
+    if let Some(package) = unpacked(store, digest)? {
+        let trusted = keyring.fingerprints();
+        let signer = package.control.iter().find(|(name, _)| name == SIGNER).map(|(_, signer)| signer.clone());
+        let signer = signer.unwrap_or_default();
+        if !trusted.contains(&signer) {
+            let refusal = Refusal::UnknownKey { signers: vec![signer], keyring: keyring.name().to_owned() };
+            return Err(anyhow::Error::new(refusal).context(format!("verifying {named}")));
+        }
+        return Ok(package);
+    }
+    let package = unpack(&mut open(store, digest)?, named, keyring, store)?;
+    store.put_derived(KEPT, digest, &saved::encode(&package))?;
+    Ok(package)
+}
+
+fn open(store: &Store, digest: &Digest) -> Result<BufReader<File>> {
+    let path = store.blob_path(digest);
+    let file = File::open(&path).with_context(|| format!("opening {}", path.display()))?;
+    Ok(BufReader::with_capacity(1 << 16, file))
+}
+
+/// Unpacks an RPM, its files into the store.
+pub fn unpack<R: Read + Seek>(rpm: &mut R, named: &str, keyring: &Keyring, store: &Store) -> Result<Package> {
+    let heads = header::read(rpm).with_context(|| format!("reading {named}"))?;
+    let signer = verify(&heads, keyring).with_context(|| format!("verifying {named}"))?;
+    let unpacking = || format!("unpacking {named}");
+    check_payload(rpm, &heads).with_context(unpacking)?;
+    let main = &heads.main;
+    let mut package = package(main, signer).with_context(unpacking)?;
+    let listed = files::list(main).with_context(unpacking)?;
+    package.files = entries(&listed).with_context(unpacking)?;
+    let configuration: Vec<String> =
+        listed.iter().filter(|file| file.config && !file.ghost).map(|file| format!("{}\n", file.path)).collect();
+    if !configuration.is_empty() {
+        package.members.insert("conffiles".to_owned(), configuration.concat().into_bytes());
+    }
+    let form = main.text(PAYLOAD_FORMAT).with_context(unpacking)?.unwrap_or("cpio");
+    let read = || -> Result<()> {
+        ensure!(form == "cpio", "the payload's form `{form}` is not known, only cpio");
+        rpm.seek(SeekFrom::Start(heads.payload))?;
+        let compressor = main.text(PAYLOAD_COMPRESSOR)?.unwrap_or("gzip");
+        payload::read(payload::decompress(rpm, compressor)?, &listed, PAYLOAD_MAX, store)
+    };
+    read().with_context(unpacking)?;
+    Ok(package)
+}
+
+const NAME: u32 = 1000;
+const VERSION: u32 = 1001;
+const RELEASE: u32 = 1002;
+const EPOCH: u32 = 1003;
+const SUMMARY: u32 = 1004;
+const LICENSE: u32 = 1014;
+const ARCH: u32 = 1022;
+const SOURCE_RPM: u32 = 1044;
+const PAYLOAD_FORMAT: u32 = 1124;
+const PAYLOAD_COMPRESSOR: u32 = 1125;
+const PAYLOAD_DIGEST: u32 = 5092;
+const PAYLOAD_DIGEST_ALGORITHM: u32 = 5093;
+
+fn id(header: &Header) -> Result<PackageId> {
+    ensure!(header.has(SOURCE_RPM), "this is a source package");
+    let (name, version, release) = (header.need(NAME)?, header.need(VERSION)?, header.need(RELEASE)?);
+    for part in [version, release] {
+        if let Some(problem) = super::evr::part_problem(part) {
+            bail!("version or release `{}`: {problem}", part.escape_debug());
+        }
+    }
+    let epoch = header.number(EPOCH)?.unwrap_or(0);
+    let version = print_evr(epoch, version, release);
+    Ok(PackageId { name: name.to_owned(), version, arch: header.need(ARCH)?.to_owned() })
+}
+
+/// Everything but the files.
+fn package(header: &Header, signer: String) -> Result<Package> {
+    let mut control = vec![(SIGNER.to_owned(), signer)];
+    for (name, tag) in [("Summary", SUMMARY), ("License", LICENSE), ("Source", SOURCE_RPM)] {
+        // Summaries in other encodings than UTF-8 exist, and matter to nobody here.
+        let text = header.strings(tag)?.first().map(|text| String::from_utf8_lossy(text).into_owned());
+        control.extend(text.map(|text| (name.to_owned(), text)));
+    }
+    let capabilities = relations::read(header)?;
+    if let Some(feature) = relations::unknown_feature(&capabilities.requires) {
+        bail!("it needs `{feature}`, which is a feature of rpm that is not implemented here");
+    }
+    let requires = capabilities.requires.iter().map(|relation| (REQUIRES.to_owned(), relations::print(relation)));
+    control.extend(requires);
+    let (id, scripts) = (id(header)?, scripts::read(header)?);
+    Ok(Package { id, family: Family::Rpm, control, files: Vec::new(), scripts, members: BTreeMap::new() })
+}
+
+const SIGNATURE_RSA: u32 = 268;
+const SIGNATURE_DSA: u32 = 267;
+const SIGNATURE_SHA256: u32 = 273;
+const SIGNATURE_OPENPGP: u32 = 278;
+/// Over header and payload together.
+const SIGNATURES_OF_OLD: [u32; 3] = [1002, 1005, 259];
+
+/// The main header against its digest and its signatures; the fingerprint of the key that made the good one. Keys are
+/// judged at the time of the signature: packages outlive the keys that signed them.
+fn verify(heads: &Heads, keyring: &Keyring) -> Result<String> {
+    let (main, signature) = (&heads.main, &heads.signature);
+    if let Some(said) = signature.text(SIGNATURE_SHA256)? {
+        let found = Digest::of(&main.bytes).to_string();
+        ensure!(said == found, "at byte {}: the header's digest is {found}, not {said}", main.offset);
+    }
+    let mut signatures = Vec::new();
+    for armored in signature.texts(SIGNATURE_OPENPGP)? {
+        signatures.push(base64(armored).context("reading a signature: it is not base64")?);
+    }
+    // Whatever the algorithm is: EdDSA and ECDSA are found where DSA was meant to be.
+    for tag in [SIGNATURE_RSA, SIGNATURE_DSA] {
+        signatures.extend(signature.binary(tag)?.map(<[u8]>::to_vec));
+    }
+    if signatures.is_empty() {
+        let old = SIGNATURES_OF_OLD.iter().any(|tag| signature.has(*tag));
+        let why = if old { "only one of rpm 3's form, over header and payload" } else { "the package is not signed" };
+        return Err(Refusal::NoSignature { why: why.to_owned() }.into());
+    }
+    Ok(keyring.verify_detached(&main.bytes, &signatures)?.0)
+}
+
+/// Base64 with padding, as rpm 4.20 writes it.
+fn base64(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| -> Option<u32> {
+        let value = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        Some(u32::from(value))
+    };
+    let digits: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=').collect();
+    let mut bytes = Vec::new();
+    for group in digits.chunks(4) {
+        let missing = 4 - group.len();
+        let value = group.iter().try_fold(0, |sum, byte| Some(sum << 6 | digit(*byte)?))? << (6 * missing);
+        let three = &value.to_be_bytes()[1..];
+        bytes.extend_from_slice(three.get(..3_usize.checked_sub(missing)?)?);
+    }
+    Some(bytes)
+}
+
+const SIGNATURE_SIZE: u32 = 1000;
+const SIGNATURE_LONG_SIZE: u32 = 270;
+
+/// The payload's length and digest, before anything of it is decompressed.
+fn check_payload<R: Read + Seek>(rpm: &mut R, heads: &Heads) -> Result<()> {
+    rpm.seek(SeekFrom::Start(heads.payload))?;
+    let (found, length) = digest_of_file(&mut *rpm).context("reading the payload")?;
+    let said = match heads.signature.number(SIGNATURE_LONG_SIZE)? {
+        Some(size) => Some(size),
+        None => heads.signature.number(SIGNATURE_SIZE)?,
+    };
+    // Of header and payload.
+    let whole = said.and_then(|size| size.checked_sub(heads.main.bytes.len() as u64));
+    if let Some(whole) = whole.filter(|whole| *whole > length) {
+        let end = heads.payload + length;
+        bail!("the file ends at byte {end}, {} bytes before the payload does", whole - length);
+    }
+    let algorithm = heads.main.number(PAYLOAD_DIGEST_ALGORITHM)?.unwrap_or(8);
+    if let Some(said) = heads.main.text(PAYLOAD_DIGEST)?.filter(|_| algorithm == 8) {
+        let found = found.to_string();
+        ensure!(said == found, "at byte {}: the payload's digest is {found}, not {said}", heads.payload);
+    }
+    Ok(())
+}
+
+/// The files as they are to be made: no ghosts, the first name of hard links as the file.
+fn entries(listed: &[Listed]) -> Result<Vec<FileEntry>> {
+    // First and last name of every file with contents.
+    let mut names: BTreeMap<_, (&Listed, &Listed)> = BTreeMap::new();
+    for file in listed.iter().filter(|file| !file.ghost) {
+        if let Kind::File(Some(digest)) = file.kind {
+            names.entry((file.inode, digest)).and_modify(|(_, last)| *last = file).or_insert((file, file));
+        }
+    }
+    let mut entries = Vec::new();
+    for file in listed.iter().filter(|file| !file.ghost) {
+        let mut says = file;
+        let kind = match &file.kind {
+            Kind::Directory => FileKind::Directory,
+            Kind::Symlink(target) => FileKind::Symlink { target: target.clone() },
+            Kind::Fifo => FileKind::Fifo,
+            Kind::Device => bail!("`{}` is a device: nodes have a /dev of their own", file.path),
+            Kind::File(digest) => {
+                let digest = digest.with_context(|| format!("`{}` has no digest", file.path))?;
+                let (first, last) = names[&(file.inode, digest)];
+                if first.path == file.path {
+                    // rpm sets mode and owner of each name after the other: the last one decides about the file.
+                    says = last;
+                    FileKind::File { digest, size: file.size }
+                } else {
+                    FileKind::Hardlink { to: first.path.clone() }
+                }
+            }
+        };
+        entries.push(FileEntry {
+            path: file.path.clone(),
+            kind,
+            mode: says.mode,
+            user: says.user.clone(),
+            group: says.group.clone(),
+            mtime: says.mtime,
+            xattrs: says.xattrs.clone(),
+        });
+    }
+    Ok(entries)
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,184 @@
+//! An RPM's payload: a compressed cpio stream → contents in the store.
+//!
+//! `newc` archives (magic 070701, 070702), and rpm's own form for large files (07070X), whose entries have an index
+//! into the header's list instead of a name. Nothing here believes a name: it must be in the list, once, and what it
+//! brings must have the kind, the size and the digest that the list says. Of hard links only the last has the bytes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read};
+
+use anyhow::{Context, Result, bail, ensure};
+use bzip2::read::MultiBzDecoder;
+use flate2::read::MultiGzDecoder;
+use liblzma::read::XzDecoder;
+use liblzma::stream::{CONCATENATED, Stream};
+
+use super::files::{Kind, Listed};
+use crate::repo::store::Store;
+use crate::tree::Digest;
+use crate::tree::path::escape;
+
+/// `xz -9` needs 65 MiB; more is not a package's.
+const XZ_MEMORY: u64 = 256 << 20;
+/// Longest name: `PATH_MAX` and the dot in front.
+const NAME_MAX: u64 = 4097;
+const SYMLINK_MAX: u64 = 4096;
+
+/// The payload's bytes as `PAYLOADCOMPRESSOR` says they are compressed; without it, as gzip.
+pub(super) fn decompress<'a>(payload: impl Read + 'a, compressor: &str) -> Result<Box<dyn Read + 'a>> {
+    Ok(match compressor {
+        "none" => Box::new(payload),
+        "gzip" => Box::new(MultiGzDecoder::new(payload)),
+        "bzip2" => Box::new(MultiBzDecoder::new(payload)),
+        "xz" => Box::new(XzDecoder::new_stream(payload, Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED)?)),
+        // The format before xz, without a checksum.
+        "lzma" => Box::new(XzDecoder::new_stream(payload, Stream::new_lzma_decoder(XZ_MEMORY)?)),
+        "zstd" => Box::new(zstd::stream::read::Decoder::new(payload)?),
+        other => bail!("the compression `{other}` is not known, only gzip, bzip2, xz, lzma, zstd and none"),
+    })
+}
+
+/// Reads the whole stream and puts every content into the store. Offsets in errors are those of the unpacked stream.
+pub(super) fn read(stream: impl Read, files: &[Listed], limit: u64, store: &Store) -> Result<()> {
+    let mut archive = Archive { stream, offset: 0, limit };
+    let indexes: BTreeMap<&[u8], usize> =
+        files.iter().enumerate().map(|(index, file)| (file.path.as_bytes(), index)).collect();
+    let mut seen = BTreeSet::new();
+    // Hard links share what one of them brings.
+    let mut complete: BTreeSet<((u64, u64), Digest)> = BTreeSet::new();
+    while let Some(entry) = archive.next(files, &indexes)? {
+        let file = &files[entry.index];
+        let at = || format!("at byte {} of the payload: `{}`", entry.offset, file.path);
+        ensure!(!file.ghost, "{} is a %ghost, which has no contents", at());
+        ensure!(seen.insert(entry.index), "{} is there twice", at());
+        match &file.kind {
+            Kind::File(digest) => {
+                let digest = digest.with_context(|| format!("{} has no digest in the header", at()))?;
+                // The other names of a hard link come first, and empty.
+                if entry.size == 0 && file.size > 0 {
+                    continue;
+                }
+                ensure!(entry.size == file.size, "{}: {} bytes, the header says {}", at(), entry.size, file.size);
+                let found = store.put_reader(&mut archive, entry.size).with_context(at)?;
+                ensure!(found == digest, "{}: its digest is {found}, the header says {digest}", at());
+                complete.insert((file.inode, digest));
+            }
+            Kind::Symlink(target) => {
+                ensure!(entry.size <= SYMLINK_MAX, "{}: a link of {} bytes", at(), entry.size);
+                let found = archive.exactly(entry.size).with_context(at)?;
+                ensure!(found == *target, "{} leads to `{}` here and elsewhere in the header", at(), escape(&found));
+            }
+            _ => ensure!(entry.size == 0, "{} has {} bytes, and is no file", at(), entry.size),
+        }
+        archive.align().with_context(at)?;
+    }
+    let absent = files.iter().enumerate().find(|(index, file)| {
+        let content = match &file.kind {
+            Kind::File(digest) => digest.is_some_and(|digest| complete.contains(&(file.inode, digest))),
+            _ => true,
+        };
+        !file.ghost && (!seen.contains(index) || !content)
+    });
+    if let Some((_, file)) = absent {
+        bail!("at byte {}: the payload ends without the contents of `{}`", archive.offset, file.path);
+    }
+    // Whatever pads the archive, and the checks at a compressed stream's end.
+    io::copy(&mut archive, &mut io::sink()).context("reading what follows the payload's last entry")?;
+    Ok(())
+}
+
+struct Entry {
+    index: usize,
+    size: u64,
+    offset: u64,
+}
+
+struct Archive<R> {
+    stream: R,
+    offset: u64,
+    limit: u64,
+}
+
+impl<R: Read> Read for Archive<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.stream.read(buffer)?;
+        self.offset += count as u64;
+        if self.offset > self.limit {
+            return Err(io::Error::other(format!("it unpacks to more than {} bytes", self.limit)));
+        }
+        Ok(count)
+    }
+}
+
+impl<R: Read> Archive<R> {
+    fn exactly(&mut self, length: u64) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        Read::take(&mut *self, length).read_to_end(&mut bytes)?;
+        ensure!(bytes.len() as u64 == length, "the payload ends at byte {} in the middle of an entry", self.offset);
+        Ok(bytes)
+    }
+
+    /// Headers and contents start at multiples of four.
+    fn align(&mut self) -> Result<()> {
+        self.exactly(self.offset.next_multiple_of(4) - self.offset).map(drop)
+    }
+
+    /// The next entry, its contents not read yet; nothing after the trailer.
+    fn next(&mut self, files: &[Listed], indexes: &BTreeMap<&[u8], usize>) -> Result<Option<Entry>> {
+        let offset = self.offset;
+        let at = || format!("at byte {offset} of the payload");
+        let magic = self.exactly(6).with_context(at)?;
+        if magic == *b"07070X" {
+            let index = hexadecimal(&self.exactly(8).with_context(at)?).with_context(at)?;
+            self.align().with_context(at)?;
+            let index = usize::try_from(index).ok().filter(|index| *index < files.len());
+            let index = index.with_context(|| format!("{}: the header has no such file", at()))?;
+            let listed = &files[index];
+            // Such an entry has no size of its own. Of hard links the last in the list has the bytes.
+            let has_bytes = match &listed.kind {
+                Kind::File(_) => !files[index + 1..].iter().any(|other| linked(listed, other)),
+                Kind::Symlink(_) => true,
+                _ => false,
+            };
+            let size = if has_bytes { listed.size } else { 0 };
+            return Ok(Some(Entry { index, size, offset }));
+        }
+        ensure!(magic == *b"070701" || magic == *b"070702", "{}: this is no entry of a cpio archive", at());
+        let numbers = self.exactly(13 * 8).with_context(at)?;
+        let number = |index: usize| hexadecimal(&numbers[index * 8..index * 8 + 8]).with_context(at);
+        let (mode, size, name_size) = (number(1)?, number(6)?, number(11)?);
+        ensure!((1..=NAME_MAX).contains(&name_size), "{}: a name of {name_size} bytes", at());
+        let name = self.exactly(name_size).with_context(at)?;
+        let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+        self.align().with_context(at)?;
+        if name == b"TRAILER!!!" {
+            return Ok(None);
+        }
+        let absolute = name.strip_prefix(b".").filter(|rest| rest.starts_with(b"/")).unwrap_or(name);
+        let index = indexes.get(absolute).copied();
+        let index = index.with_context(|| format!("{}: `{}` is not in the header's list", at(), escape(name)))?;
+        let bits = match &files[index].kind {
+            Kind::Fifo => 0o01,
+            Kind::Directory => 0o04,
+            Kind::File(_) => 0o10,
+            Kind::Symlink(_) => 0o12,
+            Kind::Device => bail!("{}: `{}` is a device", at(), escape(name)),
+        };
+        ensure!(mode >> 12 & 0o17 == bits, "{}: `{}` is of another kind in the header", at(), escape(name));
+        Ok(Some(Entry { index, size, offset }))
+    }
+}
+
+fn hexadecimal(digits: &[u8]) -> Result<u64> {
+    let text = std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let text = text.with_context(|| format!("`{}` is no hexadecimal number", escape(digits)))?;
+    Ok(u64::from_str_radix(text, 16)?)
+}
+
+/// Whether two files of the list are names of one.
+pub(super) fn linked(one: &Listed, other: &Listed) -> bool {
+    matches!((&one.kind, &other.kind), (Kind::File(a), Kind::File(b)) if a == b)
+        && one.inode == other.inode
+        && !one.ghost
+        && !other.ghost
+}

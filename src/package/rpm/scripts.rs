@@ -1,0 +1,75 @@
+//! The scriptlets and triggers of an RPM as [`Script`]s, which nobody executes.
+//!
+//! A script whose interpreter is not the shell gets a first line that says so (`#!<lua>`), so that the interpreter is
+//! part of the text. All triggers of one kind are one script, each after a comment line with what sets it off.
+
+use anyhow::{Result, ensure};
+
+use super::header::Header;
+use crate::package::Script;
+
+/// Name, tag of the text, tag of the interpreter (rpm's docs/manual/tags.md).
+const SCRIPTLETS: [(&str, u32, u32); 9] = [
+    ("%pretrans", 1151, 1153),
+    ("%pre", 1023, 1085),
+    ("%post", 1024, 1086),
+    ("%preun", 1025, 1087),
+    ("%postun", 1026, 1088),
+    ("%posttrans", 1152, 1154),
+    ("%preuntrans", 5103, 5105),
+    ("%postuntrans", 5104, 5106),
+    ("%verify", 1079, 1091),
+];
+
+/// Tags of the three families of triggers: texts, interpreters, names, indexes, flags.
+const TRIGGERS: [(&str, [u32; 5]); 3] = [
+    ("trigger", [1065, 1092, 1066, 1069, 1068]),
+    ("filetrigger", [5066, 5067, 5069, 5070, 5072]),
+    ("transfiletrigger", [5076, 5077, 5079, 5080, 5082]),
+];
+/// Bits of a trigger's flags that say when it runs.
+const WHEN: [(u64, &str); 4] = [(1 << 16, "in"), (1 << 17, "un"), (1 << 18, "postun"), (1 << 25, "prein")];
+
+pub(super) fn read(header: &Header) -> Result<Vec<Script>> {
+    let mut scripts = Vec::new();
+    for (name, text, interpreter) in SCRIPTLETS {
+        let words = header.texts(interpreter)?.join(" ");
+        if header.has(text) || header.has(interpreter) {
+            let body = header.strings(text)?.first().copied().unwrap_or_default();
+            scripts.push(Script { name: name.to_owned(), text: with_interpreter(body, &words) });
+        }
+    }
+    for (family, tags) in TRIGGERS {
+        triggers(header, family, tags, &mut scripts)?;
+    }
+    Ok(scripts)
+}
+
+fn with_interpreter(body: &[u8], words: &str) -> Vec<u8> {
+    match words {
+        "" | "/bin/sh" | "/usr/bin/sh" => body.to_vec(),
+        _ => [b"#!", words.as_bytes(), b"\n", body].concat(),
+    }
+}
+
+fn triggers(header: &Header, family: &str, tags: [u32; 5], scripts: &mut Vec<Script>) -> Result<()> {
+    let [texts, interpreters, names, indexes, flags] = tags;
+    let (texts, interpreters) = (header.strings(texts)?, header.texts(interpreters)?);
+    let (names, indexes, flags) = (header.texts(names)?, header.numbers(indexes)?, header.numbers(flags)?);
+    let whole = names.len() == indexes.len() && (flags.is_empty() || flags.len() == names.len());
+    ensure!(whole, "the lists of its {family}s differ in length");
+    for (index, name) in names.iter().enumerate() {
+        let number = usize::try_from(indexes[index])?;
+        ensure!(number < texts.len(), "the {family} for `{name}` has no script");
+        let when = WHEN.iter().find(|(bit, _)| flags.get(index).is_some_and(|flags| flags & bit != 0));
+        let kind = format!("%{family}{}", when.map_or("in", |(_, when)| *when));
+        let words = interpreters.get(number).copied().unwrap_or_default();
+        let body = with_interpreter(texts[number], words);
+        let text = [format!("# on {name}\n").as_bytes(), &body, b"\n"].concat();
+        match scripts.iter_mut().find(|script| script.name == kind) {
+            Some(script) => script.text.extend(text),
+            None => scripts.push(Script { name: kind, text }),
+        }
+    }
+    Ok(())
+}
