@@ -53,7 +53,13 @@ const PACKAGES: [(&str, &str, &str, &str, &str); 7] = [
     ),
     // What every recipe and every build want.
     ("linux", "w0.gzdio", "", "mkdir -p boot\necho kernel >boot/vmlinuz-6.12", "/boot/vmlinuz-6.12"),
-    ("e2fsprogs", "w6.lzdio", "", "mkdir -p usr/sbin\necho mkfs >usr/sbin/mkfs.ext4", "/usr/sbin/mkfs.ext4"),
+    (
+        "e2fsprogs",
+        "w6.lzdio",
+        "Provides: /bin/sh\n",
+        "mkdir -p usr/sbin\necho mkfs >usr/sbin/mkfs.ext4",
+        "/usr/sbin/mkfs.ext4",
+    ),
     ("systemd-boot-efi", "w1.gzdio", "", "mkdir -p usr/lib\necho stub >usr/lib/stub", "/usr/lib/stub"),
 ];
 
@@ -115,15 +121,14 @@ fn gpg(place: &Path) -> Command {
 }
 
 fn sign(place: &Path, key: &str, rpms: &[PathBuf]) {
-    run(Command::new("rpmsign")
-        .args([
-            "--define",
-            &format!("_gpg_name {key}"),
-            "--define",
-            &format!("_gpg_path {}", place.join("gpg").display()),
-        ])
-        .arg("--addsign")
-        .args(rpms));
+    let home = place.join("gpg");
+    let mut rpmsign = Command::new("rpmsign");
+    // Debian's rpm looks for a program that only Red Hat has.
+    let gpg = oracle("gpg").unwrap();
+    for (name, value) in [("_gpg_name", Path::new(key)), ("_gpg_path", &home), ("__gpg", &gpg)] {
+        rpmsign.args(["--define", &format!("{name} {}", value.display())]);
+    }
+    run(rpmsign.arg("--addsign").args(rpms));
 }
 
 fn rpms(directory: &Path) -> Vec<PathBuf> {
@@ -245,7 +250,9 @@ fn ours(file: &FileEntry, package: &Package) -> String {
         other => panic!("{other:?}"),
     };
     let capability: String = file.xattrs.values().flatten().map(|byte| format!("{byte:02x}")).collect();
-    format!("{kind} {mode:o} {}:{} {} {what} {capability}", file.user.name, file.group.name, file.mtime)
+    // rpm puts files into directories after it has set their time.
+    let time = if kind == "d" { 0 } else { file.mtime };
+    format!("{kind} {mode:o} {}:{} {time} {what} {capability}", file.user.name, file.group.name)
 }
 
 fn theirs(root: &Path, file: &FileEntry, inodes: &mut BTreeMap<String, u64>) -> String {
@@ -270,7 +277,8 @@ fn theirs(root: &Path, file: &FileEntry, inodes: &mut BTreeMap<String, u64>) -> 
     let capability: String = value[..length].iter().map(|byte| format!("{byte:02x}")).collect();
     let name = |id: u32| if id == 0 { "root" } else { "daemon" };
     let (mode, uid, gid) = (metadata.mode() & 0o7777, metadata.uid(), metadata.gid());
-    format!("{kind} {mode:o} {}:{} {} {what} {capability}", name(uid), name(gid), metadata.mtime())
+    let time = if kind == "d" { 0 } else { metadata.mtime() };
+    format!("{kind} {mode:o} {}:{} {time} {what} {capability}", name(uid), name(gid))
 }
 
 #[test]
