@@ -8,6 +8,7 @@
 //! * `signatures`: repositories that are not to be believed, and the same ones when they are
 //! * `images`: other people's tools look at what a build left
 //! * `erofs`, `oracles_disk`: other people's tools look at what each format writer writes
+//! * `rpm`: our reading of RPMs against rpm's own
 //! * `support`, `import`: finding those tools, reading directories back
 //! * `testkey`, `testserver`: what the library's own tests sign and serve repositories with
 
@@ -23,6 +24,7 @@ mod oracles_disk;
 mod policy;
 mod recipes;
 mod signatures;
+mod rpm;
 mod support;
 #[path = "../../src/repo/testkey.rs"]
 mod testkey;
