@@ -217,14 +217,14 @@ fn repository<'a>(recipe: &'a Recipe, name: &str) -> anyhow::Result<&'a Reposito
 
 fn load(recipe: &Recipe, package: &LockedPackage, store: &Store) -> anyhow::Result<Package> {
     let (digest, named) = (package.digest()?, named(package));
-    match (package.family, &repository(recipe, &package.repository)?.kind) {
-        (Family::Deb, RepositoryKind::Apt(_)) => deb::load(store, &digest, &named),
-        (Family::Rpm, RepositoryKind::Rpm(repository)) => {
-            // The key that signed it when it was locked, not any that the recipe may trust since.
-            rpm::load(store, &digest, &named, &keyring(repository)?.only(&package.signer)?)
-        }
-        (family, _) => bail!("{named} is in the lock as {family}, and its repository has other packages"),
+    if package.family == Family::Deb {
+        return deb::load(store, &digest, &named);
     }
+    let RepositoryKind::Rpm(repository) = &repository(recipe, &package.repository)?.kind else {
+        bail!("{named} is in the lock as an RPM, and its repository has other packages")
+    };
+    // The key that signed it when it was locked, not any that the recipe may trust since.
+    rpm::load(store, &digest, &named, &keyring(repository)?.only(&package.signer)?)
 }
 
 fn named(package: &LockedPackage) -> String {
@@ -307,11 +307,13 @@ mod tests {
                 name: name.into(),
                 version: "1".into(),
                 arch: "amd64".into(),
+                family: Family::Deb,
                 // Whoever asks where this is gets an error.
                 repository: "gone".into(),
                 path: format!("{name}.deb"),
                 size: deb.len() as u64,
                 sha256: store.put(&deb).unwrap().to_string(),
+                signer: String::new(),
             }
         };
         let lock = Lock::new(&print::package_inputs(&recipe), vec![], vec![package("one"), package("two")], vec![]);

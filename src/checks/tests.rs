@@ -108,7 +108,7 @@ fn a_kernel_of_another_line_is_found() {
         let mut recipe = world.recipe.clone();
         recipe.kernel.line = line.to_owned();
         let kernel = KernelFiles { release: release.to_owned(), ..assembled.kernel.clone() };
-        let subject = Subject { recipe: &recipe, tree: &assembled.tree, contents: &world.store, kernel: &kernel };
+        let subject = Subject { recipe: &recipe, tree: &assembled.tree, contents: &world.store, kernel: &kernel, packages: &[] };
         run(&subject).unwrap().to_string().contains("[kernel-line]")
     };
     for fine in ["6.12", "6.12.48+deb13-amd64", "6.12-rc1"] {

@@ -18,7 +18,7 @@ use crate::diag::{Diagnostic, Diagnostics, Location};
 use crate::shape;
 use crate::spelling::suggest;
 use crate::words::{self, Rule};
-use crate::yaml::{Key, Kind, Located, Value};
+use crate::yaml::{Key, Located, Value};
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;

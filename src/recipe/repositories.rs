@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::check::{checked_list, table, text};
-use super::words;
+use crate::words;
 use super::{AptRepository, Mirror, Repository, RepositoryKind, RpmRepository, RpmSource};
 use crate::diag::{Diagnostic, Diagnostics, Location};
 use crate::repo::trust::Keyring;
@@ -76,7 +76,7 @@ fn apt_repository(apt: &Value, found: &mut Diagnostics) -> AptRepository {
 }
 
 fn rpm_repository(rpm: &Value, found: &mut Diagnostics) -> RpmRepository {
-    let flag = |key: &str| rpm.get(key).is_some_and(|flag| flag.kind == Kind::Flag(true));
+    let flag = |key: &str| rpm.get(key).is_some_and(|flag| flag.flag() == Some(true));
     let source = match (text(rpm, "url"), text(rpm, "directory")) {
         (Some(url), None) => RpmSource::Url(words::check(&words::URL, url, found)),
         (None, Some((directory, location))) => {

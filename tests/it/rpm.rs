@@ -18,7 +18,7 @@ use nodesmith::supply;
 use nodesmith::tree::Digest;
 use rustix::fs::lgetxattr;
 
-use crate::support::{oracle, run};
+use crate::support::{oracle, run, skip};
 
 /// Name, payload macro, what else the header says, what `%install` does, and `%files`.
 const PACKAGES: [(&str, &str, &str, &str, &str); 7] = [
@@ -206,9 +206,7 @@ fn installs_the_same(fixture: &Fixture, packages: &[Package]) {
     fs::write(root.join("etc/passwd"), "root:x:0:0::/:/bin/sh\ndaemon:x:1:1::/:/bin/sh\n").unwrap();
     fs::write(root.join("etc/group"), "root:x:0:\ndaemon:x:1:\n").unwrap();
     if !rustix::process::geteuid().is_root() {
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "installing below another root needs root");
-        println!("SKIP comparing with rpm --root: it needs root");
-        return;
+        return skip("installing below another root needs root");
     }
     run(Command::new("rpm")
         .args(["--install", "--noscripts", "--nodeps", "--nosignature", "--root"])

@@ -7,7 +7,7 @@ use rpm::{
 
 use super::*;
 use crate::package::Owner;
-use crate::repo::trust::tests::TestKey;
+use crate::repo::testkey::TestKey;
 use crate::tree::TreePath;
 
 /// 2020-06-01.

@@ -9,7 +9,7 @@ use crate::diag::{Diagnostic, Diagnostics, Location};
 use crate::lock::LockedPackage;
 use crate::recipe::check::{table as entries, text, texts};
 use crate::recipe::{Containerd, Located, PackageRequest, Recipe, kernels};
-use crate::yaml::{Kind, Value};
+use crate::yaml::Value;
 
 /// Names under which containerd is packaged: Debian's, Docker's.
 const CONTAINERD: [&str; 2] = ["containerd", "containerd.io"];
@@ -174,7 +174,7 @@ fn runtime_interface(
     let fits = |known: &&table::Containerd| known.cri.iter().any(|interface| spoken.contains(interface));
     let fitting = table().containerd.iter().skip_while(|known| !fits(known));
     let first = fitting.clone().next().map(|known| format!("from {} on", known.since));
-    let end = fitting.skip_while(fits).next().map(|known| format!("before {}", known.since));
+    let end = fitting.clone().find(|known| !fits(known)).map(|known| format!("before {}", known.since));
     let range: Vec<String> = [first, end].into_iter().flatten().collect();
     found.push(
         Diagnostic::new(
@@ -191,7 +191,7 @@ fn runtime_interface(
 fn runtime_settings(written: &Value, kubernetes: &Kubernetes, found: &mut Diagnostics) {
     let Some(section) = containerd_section(written) else { return };
     let version = kubernetes.version;
-    if let Some(flag) = section.get("systemd-cgroup").filter(|flag| flag.kind == Kind::Flag(false)) {
+    if let Some(flag) = section.get("systemd-cgroup").filter(|flag| flag.flag() == Some(false)) {
         found.push(
             Diagnostic::new("cgroup-driver", "containerd and the kubelet would manage cgroups in two ways")
                 .at(&flag.location, "containerd would use cgroupfs")

@@ -7,8 +7,8 @@ use super::{Kubernetes, Version, table};
 use crate::diag::{Diagnostic, Diagnostics, Location};
 use crate::recipe::PackageRequest;
 use crate::recipe::check::{add_request, table as entries, text};
-use crate::recipe::words;
-use crate::yaml::{Kind, Value};
+use crate::words;
+use crate::yaml::Value;
 
 /// Reads the section and adds its packages to the requests.
 pub(in crate::recipe) fn read(
@@ -35,7 +35,7 @@ pub(in crate::recipe) fn read(
     }
     Some(Kubernetes {
         version,
-        pull_sandbox_image: section.get("pull-sandbox-image").is_some_and(|flag| flag.kind == Kind::Flag(true)),
+        pull_sandbox_image: section.get("pull-sandbox-image").is_some_and(|flag| flag.flag() == Some(true)),
         location: location.clone(),
     })
 }

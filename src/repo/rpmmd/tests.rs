@@ -6,7 +6,7 @@ use super::*;
 use crate::package::rpm::print;
 use crate::repo::fetch::Network;
 use crate::repo::store::Store;
-use crate::repo::trust::tests::TestKey;
+use crate::repo::testkey::TestKey;
 
 const PRIMARY: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <metadata xmlns="http://linux.duke.edu/metadata/common" xmlns:rpm="http://linux.duke.edu/metadata/rpm" packages="3">

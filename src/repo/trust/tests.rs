@@ -10,38 +10,8 @@ use crate::repo::testkey::{BORN, DAY, TestKey, config};
 const TEXT: &str = "Suite: test\n- dashed\n\nend\n";
 
 impl TestKey {
-    fn keyring(&self) -> Keyring {
-        Keyring::parse("test.gpg", &self.public()).unwrap()
-    }
-
-    fn revoke(&mut self) {
-        let config = self.config(SignatureType::KeyRevocation, HashAlgorithm::Sha512, BORN + DAY, Vec::new());
-        let (primary, public) = (&self.secret.primary_key, self.secret.primary_key.public_key());
-        let revocation = config.sign_key(primary, &Password::empty(), public).unwrap();
-        self.secret.details.revocation_signatures.push(revocation);
-    }
-<<<<<<< HEAD
-=======
-
-    fn config(&self, kind: SignatureType, hash: HashAlgorithm, at: u32, more: Vec<SubpacketData>) -> SignatureConfig {
-        config(&self.secret.primary_key, kind, hash, at, more)
-    }
-
-    pub(crate) fn public(&self) -> Vec<u8> {
-        SignedPublicKey::from(self.secret.clone()).to_bytes().unwrap()
-    }
-
     pub(crate) fn keyring(&self) -> Keyring {
         Keyring::parse("test.gpg", &self.public()).unwrap()
-    }
-
-    pub(crate) fn fingerprint(&self) -> String {
-        show_fingerprint(&self.secret.fingerprint())
-    }
-
-    /// Signs as `InRelease` is signed, at a time in seconds since 1970.
-    pub(crate) fn sign(&self, text: &str, at: i64) -> Vec<u8> {
-        self.sign_with(text, HashAlgorithm::Sha512, u32::try_from(at).unwrap(), Vec::new())
     }
 
     /// A detached signature in binary form, at a time in seconds since 1970.
@@ -57,30 +27,12 @@ impl TestKey {
         TestKey::of(seed, KeyType::Ed25519Legacy, Some(true), Some(days))
     }
 
-    fn sign_with(&self, text: &str, hash: HashAlgorithm, at: u32, more: Vec<SubpacketData>) -> Vec<u8> {
-        let config = self.config(SignatureType::Text, hash, at, more);
-        let message = CleartextSignedMessage::new(text, config, &self.secret.primary_key, &Password::empty()).unwrap();
-        message.to_armored_bytes(ArmorOptions::default()).unwrap()
+    fn revoke(&mut self) {
+        let config = self.config(SignatureType::KeyRevocation, HashAlgorithm::Sha512, BORN + DAY, Vec::new());
+        let (primary, public) = (&self.secret.primary_key, self.secret.primary_key.public_key());
+        let revocation = config.sign_key(primary, &Password::empty(), public).unwrap();
+        self.secret.details.revocation_signatures.push(revocation);
     }
-}
-
-fn config(
-    key: &impl SigningKey,
-    kind: SignatureType,
-    hash: HashAlgorithm,
-    at: u32,
-    more: Vec<SubpacketData>,
-) -> SignatureConfig {
-    let mut config = SignatureConfig::v4(kind, key.algorithm(), hash);
-    let always = [
-        SubpacketData::SignatureCreationTime(Timestamp::from_secs(at)),
-        SubpacketData::IssuerFingerprint(key.fingerprint()),
-        // gpg asks for the short id too.
-        SubpacketData::IssuerKeyId(key.legacy_key_id()),
-    ];
-    config.hashed_subpackets = always.into_iter().chain(more).map(|data| Subpacket::regular(data).unwrap()).collect();
-    config
->>>>>>> refs/heads/rpm
 }
 
 fn slug(keyring: &Keyring, message: &[u8], as_of: Option<u32>) -> &'static str {
