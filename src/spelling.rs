@@ -11,7 +11,8 @@ pub fn suggest(written: &str, known: &[&str]) -> String {
 
 /// The `count` names most like `wanted`, nearest first; a name that contains it counts as near.
 pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>, count: usize) -> Vec<&'a str> {
-    let rank = |name: &'a str| (if name.contains(wanted) { 1 } else { distance(wanted, name) }, name);
+    let near = |name: &str| if name.contains(wanted) { 1 } else { usize::MAX };
+    let rank = |name: &'a str| (distance(wanted, name).min(near(name)), name);
     let mut ranked: Vec<(usize, &str)> = names.into_iter().map(rank).collect();
     ranked.sort_unstable();
     ranked.dedup();
