@@ -37,7 +37,7 @@ fn a_root_without_systemd_lacks_an_init_and_a_formatter() {
     let text = after(|_| {});
     assert!(text.contains("there is no `/sbin/init` [no-init]"), "{text}");
     assert!(text.contains("there is no `/usr/sbin/mkfs.ext4` [no-formatter]"), "{text}");
-    assert!(text.contains("kernel 6.12 was built without CONFIG_EROFS_FS "), "{text}");
+    assert!(text.contains("recipe.yaml:6:19: kernel 6.12 was built without CONFIG_EROFS_FS "), "{text}");
     for fine in ["machine-id-empty", "password-in-image", "owner-without-account", "no-mount-point", "missing-library"]
     {
         assert!(!text.contains(fine), "{text}");
