@@ -3,6 +3,7 @@
 //! The kind is told from the first bytes, never from the name. A disk's root is verified as the node will do it: against
 //! the root hash on the command line of the kernel on the ESP, by which the agent finds the partitions too.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
@@ -29,8 +30,16 @@ pub struct Report {
     pub verified: Option<bool>,
 }
 
-/// Describes an image; with `files`, every file of its root file system as well.
-pub fn inspect(mut file: File, files: bool) -> anyhow::Result<Report> {
+/// What to say of the files of a root.
+#[derive(Debug, Clone, Copy)]
+pub enum Listing<'a> {
+    None,
+    /// All of them; with the manifest of the image's build, also who brought each, which images themselves do not say.
+    Files(Option<&'a Value>),
+}
+
+/// Describes an image.
+pub fn inspect(mut file: File, files: Listing<'_>) -> anyhow::Result<Report> {
     let mut head = vec![0; 2048];
     let length = file.read(&mut head).context("reading the first bytes")?;
     head.truncate(length);
@@ -66,7 +75,7 @@ fn whole(file: File) -> anyhow::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn disk(mut file: File, files: bool) -> anyhow::Result<Report> {
+fn disk(mut file: File, files: Listing<'_>) -> anyhow::Result<Report> {
     let table = gpt::read(&mut file).context("reading the partition table")?;
     let mut text = format!("disk\n{}", gpt::dump(&table));
     let mut json =
@@ -102,6 +111,11 @@ fn disk(mut file: File, files: bool) -> anyhow::Result<Report> {
     json["verity"] = json!({"root-hash": root_hash.to_string(), "verdict": verdict, "verified": verified});
     let start = root_a.first_lba * SECTOR;
     let slice = Slice { file: &file, start, length: (root_a.last_lba + 1) * SECTOR - start };
+    // Another build's manifest says nothing about this root.
+    let files = match files {
+        Listing::Files(Some(manifest)) if manifest["root-hash"] != *root_hash.to_string() => Listing::Files(None),
+        files => files,
+    };
     let (root_text, root_json) = root(slice, files)?;
     text.push_str(&format!("\n{ROOT_A_LABEL}\n{root_text}"));
     json["root"] = root_json;
@@ -142,16 +156,27 @@ fn window<'a>(file: &'a File, partition: &Partition) -> Window<'a> {
     Window::new(file, start, (partition.last_lba + 1) * SECTOR - start)
 }
 
-fn root(slice: Slice<'_>, files: bool) -> anyhow::Result<(String, Value)> {
+fn root(slice: Slice<'_>, files: Listing<'_>) -> anyhow::Result<(String, Value)> {
     let image = Image::open(slice).context("reading the root file system")?;
     let tree = tree(&image).context("reading the root file system")?;
     let paths = tree.iter().count();
     let mut text = format!("EROFS, {} bytes, {paths} paths\n", image.size());
     let mut json = json!({"kind": "erofs", "bytes": image.size(), "paths": paths});
-    if files {
-        text.push_str(&dump::dump(&tree));
-        json["files"] = Value::from(super::manifest::files(&tree));
+    let Listing::Files(manifest) = files else { return Ok((text, json)) };
+    let recorded = manifest.and_then(|manifest| manifest["files"].as_array()).map(Vec::as_slice).unwrap_or_default();
+    let origin = |file: &Value| Some((file["path"].as_str()?.to_owned(), file["origin"].as_str()?.to_owned()));
+    let origins: BTreeMap<String, String> = recorded.iter().filter_map(origin).collect();
+    let mut listed = super::manifest::files(&tree);
+    // Both list the paths in the tree's order.
+    for (file, line) in listed.iter_mut().zip(dump::dump(&tree).lines()) {
+        text.push_str(line);
+        if let Some(origin) = origins.get(file["path"].as_str().unwrap_or_default()) {
+            text.push_str(&format!(" from {origin}"));
+            file["origin"] = origin.as_str().into();
+        }
+        text.push('\n');
     }
+    json["files"] = Value::from(listed);
     Ok((text, json))
 }
 
@@ -278,7 +303,7 @@ mod tests {
     }
 
     fn verdict(image: File) -> (Option<bool>, String) {
-        let report = inspect(image, false).unwrap();
+        let report = inspect(image, Listing::None).unwrap();
         assert_eq!(report.json["verity"]["verified"].as_bool(), report.verified);
         (report.verified, report.json["verity"]["verdict"].as_str().unwrap().to_owned())
     }
@@ -292,6 +317,24 @@ mod tests {
         assert!(verified == Some(false) && why.contains("named by another root hash"), "{why}");
         let (verified, why) = verdict(image(&|_| "quiet".to_owned()));
         assert!(verified == Some(false) && why.contains("no kernel on the EFI system partition"), "{why}");
+    }
+
+    #[test]
+    fn the_manifest_of_the_build_says_who_brought_which_file() {
+        let image = image(&|hash| format!("roothash={hash}"));
+        let list = |manifest: &Value| {
+            let mut file = image.try_clone().unwrap();
+            file.seek(SeekFrom::Start(0)).unwrap();
+            inspect(file, Listing::Files(Some(manifest))).unwrap()
+        };
+        let mut manifest = json!({"files": [{"path": "/file", "origin": "kmod 1"}]});
+        assert!(!list(&manifest).text.contains("kmod 1"), "a manifest of another image was believed");
+        manifest["root-hash"] = list(&manifest).json["verity"]["root-hash"].clone();
+        let report = list(&manifest);
+        let line = report.text.lines().find(|line| line.starts_with("/file ")).unwrap();
+        assert!(line.ends_with(" from kmod 1"), "{line}");
+        let files = report.json["root"]["files"].as_array().unwrap();
+        assert!(files.iter().any(|file| file["path"] == "/file" && file["origin"] == "kmod 1"), "{files:?}");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::assemble::scripts::ScriptAccount;
 use crate::recipe::{Recipe, print};
+use crate::tree::content::hex;
 use crate::tree::path::escape;
 use crate::tree::{Digest, InodeId, Kind, Tree};
 
@@ -30,6 +31,8 @@ pub struct Record<'a> {
     pub scripts: &'a [ScriptAccount],
     pub tree: &'a Tree,
     pub outputs: &'a [OutputFile],
+    /// Of the agent that this builder brings: other builders of the same version may bring other bytes.
+    pub agent_digest: Digest,
 }
 
 /// The manifest.
@@ -40,7 +43,7 @@ pub fn manifest(record: &Record<'_>) -> Value {
         .map(|file| json!({"name": file.name, "size": file.size, "sha256": file.sha256.to_string()}))
         .collect();
     json!({
-        "nodesmith": env!("CARGO_PKG_VERSION"),
+        "builder": {"version": env!("CARGO_PKG_VERSION"), "agent-sha256": record.agent_digest.to_string()},
         "name": record.recipe.name,
         "version": record.recipe.version,
         "recipe": print::print(record.recipe),
@@ -102,7 +105,6 @@ pub fn files(tree: &Tree) -> Vec<Value> {
             }
             first.entry(id).or_insert_with(|| path.to_string());
             if !inode.xattrs.is_empty() {
-                let hex = |value: &[u8]| value.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
                 let xattrs: BTreeMap<String, String> =
                     inode.xattrs.iter().map(|(name, value)| (escape(name), hex(value))).collect();
                 set("xattrs", json!(xattrs));

@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use super::content::hex;
 use super::path::escape;
 use super::{Inode, InodeId, Kind, Tree};
 
@@ -27,10 +28,7 @@ pub fn dump(tree: &Tree) -> String {
             let _ = write!(text, " ino={first}");
         }
         for (name, value) in &inode.xattrs {
-            let _ = write!(text, " {}=0x", escape(name));
-            for byte in value {
-                let _ = write!(text, "{byte:02x}");
-            }
+            let _ = write!(text, " {}=0x{}", escape(name), hex(value));
         }
         text.push('\n');
     }

@@ -11,6 +11,7 @@ use std::fmt::{self, Write};
 
 use super::layout::{self, Layout};
 use super::read::{self, Image, Inode, ReadAt, ReadError};
+use crate::tree::content::hex;
 use crate::tree::{TreePath, path};
 
 /// The whole image.
@@ -49,7 +50,7 @@ fn superblock<R>(text: &mut String, image: &Image<R>) -> fmt::Result {
         superblock.xattr_blkaddr
     )?;
     write!(text, "  epoch {}, label `{}`, uuid ", superblock.epoch, path::escape(label))?;
-    superblock.uuid.iter().try_for_each(|byte| write!(text, "{byte:02x}"))?;
+    text.push_str(&hex(&superblock.uuid));
     writeln!(text)
 }
 
@@ -80,7 +81,7 @@ fn inode_text<R: ReadAt>(
         }
     }
     for (name, value) in image.xattrs(inode)? {
-        let value: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
+        let value = hex(&value);
         lines.push(format!("  {}=0x{value}", path::escape(&name)));
     }
     Ok(lines.join("\n"))
