@@ -5,7 +5,7 @@
 //! first boot:  seed ─► nocloud ─► NodeConfig ─┐
 //!                                 facts ──────┴─ plan ─► [Step] ─► apply ─► status             (first_boot.rs)
 //! ```
-//! Compiled without the feature `builder` too; of the crate it may use only `contract` and `diag`.
+//! Compiled without the feature `builder` too; of the crate it may use only what `lib.rs` has without it.
 
 use std::ffi::OsString;
 use std::io::Write;
