@@ -1,5 +1,5 @@
 //! What the image and the node's agent must agree on: paths, partition types and labels, names on the kernel
-//! command line. Constants only; a value that stands here stands nowhere else (`tests/it/policy.rs` checks the units).
+//! command line. Constants only; a value that stands here stands nowhere else (`agent/units.rs` checks its units).
 
 /// GPT partition type of an x86-64 root file system (UAPI Discoverable Partitions Specification).
 pub const ROOT_TYPE_X86_64: &str = "4f68bce3-e8cd-4db1-96e7-fbcaf984b709";

@@ -17,7 +17,10 @@ pub(crate) fn oracle(tool: &str) -> Option<PathBuf> {
 }
 
 /// Says that the running test, or a part of it, is left out.
-#[allow(clippy::print_stdout, reason = "a test that is skipped has to say so; in the library's own tests clippy allows it anyway")]
+#[allow(
+    clippy::print_stdout,
+    reason = "a test that is skipped has to say so; in the library's own tests clippy allows it anyway"
+)]
 pub(crate) fn skip(why: &str) {
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     assert!(env::var("CI").as_deref() != Ok("true"), "{test}: {why}, and CI skips nothing");

@@ -60,8 +60,9 @@ pub fn build(recipe_path: &Path, options: &Options, watch: &Watch) -> anyhow::Re
     watch.stage("disks", || node::write_disks(&parts, &plan, &sealed, &uki, options.threads, &mut outputs))?;
     let lock_digest = Digest::of(lock.print()?);
     let lock = serde_json::to_value(&lock)?;
+    let agent_digest = agent.program.digest();
     let (initrd, uki, command_line, scripts) = (&initrd, uki.as_slice(), command_line.as_str(), scripts.as_slice());
-    let files = Files { initrd, uki, command_line, scripts, images: &images, lock, lock_digest };
+    let files = Files { initrd, uki, command_line, scripts, images: &images, lock, lock_digest, agent_digest };
     node::write_files(&parts, &sealed, &files, &mut outputs)?;
     outputs.finish()
 }

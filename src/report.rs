@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
 
 use crate::diag::{Diagnostic, Diagnostics, Location};
 use crate::repo::fetch::Progress;
 
-/// Widest report when the terminal does not say.
+/// Width of a report, on every terminal: the same mistakes are the same text.
 const WIDTH: usize = 120;
 
 /// All mistakes as text, one empty line between them.
@@ -114,21 +115,29 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
-/// Shows how a long command gets on: a moving line on a terminal, one line a finished stage elsewhere.
+/// How often downloads are reported where no line can move.
+const PROGRESS_EVERY: Duration = Duration::from_secs(10);
+
+/// Shows how a long command gets on: a moving line on a terminal; elsewhere one line a finished stage, and one now and
+/// then while something is fetched.
 #[derive(Debug)]
 pub struct Watch {
     bar: ProgressBar,
+    /// Where no line can move: when downloads were reported last.
+    reported: Option<Mutex<Instant>>,
     /// Bytes of each download that is under way.
     downloads: Mutex<std::collections::BTreeMap<String, (u64, u64)>>,
 }
 
 impl Watch {
     pub fn new() -> Watch {
-        let bar = if io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+        let terminal = io::stderr().is_terminal();
+        let bar = if terminal { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+        let reported = (!terminal).then(|| Mutex::new(Instant::now()));
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
             bar.set_style(style);
         }
-        Watch { bar, downloads: Mutex::default() }
+        Watch { bar, reported, downloads: Mutex::default() }
     }
 
     /// Runs a stage and says how long it took. The clock is for people only: nothing of it reaches an output.
@@ -165,16 +174,76 @@ impl Drop for Watch {
     }
 }
 
+/// Whether the time for another line has come; if so, it starts again.
+fn is_due(reported: &Mutex<Instant>, now: Instant) -> bool {
+    let mut reported = reported.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let due = now.duration_since(*reported) >= PROGRESS_EVERY;
+    if due {
+        *reported = now;
+    }
+    due
+}
+
+/// Mistakes for programs: a list in the order they were found, places as file, line and column, all from 1.
+pub fn json(diagnostics: &Diagnostics) -> Value {
+    let place = |location: &Location, label: &str| {
+        let (line, column) = location.source.line_column(location.span.start);
+        json!({"file": location.source.name, "line": line, "column": column, "label": label})
+    };
+    let mistakes = diagnostics.0.iter().map(|mistake| {
+        json!({
+            "slug": mistake.slug,
+            "title": mistake.title,
+            "place": mistake.location.as_ref().map(|(location, label)| place(location, label)),
+            "related": mistake.related.iter().map(|(location, label)| place(location, label)).collect::<Vec<_>>(),
+            "help": mistake.help,
+        })
+    });
+    Value::from(mistakes.collect::<Vec<_>>())
+}
+
 impl Progress for Watch {
     fn bytes(&self, what: &str, done: u64, total: u64) {
         // A panic elsewhere does not make the figures wrong.
         let mut downloads = self.downloads.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         downloads.insert(what.to_owned(), (done, total));
         let (done, total) = downloads.values().fold((0, 0), |sum, it| (sum.0 + it.0, sum.1 + it.1));
-        self.bar.set_message(format!("fetch: {} of {} MiB, {what}", done >> 20, total.div_ceil(1 << 20)));
+        let text = format!("fetch: {} of {} MiB, {what}", done >> 20, total.div_ceil(1 << 20));
+        if self.reported.as_ref().is_some_and(|reported| is_due(reported, Instant::now())) {
+            self.line(&text);
+        }
+        self.bar.set_message(text);
     }
 
     fn note(&self, text: &str) {
         self.line(&format!("note: {text}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::Source;
+
+    #[test]
+    fn progress_without_a_terminal_is_a_line_now_and_then() {
+        let start = Instant::now();
+        let reported = Mutex::new(start);
+        let after = |seconds| is_due(&reported, start + Duration::from_secs(seconds));
+        assert_eq!([1, 9, 10, 11, 19, 25].map(after), [false, false, true, false, false, true]);
+    }
+
+    #[test]
+    fn mistakes_are_places_and_words_for_programs() {
+        let source = Source::new("a.yaml", "x: 1\ny: 2\n");
+        let mistake = Diagnostic::new("slug", "title").at(&Location::new(&source, 5..6), "here").help("do this");
+        let expected = json!([{
+            "slug": "slug",
+            "title": "title",
+            "place": {"file": "a.yaml", "line": 2, "column": 1, "label": "here"},
+            "related": [],
+            "help": ["do this"],
+        }]);
+        assert_eq!(json(&mistake.into()), expected);
     }
 }

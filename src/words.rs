@@ -93,10 +93,10 @@ pub const SUITE: Rule = Rule {
 pub const URL: Rule = Rule {
     slug: "bad-url",
     noun: "a URL",
-    allowed: "a URL begins with https://, http:// or file:/// and holds no spaces or passwords",
+    allowed: "a URL begins with https://, http:// or file:/// and holds no spaces, quotes, backslashes or passwords",
     holds: |text| {
         let rest = ["https://", "http://", "file:///"].iter().find_map(|scheme| text.strip_prefix(scheme));
-        rest.is_some_and(|rest| !rest.is_empty() && no_control(rest) && !rest.contains([' ', '@']))
+        rest.is_some_and(|rest| !rest.is_empty() && no_control(rest) && !rest.contains([' ', '@', '"', '\\']))
     },
 };
 
@@ -215,7 +215,8 @@ pub const SSH_KEY: Rule = Rule {
     slug: "bad-ssh-key",
     noun: "a public SSH key",
     allowed: "the line of a .pub file: `ssh-ed25519 AAAA… comment`",
-    holds: |text| ssh_key::check(text).is_ok(),
+    // The node's own rule: metadata brings keys as well.
+    holds: |text| no_control(text) && ssh_key::check(text).is_ok(),
 };
 
 pub const TIMEZONE: Rule = Rule {
@@ -237,4 +238,22 @@ pub fn size(text: &str) -> Option<u64> {
     let units = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)];
     let (digits, shift) = units.iter().find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, *shift)))?;
     digits.trim().parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_stays_inside_quotes() {
+        assert!((URL.holds)("https://mirror.example:5000/v2?x=1"));
+        assert!(!(URL.holds)("https://mirror.example/\"]\nroot = \"/"));
+        assert!(!(URL.holds)("https://mirror.example/\\"));
+    }
+
+    #[test]
+    fn a_key_that_the_node_refuses_is_no_key() {
+        assert!((SSH_KEY.holds)(ssh_key::tests::KEY));
+        assert!(!(SSH_KEY.holds)("ssh-ed25519 AAAAC3Nza admin"));
+    }
 }

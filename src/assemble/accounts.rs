@@ -6,7 +6,8 @@
 //!
 //! Ids that nobody fixes must not depend on what else is in the image: files on a node's `/var` outlive an update, and
 //! would belong to somebody else after it. So the names every node has are numbered here ([`KNOWN_IDS`]), and other
-//! names get a number derived from the name.
+//! names get a number derived from the name. Two names that derive the same number are a mistake, which the recipe's
+//! `system-ids` settles: to give one of them the next number would make it depend on the other being there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -70,6 +71,10 @@ pub struct Group {
 pub struct Accounts {
     pub users: BTreeMap<String, User>,
     pub groups: BTreeMap<String, Group>,
+    /// The recipe's numbers for system accounts.
+    given: BTreeMap<String, u32>,
+    /// Names that derive a number which somebody else has, with that name and the number.
+    collisions: BTreeMap<String, (String, u32)>,
 }
 
 impl Accounts {
@@ -90,26 +95,40 @@ impl Accounts {
         gid
     }
 
-    /// The number for a new name: the known one, else the first free one from where its hash points.
-    fn free_id(&self, name: &str, range: std::ops::Range<u32>) -> u32 {
-        let taken: BTreeSet<u32> =
-            self.users.values().map(|user| user.uid).chain(self.groups.values().map(|group| group.gid)).collect();
+    /// The number for a new name: the recipe's, else the known one, else the one that its hash points to.
+    fn free_id(&mut self, name: &str, range: std::ops::Range<u32>) -> u32 {
+        let users = self.users.iter().map(|(other, user)| (user.uid, other));
+        let groups = self.groups.iter().map(|(other, group)| (group.gid, other));
+        let given = self.given.iter().map(|(other, id)| (*id, other));
+        let taken: BTreeMap<u32, &String> =
+            users.chain(groups).chain(given).filter(|(_, other)| *other != name).collect();
+        if let Some(id) = self.given.get(name) {
+            if let Some(other) = taken.get(id) {
+                let collision = ((*other).clone(), *id);
+                self.collisions.insert(name.to_owned(), collision);
+            }
+            return self.given[name];
+        }
         let known = KNOWN_IDS.iter().find(|(known, _)| *known == name).map(|(_, id)| *id);
-        if let Some(id) = known.filter(|id| !taken.contains(id)) {
+        if let Some(id) = known.filter(|id| !taken.contains_key(id)) {
             return id;
         }
         let Digest(hash) = Digest::of(name);
         let size = range.end - range.start;
         let start = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]) % size;
-        let derived = (0..size).map(|step| range.start + (start + step) % size).find(|id| !taken.contains(id));
-        // More than six hundred system accounts: then anything above people's numbers.
-        derived.unwrap_or_else(|| (60_000..65_000).find(|id| !taken.contains(id)).unwrap_or(60_000))
+        let derived = range.start + start;
+        if let Some(other) = taken.get(&derived) {
+            let collision = ((*other).clone(), derived);
+            self.collisions.insert(name.to_owned(), collision);
+        }
+        derived
     }
 }
 
 /// Decides about every account, before anything is unpacked.
 pub(crate) fn settle(root: &mut Root) -> anyhow::Result<()> {
     let mut accounts = masters(root)?;
+    accounts.given = root.inputs.recipe.system_ids.clone();
     let mut lines = sysusers_lines(root)?;
     // Fixed numbers first, so that no open one takes them; then groups, which users refer to; then by name.
     lines.sort_by_key(|line| match line {
@@ -133,6 +152,12 @@ pub(crate) fn settle(root: &mut Root) -> anyhow::Result<()> {
     }
     for line in lines {
         add(&mut accounts, line);
+    }
+    for (name, (other, id)) in &accounts.collisions {
+        root.mistakes.push(
+            Diagnostic::new("system-id-taken", format!("`{name}` would get the number {id}, which `{other}` has"))
+                .help(format!("give it one of its own in the recipe, for ever: `system-ids: {{{name}: 850}}`")),
+        );
     }
     people(root, &mut accounts);
     root.accounts = accounts;
@@ -334,6 +359,29 @@ mod tests {
         add(&mut crowded, group("frr", Id::Any));
         assert_eq!(alone.gid("frr"), crowded.gid("frr"));
         assert_eq!(crowded.gid("kvm"), Some(992));
+    }
+
+    #[test]
+    fn names_that_derive_one_number_collide_unless_the_recipe_gives_one() {
+        // Found by trying: both point at the same one of the 600 numbers.
+        let number = |name: &str| Accounts::default().free_id(name, DERIVED_IDS);
+        let names: Vec<String> = (0..100).map(|index| format!("service-{index}")).collect();
+        let (one, other) = names
+            .iter()
+            .flat_map(|one| names.iter().map(move |other| (one, other)))
+            .find(|(one, other)| one < other && number(one) == number(other))
+            .unwrap();
+        let mut accounts = Accounts::default();
+        add(&mut accounts, group(one, Id::Any));
+        assert!(accounts.collisions.is_empty());
+        add(&mut accounts, group(other, Id::Any));
+        assert_eq!(accounts.collisions[other], (one.clone(), number(one)));
+
+        let mut accounts = Accounts { given: [(other.clone(), 301)].into(), ..Accounts::default() };
+        add(&mut accounts, group(one, Id::Any));
+        add(&mut accounts, group(other, Id::Any));
+        assert!(accounts.collisions.is_empty());
+        assert_eq!((accounts.gid(one), accounts.gid(other)), (Some(number(one)), Some(301)));
     }
 
     #[test]

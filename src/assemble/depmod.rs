@@ -178,7 +178,8 @@ fn builtin(root: &Root, directory: &str) -> anyhow::Result<(Index, Index)> {
     Ok((names, aliases))
 }
 
-/// Modules that the recipe loads must be there or built in; aliases count.
+/// Modules that the recipe loads must be there or built in, under their own names: what an alias leads to may differ
+/// from one kernel to the next.
 fn unknown_modules(root: &mut Root, names: &BTreeMap<&str, usize>, directory: &str) -> anyhow::Result<()> {
     let builtin = builtin_names(&root.read_text(&format!("{directory}/modules.builtin"))?.unwrap_or_default());
     for module in &root.inputs.recipe.modules.load {

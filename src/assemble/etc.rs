@@ -5,6 +5,7 @@
 
 use super::root::Root;
 use crate::diag::Diagnostic;
+use crate::yaml::Located;
 
 pub(crate) fn write(root: &mut Root) -> anyhow::Result<()> {
     let recipe = root.inputs.recipe;
@@ -65,7 +66,8 @@ fn quoted(value: &str) -> String {
 }
 
 fn timezone(root: &mut Root) -> anyhow::Result<()> {
-    let zone = root.inputs.recipe.timezone.as_str();
+    let asked = root.inputs.recipe.timezone.as_ref();
+    let zone = asked.map_or("UTC", |zone| &zone.value);
     if root.exists(&format!("/usr/share/zoneinfo/{zone}")) {
         root.symlink("/etc/localtime", &format!("../usr/share/zoneinfo/{zone}"))?;
         return root.file("/etc/timezone", 0o644, format!("{zone}\n"));
@@ -76,7 +78,12 @@ fn timezone(root: &mut Root) -> anyhow::Result<()> {
         } else {
             ("needs tzdata", "add the package `tzdata`, or leave the time zone at `UTC`")
         };
-        root.mistakes.push(Diagnostic::new("unknown-timezone", format!("time zone `{zone}` {what}")).help(help));
+        let mistake = Diagnostic::new("unknown-timezone", format!("time zone `{zone}` {what}"));
+        let mistake = match asked {
+            Some(Located { location, .. }) => mistake.at(location, "not in this image"),
+            None => mistake,
+        };
+        root.mistakes.push(mistake.help(help));
     }
     // Without /etc/localtime the time is UTC.
     Ok(())

@@ -269,6 +269,14 @@ fn an_unknown_script_stops_the_assembly_unless_it_is_accepted() {
 }
 
 #[test]
+fn a_time_zone_that_is_not_there_is_shown_where_it_is_asked_for() {
+    let mut world = World::new();
+    world.recipe.timezone = Some(crate::yaml::Located { value: "Mars/Base".to_owned(), location: location() });
+    let text = mistakes(world.assemble());
+    assert!(text.contains("r.yaml:1:1: time zone `Mars/Base` needs tzdata [unknown-timezone]"), "{text}");
+}
+
+#[test]
 fn containerd_gets_the_schema_of_its_version() {
     let mut world = World::new();
     world.recipe.runtime = Some(crate::recipe::Containerd {

@@ -10,12 +10,14 @@ use anyhow::{Context, ensure};
 use super::Options;
 use crate::formats::sparse;
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Disk {
     pub path: PathBuf,
     /// QEMU's name of the format.
     pub format: &'static str,
     pub bytes: u64,
+    /// The disk that is kept, locked: two guests on it would destroy it. A throw-away disk has none.
+    pub kept: Option<File>,
 }
 
 /// First bytes of a qcow2 image.
@@ -31,18 +33,26 @@ pub fn prepare(options: &Options, place: &Path) -> anyhow::Result<Disk> {
         let mut command = Command::new("qemu-img");
         command.args(["create", "-q", "-f", "qcow2", "-F", format, "-b"]).arg(&image).arg(&path).arg(bytes.to_string());
         run(command)?;
-        return Ok(Disk { path, format: "qcow2", bytes });
+        return Ok(Disk { path, format: "qcow2", bytes, kept: None });
     };
-    if !kept.exists() {
-        make_kept(&image, format, kept, options.disk_size)?;
-    }
-    let bytes = fs::metadata(kept).with_context(|| format!("opening {}", kept.display()))?.len();
-    Ok(Disk { path: kept.clone(), format: "raw", bytes })
+    make_kept(&image, format, kept, options.disk_size)?;
+    let file = File::open(kept).with_context(|| format!("opening {}", kept.display()))?;
+    file.try_lock().with_context(|| format!("{} is another guest's disk at the moment", kept.display()))?;
+    let bytes = file.metadata().with_context(|| format!("measuring {}", kept.display()))?.len();
+    Ok(Disk { path: kept.clone(), format: "raw", bytes, kept: Some(file) })
 }
 
-/// A sparse raw copy of the image, at least `bytes` long; complete under its name or not there at all.
+/// A sparse raw copy of the image, at least `bytes` long, if there is none; complete under its name or not there at all.
 fn make_kept(image: &Path, format: &str, kept: &Path, bytes: u64) -> anyhow::Result<()> {
-    let unfinished = kept.with_extension("unfinished");
+    let name = kept.file_name().with_context(|| format!("`{}` is not the name of a file", kept.display()))?;
+    let unfinished = kept.with_file_name(format!(".{}.unfinished", name.to_string_lossy()));
+    // One copy at a time: whoever waits here finds the other's.
+    let lock = kept.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let lock = File::open(lock).with_context(|| format!("opening {}", lock.display()))?;
+    lock.lock().with_context(|| format!("waiting for another copy beside {}", kept.display()))?;
+    if kept.exists() {
+        return Ok(());
+    }
     if format == "raw" {
         let from = File::open(image).with_context(|| format!("opening {}", image.display()))?;
         let to = File::create(&unfinished).with_context(|| format!("creating {}", unfinished.display()))?;
@@ -98,4 +108,41 @@ fn run(mut command: Command) -> anyhow::Result<()> {
     let complaint = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{name}: {}", complaint.trim());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kept_disk_has_one_guest_at_a_time_and_its_copy_a_name_of_its_own() {
+        let place = tempfile::tempdir().unwrap();
+        let path = |name: &str| place.path().join(name);
+        fs::write(path("x.raw"), [7; 8192]).unwrap();
+        fs::write(path("kept.unfinished"), "mine").unwrap();
+        let options = Options {
+            image: path("x.raw"),
+            firmware: super::super::Firmware::Direct,
+            accelerator: super::super::accelerator::Choice::Tcg,
+            disk: Some(path("kept.img")),
+            disk_size: 16384,
+            seed: None,
+            memory_mib: 64,
+            cpus: 1,
+            forwards: vec![],
+            cmdline: vec![],
+            until: super::super::Until::Off,
+            time_limit: None,
+            reboots: 0,
+            serial_log: None,
+            json: true,
+        };
+        let disk = prepare(&options, place.path()).unwrap();
+        assert_eq!((disk.format, disk.bytes), ("raw", 16384));
+        let error = format!("{:#}", prepare(&options, place.path()).unwrap_err());
+        assert!(error.contains("kept.img is another guest's disk"), "{error}");
+        drop(disk);
+        prepare(&options, place.path()).unwrap();
+        assert_eq!(fs::read(path("kept.unfinished")).unwrap(), b"mine");
+    }
 }

@@ -9,9 +9,10 @@ pub mod disk;
 pub mod qemu;
 pub mod watch;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::ValueEnum;
 use serde::Serialize;
 
 /// Everything that a run is made of.
@@ -43,21 +44,21 @@ pub struct Options {
     pub json: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Firmware {
     Uefi,
-    /// The kernel is loaded by QEMU itself.
+    /// QEMU itself loads the kernel
     Direct,
 }
 
-/// What a run waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a run waits for; on the command line as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Until {
-    /// The guest powers off, or the user ends it.
+    /// Until the guest powers off
     Off,
-    /// The agent reports that the node is ready; the guest is then shut down.
+    /// Until the node's agent says it is ready; the guest is then shut down
     Ready,
-    /// The guest gives a verdict on the report port.
+    /// Until the guest gives a verdict on its report port
     Verdict,
 }
 
@@ -126,6 +127,9 @@ pub fn boot(options: &Options, show: &mut dyn FnMut(&Event)) -> anyhow::Result<V
     watch::interrupted();
     let place = tempfile::Builder::new().prefix("nodesmith-boot-").tempdir()?;
     let emulator = qemu::find()?;
+    if options.accelerator != accelerator::Choice::Tcg && Path::new("/dev/kvm").exists() {
+        crate::report::say("note: trying whether KVM runs a guest here, fifteen seconds at most");
+    }
     let accelerator = accelerator::choose(options.accelerator, &emulator, &options.image)?;
     if let Some(note) = &accelerator.note {
         crate::report::say(note);

@@ -1,12 +1,14 @@
 //! Finds QEMU and its firmware, and starts a guest.
 
 use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
+use rustix::termios::{self, OptionalActions, Termios};
 
 use super::accelerator::Accelerator;
 use super::disk::Disk;
@@ -32,6 +34,31 @@ pub struct Guest {
     pub control: UnixStream,
     /// What the guest writes to the report port.
     pub reports: PathBuf,
+    /// Put back when QEMU has ended, however it did.
+    _terminal: Option<Terminal>,
+}
+
+/// A terminal as it was: QEMU makes it raw for the guest's console, and restores it only when it ends by itself.
+#[derive(Debug)]
+struct Terminal {
+    device: OwnedFd,
+    modes: Termios,
+}
+
+impl Terminal {
+    /// `None` for what is not a terminal.
+    fn of(device: impl AsFd) -> Option<Terminal> {
+        let device = device.as_fd().try_clone_to_owned().ok()?;
+        let modes = termios::tcgetattr(&device).ok()?;
+        Some(Terminal { device, modes })
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // A terminal that is gone needs no modes.
+        let _ = termios::tcsetattr(&self.device, OptionalActions::Now, &self.modes);
+    }
 }
 
 impl Drop for Guest {
@@ -75,11 +102,12 @@ pub fn start(options: &Options, machine: &Machine) -> anyhow::Result<Guest> {
     let interactive = !options.json;
     command.stdin(if interactive { Stdio::inherit() } else { Stdio::null() });
     command.stdout(if interactive { Stdio::inherit() } else { Stdio::null() });
+    let terminal = if interactive { Terminal::of(std::io::stdin()) } else { None };
     let mut child = command.spawn().with_context(|| format!("starting {}", machine.emulator.display()))?;
     let started = Instant::now();
     loop {
         match UnixStream::connect(&control) {
-            Ok(control) => return Ok(Guest { child, control, reports }),
+            Ok(control) => return Ok(Guest { child, control, reports, _terminal: terminal }),
             Err(error) if started.elapsed() > CONTROL_LIMIT => {
                 child.kill().context("ending QEMU")?;
                 return Err(error).context("connecting to QEMU's control socket");
@@ -106,8 +134,10 @@ fn arguments(options: &Options, machine: &Machine, control: &Path, reports: &Pat
     let forwards: String =
         options.forwards.iter().map(|(host, guest)| format!(",hostfwd=tcp:127.0.0.1:{host}-:{guest}")).collect();
     add(&["-netdev", &format!("user,id=net{forwards}"), "-device", "virtio-net-pci,netdev=net,romfile="]);
-    let Disk { path, format, .. } = &machine.disk;
-    add(&["-drive", &format!("if=none,id=disk,format={format},cache=unsafe,file={}", escaped(path))]);
+    let Disk { path, format, kept, .. } = &machine.disk;
+    // Nobody misses a throw-away disk after a power cut of this machine.
+    let cache = if kept.is_some() { "writeback" } else { "unsafe" };
+    add(&["-drive", &format!("if=none,id=disk,format={format},cache={cache},file={}", escaped(path))]);
     add(&["-device", "virtio-blk-pci,drive=disk,bootindex=1"]);
     if let Some(seed) = &machine.seed {
         add(&["-drive", &format!("if=virtio,format=raw,readonly=on,file={}", escaped(seed))]);
@@ -153,4 +183,25 @@ fn arguments(options: &Options, machine: &Machine, control: &Path, reports: &Pat
 /// A path in an option list of QEMU, where a comma is written twice.
 fn escaped(path: &Path) -> String {
     path.display().to_string().replace(',', ",,")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_is_put_back_as_it_was() {
+        // The modes of a new pseudo-terminal can be set from either side.
+        let terminal = fs::File::options().read(true).write(true).open("/dev/ptmx").unwrap();
+        let before = termios::tcgetattr(&terminal).unwrap();
+        let guard = Terminal::of(&terminal).unwrap();
+        let mut raw = before.clone();
+        raw.make_raw();
+        termios::tcsetattr(&terminal, OptionalActions::Now, &raw).unwrap();
+        let modes = || termios::tcgetattr(&terminal).unwrap().local_modes;
+        assert_ne!(modes(), before.local_modes);
+        drop(guard);
+        assert_eq!(modes(), before.local_modes);
+        assert!(Terminal::of(fs::File::open("/dev/null").unwrap()).is_none());
+    }
 }

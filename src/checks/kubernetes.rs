@@ -1,6 +1,6 @@
 //! A finished root as a node of a cluster: what kubeadm's preflight would refuse on the node is found here.
 
-use super::{Findings, Subject, missing};
+use super::{Finding, Findings, Subject, missing};
 use crate::recipe::kubernetes::table::table;
 use crate::tree::{Kind, TreePath};
 
@@ -28,7 +28,9 @@ pub(super) fn kubelet(subject: &Subject) -> Findings {
         }
     }
     if !knows_kubeadm {
-        found.push(format!("no drop-in in `{}` gives the kubelet the credentials of `kubeadm join`", DROP_INS[0]));
+        found.push(
+            format!("no drop-in in `{}` gives the kubelet the credentials of `kubeadm join`", DROP_INS[0]).into(),
+        );
     }
     Ok(found)
 }
@@ -42,10 +44,9 @@ pub(super) fn programs(subject: &Subject) -> Findings {
         let paths = PATH.map(|directory| format!("{directory}/{}", program.name));
         if missing(subject, &[&paths[0], &paths[1]])?.len() == paths.len() {
             let (name, packages) = (&program.name, program.packages.join("` or `"));
-            found.push(format!(
-                "kubeadm {} does not join without `{name}`: add the package `{packages}`",
-                kubernetes.version
-            ));
+            let text =
+                format!("kubeadm {} does not join without `{name}`: add the package `{packages}`", kubernetes.version);
+            found.push(Finding::at(text, &kubernetes.location));
         }
     }
     Ok(found)

@@ -53,7 +53,7 @@ pub(super) fn check(subject: &Subject) -> Findings {
             // What is no complete ELF file cannot be started either; data files may look like one.
             let Some(dynamic) = dynamic else { continue };
             for library in missing(subject.tree, path, &dynamic) {
-                found.push(format!("`{path}` from {} needs `{library}`, which no package brings", inode.origin));
+                found.push(format!("`{path}` from {} needs `{library}`, which no package brings", inode.origin).into());
             }
         }
     }

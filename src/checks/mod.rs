@@ -12,7 +12,7 @@ use anyhow::Context;
 
 use crate::assemble::KernelFiles;
 use crate::contract;
-use crate::diag::{Diagnostic, Diagnostics};
+use crate::diag::{Diagnostic, Diagnostics, Location};
 use crate::package::rpm::REQUIRES;
 use crate::package::{Family, Package};
 use crate::recipe::{Compression, Recipe, VarFilesystem};
@@ -35,8 +35,27 @@ impl std::fmt::Debug for Subject<'_> {
     }
 }
 
-/// What a check found, one sentence each; empty if all is well.
-type Findings = anyhow::Result<Vec<String>>;
+/// A sentence, and the place in the recipe that it is about, where there is one.
+#[derive(Debug)]
+struct Finding {
+    text: String,
+    at: Option<Location>,
+}
+
+impl From<String> for Finding {
+    fn from(text: String) -> Finding {
+        Finding { text, at: None }
+    }
+}
+
+impl Finding {
+    fn at(text: String, location: &Location) -> Finding {
+        Finding { text, at: Some(location.clone()) }
+    }
+}
+
+/// What a check found; empty if all is well.
+type Findings = anyhow::Result<Vec<Finding>>;
 
 pub struct Check {
     /// The diagnostics' slug.
@@ -78,7 +97,11 @@ pub fn run(subject: &Subject) -> anyhow::Result<Diagnostics> {
     let mut found = Diagnostics::default();
     for check in CHECKS {
         for finding in (check.run)(subject).with_context(|| format!("checking that {}", check.what))? {
-            found.push(Diagnostic::new(check.name, finding));
+            let mistake = Diagnostic::new(check.name, finding.text);
+            found.push(match &finding.at {
+                Some(location) => mistake.at(location, "asked for here"),
+                None => mistake,
+            });
         }
     }
     Ok(found)
@@ -108,7 +131,7 @@ fn machine_id(subject: &Subject) -> Findings {
         Some(_) if subject.text("/etc/machine-id")?.is_empty() => return Ok(vec![]),
         Some(_) => "`/etc/machine-id` is not empty: every node would have this identity",
     };
-    Ok(vec![found.to_owned()])
+    Ok(vec![found.to_owned().into()])
 }
 
 fn host_keys(subject: &Subject) -> Findings {
@@ -117,7 +140,9 @@ fn host_keys(subject: &Subject) -> Findings {
         .tree
         .below(&directory)
         .filter(|(path, _, _)| path.name().starts_with(b"ssh_host_") && path.name().ends_with(b"_key"));
-    Ok(keys.map(|(path, _, inode)| format!("`{path}` from {} would be every node's key", inode.origin)).collect())
+    Ok(keys
+        .map(|(path, _, inode)| format!("`{path}` from {} would be every node's key", inode.origin).into())
+        .collect())
 }
 
 fn passwords(subject: &Subject) -> Findings {
@@ -127,7 +152,7 @@ fn passwords(subject: &Subject) -> Findings {
             let password = fields.get(1).map_or("", String::as_str);
             if !password.starts_with(|letter| letters.contains(letter)) {
                 let what = if password.is_empty() { "needs no password" } else { "has a password" };
-                found.push(format!("`{}` {what} in `{path}`", fields[0]));
+                found.push(format!("`{}` {what} in `{path}`", fields[0]).into());
             }
         }
     }
@@ -143,7 +168,7 @@ fn owners(subject: &Subject) -> Findings {
         subject.tree.iter().filter(|(_, _, inode)| !users.contains(&inode.uid) || !groups.contains(&inode.gid));
     Ok(strange
         .map(|(path, _, inode)| {
-            format!("`{path}` from {} belongs to {}:{}, whom nobody is", inode.origin, inode.uid, inode.gid)
+            format!("`{path}` from {} belongs to {}:{}, whom nobody is", inode.origin, inode.uid, inode.gid).into()
         })
         .collect())
 }
@@ -152,7 +177,8 @@ fn shells(subject: &Subject) -> Findings {
     let mut found = Vec::new();
     for user in &subject.recipe.users {
         if subject.lookup(&user.shell)?.is_none() {
-            found.push(format!("`{}` cannot log in: no package brings the shell `{}`", user.name, user.shell));
+            let text = format!("`{}` cannot log in: no package brings the shell `{}`", user.name, user.shell);
+            found.push(Finding::at(text, &user.location));
         }
     }
     Ok(found)
@@ -167,7 +193,7 @@ fn missing(subject: &Subject, paths: &[&str]) -> Findings {
     let mut found = Vec::new();
     for path in paths {
         if subject.lookup(path)?.is_none() {
-            found.push(format!("there is no `{path}`"));
+            found.push(format!("there is no `{path}`").into());
         }
     }
     Ok(found)
@@ -179,7 +205,7 @@ fn unit_links(subject: &Subject) -> Findings {
         for (path, _, inode) in subject.tree.below(&TreePath::parse(directory)?) {
             let Kind::Symlink(target) = &inode.kind else { continue };
             if target != b"/dev/null" && subject.lookup(&path.to_string())?.is_none() {
-                found.push(format!("`{path}` from {} leads nowhere", inode.origin));
+                found.push(format!("`{path}` from {} leads nowhere", inode.origin).into());
             }
         }
     }
@@ -209,13 +235,15 @@ fn kernel_line(subject: &Subject) -> Findings {
     if rest.is_some_and(|rest| !rest.starts_with(|letter: char| letter.is_ascii_digit())) {
         return Ok(vec![]);
     }
-    Ok(vec![format!("the recipe says that the kernel is of the line {line}, and its package has {release}")])
+    let text = format!("the recipe says that the kernel is of the line {line}, and its package has {release}");
+    Ok(vec![Finding::at(text, &subject.recipe.kernel.package.location)])
 }
 
 fn kernel(subject: &Subject) -> Findings {
     let KernelFiles { config, release, .. } = subject.kernel;
     if config.is_empty() {
-        return Ok(vec![format!("kernel {release} comes without its configuration")]);
+        let text = format!("kernel {release} comes without its configuration");
+        return Ok(vec![Finding::at(text, &subject.recipe.kernel.package.location)]);
     }
     let codec = match subject.recipe.compression {
         Compression::Zstd { .. } => "EROFS_FS_ZIP_ZSTD",
@@ -236,7 +264,8 @@ fn kernel(subject: &Subject) -> Findings {
     };
     let absent = wanted.iter().filter(|name| !has(name, &["y", "m"]));
     let absent = absent.chain(built_in.iter().filter(|name| !has(name, &["y"])));
-    Ok(absent.map(|name| format!("kernel {release} was built without CONFIG_{name}")).collect())
+    let text = |name| format!("kernel {release} was built without CONFIG_{name}");
+    Ok(absent.map(|name| Finding::at(text(name), &subject.recipe.kernel.package.location)).collect())
 }
 
 fn runtime(subject: &Subject) -> Findings {
@@ -245,10 +274,12 @@ fn runtime(subject: &Subject) -> Findings {
     let text = subject.text(path)?;
     let mut found = missing(subject, &["/usr/bin/containerd", "/usr/sbin/runc"])?;
     if !text.contains(&format!("SystemdCgroup = {}", runtime.systemd_cgroup)) {
-        found.push(format!("`{path}` does not say `SystemdCgroup = {}`", runtime.systemd_cgroup));
+        let text = format!("`{path}` does not say `SystemdCgroup = {}`", runtime.systemd_cgroup);
+        found.push(Finding::at(text, &runtime.location));
     }
     if !text.contains(&runtime.sandbox_image) {
-        found.push(format!("`{path}` does not name the sandbox image {}", runtime.sandbox_image));
+        let text = format!("`{path}` does not name the sandbox image {}", runtime.sandbox_image);
+        found.push(Finding::at(text, &runtime.location));
     }
     Ok(found)
 }
@@ -260,7 +291,7 @@ fn file_requirements(subject: &Subject) -> Findings {
         let paths = package.control.iter().filter(|(name, value)| name == REQUIRES && value.starts_with('/'));
         for (_, path) in paths {
             if subject.lookup(path)?.is_none() {
-                found.push(format!("{} requires `{path}`, which nothing brings", package.id));
+                found.push(format!("{} requires `{path}`, which nothing brings", package.id).into());
             }
         }
     }

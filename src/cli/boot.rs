@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::boot::accelerator::Choice;
 use crate::boot::{Event, Firmware, Options, Until, Verdict, boot as run};
@@ -29,10 +29,10 @@ pub(super) struct Boot {
     image: PathBuf,
     /// How the guest starts: from the image through UEFI, or by the kernel beside it
     #[arg(long, value_enum, default_value = "uefi")]
-    firmware: FirmwareWord,
+    firmware: Firmware,
     /// Which accelerator to use; auto proves KVM by running a guest and else emulates
     #[arg(long, value_enum, default_value = "auto")]
-    accel: AccelWord,
+    accel: Choice,
     /// Keep the guest's disk in this file: made from the image the first time, used as it is after that
     #[arg(long, value_name = "FILE")]
     disk: Option<PathBuf>,
@@ -56,7 +56,7 @@ pub(super) struct Boot {
     append: Vec<String>,
     /// What to wait for before the guest is shut down
     #[arg(long, value_enum, default_value = "off")]
-    until: UntilWord,
+    until: Until,
     /// End the guest after this many seconds
     #[arg(long, value_name = "SECONDS")]
     time_limit: Option<u64>,
@@ -74,41 +74,11 @@ pub(super) struct Boot {
     json: bool,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum FirmwareWord {
-    Uefi,
-    Direct,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum AccelWord {
-    Auto,
-    Kvm,
-    Tcg,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum UntilWord {
-    /// Until the guest powers off
-    Off,
-    /// Until the node's agent says it is ready
-    Ready,
-    /// Until the guest gives a verdict on its report port
-    Verdict,
-}
-
 pub(super) fn boot(arguments: &Boot) -> anyhow::Result<ExitCode> {
     let options = Options {
         image: arguments.image.clone(),
-        firmware: match arguments.firmware {
-            FirmwareWord::Uefi => Firmware::Uefi,
-            FirmwareWord::Direct => Firmware::Direct,
-        },
-        accelerator: match arguments.accel {
-            AccelWord::Auto => Choice::Auto,
-            AccelWord::Kvm => Choice::Kvm,
-            AccelWord::Tcg => Choice::Tcg,
-        },
+        firmware: arguments.firmware,
+        accelerator: arguments.accel,
         disk: arguments.disk.clone(),
         disk_size: arguments.disk_size,
         seed: arguments.seed.clone(),
@@ -116,11 +86,7 @@ pub(super) fn boot(arguments: &Boot) -> anyhow::Result<ExitCode> {
         cpus: arguments.cpus,
         forwards: arguments.forward.clone(),
         cmdline: arguments.append.clone(),
-        until: match arguments.until {
-            UntilWord::Off => Until::Off,
-            UntilWord::Ready => Until::Ready,
-            UntilWord::Verdict => Until::Verdict,
-        },
+        until: arguments.until,
         time_limit: arguments.time_limit.map(Duration::from_secs),
         reboots: arguments.reboots,
         serial_log: arguments.serial_log.clone(),

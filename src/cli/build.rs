@@ -18,6 +18,7 @@ use crate::report::{self, Watch};
 #[derive(Debug, Args)]
 #[command(after_help = "Example: nodesmith lock recipes/quickstart.yaml --update")]
 pub(super) struct LockArguments {
+    /// The recipe
     recipe: PathBuf,
     #[command(flatten)]
     shared: Shared,
@@ -33,6 +34,7 @@ pub(super) struct LockArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "Example: nodesmith build recipes/quickstart.yaml --out out")]
 pub(super) struct Build {
+    /// The recipe
     recipe: PathBuf,
     /// Directory for the image's files
     #[arg(long, value_name = "DIR")]

@@ -1,13 +1,15 @@
 //! `nodesmith inspect`: what is in an image, from the image alone.
 
-use std::fs::File;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
+use serde_json::Value;
 
-use crate::image::inspect;
+use crate::image::inspect::{self, Listing};
 
 /// Show what an image or one of its parts holds
 ///
@@ -18,8 +20,9 @@ use crate::image::inspect;
 #[derive(Debug, Args)]
 #[command(after_help = "Example: nodesmith inspect out/quickstart.raw --files | grep containerd")]
 pub(super) struct Inspect {
+    /// The file to look into
     image: PathBuf,
-    /// List every file of the root file system
+    /// List every file of the root file system, and who brought it if the manifest of its build lies beside it
     #[arg(long)]
     files: bool,
     /// Print JSON
@@ -30,8 +33,19 @@ pub(super) struct Inspect {
 pub(super) fn inspect(arguments: &Inspect) -> anyhow::Result<ExitCode> {
     let path = &arguments.image;
     let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
-    let report = inspect::inspect(file, arguments.files).with_context(|| format!("inspecting {}", path.display()))?;
+    let manifest = if arguments.files { manifest(&path.with_extension("manifest.json"))? } else { None };
+    let files = if arguments.files { Listing::Files(manifest.as_ref()) } else { Listing::None };
+    let report = inspect::inspect(file, files).with_context(|| format!("inspecting {}", path.display()))?;
     let text = if arguments.json { serde_json::to_string_pretty(&report.json)? + "\n" } else { report.text };
     super::data(text.as_bytes())?;
     Ok(if report.verified == Some(false) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// The manifest, if there is one.
+fn manifest(path: &Path) -> anyhow::Result<Option<Value>> {
+    match fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).with_context(|| format!("reading {}", path.display())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
+    }
 }

@@ -43,6 +43,7 @@ enum Command {
     ///
     /// For bash: nodesmith completions bash > ~/.local/share/bash-completion/completions/nodesmith
     Completions {
+        /// The shell
         shell: Shell,
     },
 }

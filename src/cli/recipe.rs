@@ -8,8 +8,9 @@ use clap::{Args, ValueEnum};
 
 use crate::agent::network::shape::NETWORK_CONFIG;
 use crate::agent::nocloud::shape::{META_DATA, USER_DATA};
+use crate::diag::Diagnostics;
 use crate::recipe::shape::RECIPE;
-use crate::recipe::{check as checking, load};
+use crate::recipe::{Recipe, check as checking, load};
 use crate::{report, shape};
 
 /// Check a recipe and show every mistake in it
@@ -24,17 +25,36 @@ pub(super) struct Check {
     /// Print the recipe as it was understood, with bases merged and defaults filled in
     #[arg(long)]
     print: bool,
+    /// Print the mistakes as JSON on the standard output, an empty list if there are none
+    #[arg(long, conflicts_with = "print")]
+    json: bool,
 }
 
 pub(super) fn check(arguments: &Check) -> anyhow::Result<ExitCode> {
-    let value = load::load(&arguments.recipe)?;
-    let recipe = checking::check(&value, super::day(arguments.as_of))?;
+    let checked = checked(arguments);
+    if arguments.json {
+        let none = Diagnostics::default();
+        let mistakes = match &checked {
+            Ok(_) => &none,
+            Err(error) => match error.downcast_ref::<Diagnostics>() {
+                Some(mistakes) => mistakes,
+                None => return checked.map(|_| ExitCode::SUCCESS),
+            },
+        };
+        super::data(format!("{}\n", serde_json::to_string_pretty(&report::json(mistakes))?).as_bytes())?;
+        return Ok(if mistakes.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    let recipe = checked?;
     if arguments.print {
         let text = serde_json::to_string_pretty(&crate::recipe::print::print(&recipe))?;
         return super::data(format!("{text}\n").as_bytes());
     }
     report::say(&format!("{}: no mistakes", arguments.recipe.display()));
     Ok(ExitCode::SUCCESS)
+}
+
+fn checked(arguments: &Check) -> anyhow::Result<Recipe> {
+    Ok(checking::check(&load::load(&arguments.recipe)?, super::day(arguments.as_of))?)
 }
 
 /// Print the JSON Schema of a document, for editors

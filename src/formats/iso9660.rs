@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::calendar::Civil;
+use chrono::{DateTime, Datelike, Timelike, Utc};
 
 const SECTOR: usize = 2048;
 /// Sectors before the first volume descriptor.
@@ -76,7 +76,7 @@ pub fn write(label: &str, epoch: i64, files: &[(&str, &[u8])]) -> Result<Vec<u8>
     let directory = |mut records: Vec<(Vec<u8>, usize)>, sector| {
         records.sort();
         // Sizes do not depend on where the files are.
-        let sectors = directory_bytes(&records, (sector, 0), &|_| (0, 0), Civil::of(0)).len() / SECTOR;
+        let sectors = directory_bytes(&records, (sector, 0), &|_| (0, 0), DateTime::UNIX_EPOCH).len() / SECTOR;
         Directory { records, sector, sectors }
     };
     let plain = directory(plain, DIRECTORIES);
@@ -90,7 +90,7 @@ pub fn write(label: &str, epoch: i64, files: &[(&str, &[u8])]) -> Result<Vec<u8>
     }
     u32::try_from(next).ok().filter(|sectors| *sectors < 1 << 20).ok_or(IsoError::TooLarge)?;
 
-    let date = Civil::of(epoch);
+    let date = DateTime::from_timestamp(epoch, 0).unwrap_or_default();
     let mut image = vec![0; SYSTEM_AREA * SECTOR];
     for (directory, is_joliet) in [(&plain, false), (&joliet, true)] {
         image.extend(descriptor(label, directory, is_joliet, next, date));
@@ -153,13 +153,14 @@ fn both16(value: u16) -> [u8; 4] {
 }
 
 /// ECMA-119 9.1.
-fn record(identifier: &[u8], (sector, length): (usize, usize), is_directory: bool, date: Civil) -> Vec<u8> {
+fn record(identifier: &[u8], (sector, length): (usize, usize), is_directory: bool, date: DateTime<Utc>) -> Vec<u8> {
     let size = (33 + identifier.len()).next_multiple_of(2);
     let mut record = vec![u8::try_from(size).expect("names have at most 66 characters"), 0];
     record.extend(both32(sector));
     record.extend(both32(length));
-    let year = u8::try_from((date.year - 1900).clamp(0, 255)).expect("clamped");
-    record.extend([year, date.month, date.day, date.hour, date.minute, date.second, 0]);
+    record.push(u8::try_from((date.year() - 1900).clamp(0, 255)).expect("clamped"));
+    let parts = [date.month(), date.day(), date.hour(), date.minute(), date.second(), 0];
+    record.extend(parts.map(|part| u8::try_from(part).expect("a part of a date is less than 60")));
     record.extend([if is_directory { 2 } else { 0 }, 0, 0]);
     record.extend(both16(1));
     record.push(u8::try_from(identifier.len()).expect("names have at most 66 characters"));
@@ -173,7 +174,7 @@ fn directory_bytes(
     records: &[(Vec<u8>, usize)],
     own: (usize, usize),
     place: &dyn Fn(usize) -> (usize, usize),
-    date: Civil,
+    date: DateTime<Utc>,
 ) -> Vec<u8> {
     let mut bytes = record(&[0], own, true, date);
     bytes.extend(record(&[1], own, true, date));
@@ -197,7 +198,7 @@ fn path_table(sector: usize, u32_bytes: fn(u32) -> [u8; 4], u16_bytes: fn(u16) -
 }
 
 /// Primary volume descriptor, or supplementary for Joliet (ECMA-119 8.4, 8.5).
-fn descriptor(label: &str, directory: &Directory, is_joliet: bool, sectors: usize, date: Civil) -> Vec<u8> {
+fn descriptor(label: &str, directory: &Directory, is_joliet: bool, sectors: usize, date: DateTime<Utc>) -> Vec<u8> {
     let mut descriptor = vec![0; SECTOR];
     let mut put = |at: usize, bytes: &[u8]| descriptor[at..at + bytes.len()].copy_from_slice(bytes);
     let text = |text: &str, length: usize| -> Vec<u8> {
@@ -230,9 +231,7 @@ fn descriptor(label: &str, directory: &Directory, is_joliet: bool, sectors: usiz
     for (at, length) in [(190, 128), (318, 128), (446, 128), (574, 128), (702, 37), (739, 37), (776, 37)] {
         put(at, &text("", length));
     }
-    let Civil { year, month, day, hour, minute, second } = date;
-    let year = year.clamp(1, 9999);
-    let written = format!("{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}00\0");
+    let written = format!("{:04}{}00\0", date.year().clamp(1, 9999), date.format("%m%d%H%M%S"));
     // Made, changed; no expiry, no date from which it counts.
     put(813, written.as_bytes());
     put(830, written.as_bytes());

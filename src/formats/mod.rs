@@ -2,7 +2,6 @@
 //!
 //! Nothing here knows recipes, locks or the command line; `tests/it/policy.rs` keeps it so.
 
-pub(crate) mod calendar;
 pub mod cpio;
 pub mod device;
 pub mod erofs;

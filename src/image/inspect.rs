@@ -3,6 +3,7 @@
 //! The kind is told from the first bytes, never from the name. A disk's root is verified as the node will do it: against
 //! the root hash on the command line of the kernel on the ESP, by which the agent finds the partitions too.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -30,8 +31,16 @@ pub struct Report {
     pub verified: Option<bool>,
 }
 
-/// Describes an image; with `files`, every file of its root file system as well.
-pub fn inspect(file: File, files: bool) -> anyhow::Result<Report> {
+/// What to say of the files of a root.
+#[derive(Debug, Clone, Copy)]
+pub enum Listing<'a> {
+    None,
+    /// All of them; with the manifest of the image's build, also who brought each, which images themselves do not say.
+    Files(Option<&'a Value>),
+}
+
+/// Describes an image.
+pub fn inspect(file: File, files: Listing<'_>) -> anyhow::Result<Report> {
     let kind = Kind::of(&file)?;
     match kind {
         Some(Kind::Qcow2) => container(file, files),
@@ -75,12 +84,16 @@ impl Kind {
 }
 
 /// The container, and then the disk in it exactly as the raw image of that disk is described.
-fn container(mut file: File, files: bool) -> anyhow::Result<Report> {
+fn container(mut file: File, files: Listing<'_>) -> anyhow::Result<Report> {
     let header = qcow2::dump(&mut file).context("reading the qcow2 header")?;
     let described = json!({"kind": "qcow2", "text": header});
     let content = match qcow2::Reader::open(file) {
         Ok(reader) if Kind::of(&reader)? == Some(Kind::Disk) => disk(&reader, files)?,
-        Ok(_) => Report { text: "content: not a disk with a GPT\n".to_owned(), json: json!({"kind": "unknown"}), verified: None },
+        Ok(_) => Report {
+            text: "content: not a disk with a GPT\n".to_owned(),
+            json: json!({"kind": "unknown"}),
+            verified: None,
+        },
         // What is in it cannot be told; what it is can.
         Err(error) if error.kind() == io::ErrorKind::Unsupported => {
             Report { text: format!("content not read: {error}\n"), json: json!({"kind": "unread"}), verified: None }
@@ -103,7 +116,7 @@ fn whole(mut file: File) -> anyhow::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn disk(device: &dyn ReadAt, files: bool) -> anyhow::Result<Report> {
+fn disk(device: &dyn ReadAt, files: Listing<'_>) -> anyhow::Result<Report> {
     let length = device.size().context("measuring the disk")?;
     let table = gpt::read(&mut Window::new(device, 0, length)).context("reading the partition table")?;
     let mut text = format!("disk\n{}", gpt::dump(&table));
@@ -138,6 +151,11 @@ fn disk(device: &dyn ReadAt, files: bool) -> anyhow::Result<Report> {
     let superblock = verity::dump(&hashes).unwrap_or_else(|error| format!("no superblock: {error}\n"));
     text.push_str(&format!("\n{VERITY_A_LABEL}\n{superblock}root hash {root_hash}: {verdict}\n"));
     json["verity"] = json!({"root-hash": root_hash.to_string(), "verdict": verdict, "verified": verified});
+    // Another build's manifest says nothing about this root.
+    let files = match files {
+        Listing::Files(Some(manifest)) if manifest["root-hash"] != *root_hash.to_string() => Listing::Files(None),
+        files => files,
+    };
     let (root_text, root_json) = root(window(device, root_a), files)?;
     text.push_str(&format!("\n{ROOT_A_LABEL}\n{root_text}"));
     json["root"] = root_json;
@@ -178,7 +196,7 @@ fn window<'a>(device: &'a dyn ReadAt, partition: &Partition) -> Window<'a, dyn R
     Window::new(device, start, (partition.last_lba + 1) * SECTOR - start)
 }
 
-fn root(device: impl ReadAt, files: bool) -> anyhow::Result<(String, Value)> {
+fn root(device: impl ReadAt, files: Listing<'_>) -> anyhow::Result<(String, Value)> {
     let image = Image::open(device).context("reading the root file system")?;
     let tree = tree(&image).context("reading the root file system")?;
     let paths = tree.iter().count();
@@ -188,10 +206,21 @@ fn root(device: impl ReadAt, files: bool) -> anyhow::Result<(String, Value)> {
         text.push_str(&describe(&identity));
         json["image"] = identity;
     }
-    if files {
-        text.push_str(&dump::dump(&tree));
-        json["files"] = Value::from(super::manifest::files(&tree));
+    let Listing::Files(manifest) = files else { return Ok((text, json)) };
+    let recorded = manifest.and_then(|manifest| manifest["files"].as_array()).map(Vec::as_slice).unwrap_or_default();
+    let origin = |file: &Value| Some((file["path"].as_str()?.to_owned(), file["origin"].as_str()?.to_owned()));
+    let origins: BTreeMap<String, String> = recorded.iter().filter_map(origin).collect();
+    let mut listed = super::manifest::files(&tree);
+    // Both list the paths in the tree's order.
+    for (file, line) in listed.iter_mut().zip(dump::dump(&tree).lines()) {
+        text.push_str(line);
+        if let Some(origin) = origins.get(file["path"].as_str().unwrap_or_default()) {
+            text.push_str(&format!(" from {origin}"));
+            file["origin"] = origin.as_str().into();
+        }
+        text.push('\n');
     }
+    json["files"] = Value::from(listed);
     Ok((text, json))
 }
 
@@ -341,7 +370,7 @@ mod tests {
     }
 
     fn verdict(image: File) -> (Option<bool>, String) {
-        let report = inspect(image, false).unwrap();
+        let report = inspect(image, Listing::None).unwrap();
         assert_eq!(report.json["verity"]["verified"].as_bool(), report.verified);
         (report.verified, report.json["verity"]["verdict"].as_str().unwrap().to_owned())
     }
@@ -355,6 +384,24 @@ mod tests {
         assert!(verified == Some(false) && why.contains("named by another root hash"), "{why}");
         let (verified, why) = verdict(image(&|_| "quiet".to_owned()));
         assert!(verified == Some(false) && why.contains("no kernel on the EFI system partition"), "{why}");
+    }
+
+    #[test]
+    fn the_manifest_of_the_build_says_who_brought_which_file() {
+        let image = image(&|hash| format!("roothash={hash}"));
+        let list = |manifest: &Value| {
+            let mut file = image.try_clone().unwrap();
+            file.seek(SeekFrom::Start(0)).unwrap();
+            inspect(file, Listing::Files(Some(manifest))).unwrap()
+        };
+        let mut manifest = json!({"files": [{"path": "/file", "origin": "kmod 1"}]});
+        assert!(!list(&manifest).text.contains("kmod 1"), "a manifest of another image was believed");
+        manifest["root-hash"] = list(&manifest).json["verity"]["root-hash"].clone();
+        let report = list(&manifest);
+        let line = report.text.lines().find(|line| line.starts_with("/file ")).unwrap();
+        assert!(line.ends_with(" from kmod 1"), "{line}");
+        let files = report.json["root"]["files"].as_array().unwrap();
+        assert!(files.iter().any(|file| file["path"] == "/file" && file["origin"] == "kmod 1"), "{files:?}");
     }
 
     #[test]

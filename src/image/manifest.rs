@@ -34,6 +34,8 @@ pub struct Record<'a> {
     pub images: &'a [Archive],
     pub tree: &'a Tree,
     pub outputs: &'a [OutputFile],
+    /// Of the agent that this builder brings: other builders of the same version may bring other bytes.
+    pub agent_digest: Digest,
 }
 
 /// The manifest.
@@ -44,7 +46,7 @@ pub fn manifest(record: &Record<'_>) -> Value {
         .map(|file| json!({"name": file.name, "size": file.size, "sha256": file.sha256.to_string()}))
         .collect();
     json!({
-        "nodesmith": env!("CARGO_PKG_VERSION"),
+        "builder": {"version": env!("CARGO_PKG_VERSION"), "agent-sha256": record.agent_digest.to_string()},
         "name": record.recipe.name,
         "version": record.recipe.version,
         "recipe": print::print(record.recipe),

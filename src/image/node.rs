@@ -39,6 +39,15 @@ const HARDWARE: &[&str] = &[
     "hv_storvsc",
     "vmw_pvscsi",
     "mptspi",
+    "mpt3sas",
+    "megaraid_sas",
+    "smartpqi",
+    "hpsa",
+    "ata_piix",
+    "usb_storage",
+    "uas",
+    "mmc_block",
+    "virtio_mmio",
     "xen-blkfront",
 ];
 /// What the root is made of; an image without one of them does not start.
@@ -180,7 +189,7 @@ pub fn plan(parts: &Parts<'_>, sealed: &Sealed, uki: &[u8]) -> anyhow::Result<Di
     };
     disk::plan(&request).map_err(|error| {
         let mistake = Diagnostic::new("disk-too-small", error.to_string()).help("make the partition larger in `disk:`");
-        Diagnostics::from(mistake.at(&recipe.kernel.package.location, "in this recipe")).into()
+        Diagnostics::from(mistake.at(&recipe.disk.location, "with these sizes")).into()
     })
 }
 
@@ -231,6 +240,7 @@ pub struct Files<'a> {
     pub images: &'a [Archive],
     pub lock: Value,
     pub lock_digest: Digest,
+    pub agent_digest: Digest,
 }
 
 /// Writes kernel, initrd, command line, UKI, and last the manifest, which names all of them.
@@ -252,7 +262,65 @@ pub fn write_files(parts: &Parts<'_>, sealed: &Sealed, files: &Files<'_>, output
         images: files.images,
         tree: parts.tree,
         outputs: outputs.files(),
+        agent_digest: files.agent_digest,
     };
     let manifest = serde_json::to_string_pretty(&manifest::manifest(&record)).context("writing the manifest")?;
     outputs.write(&format!("{name}.manifest.json"), format!("{manifest}\n").as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assemble::tests::World;
+    use crate::recipe::check::CMDLINE_OWN_BYTES;
+
+    #[test]
+    fn the_builders_own_words_leave_the_command_line_the_room_that_recipes_count_on() {
+        let mut recipe = World::new().recipe;
+        recipe.kernel.cmdline.clear();
+        (recipe.disk.slot, recipe.disk.var_min) = (1 << 45, u64::MAX);
+        let own = command_line(&recipe, &Digest([0xff; 32])).len();
+        assert!(own <= CMDLINE_OWN_BYTES, "{own} bytes");
+    }
+
+    #[test]
+    fn a_disk_that_is_too_small_is_shown_where_its_sizes_are() {
+        let world = World::new();
+        let assembled = world.assemble().unwrap();
+        let mut tool = assembled.kernel.package.clone();
+        tool.name = "systemd-boot-efi".into();
+        let digest = world.store.put(b"loader").unwrap();
+        let owner = crate::package::Owner { name: "root".into(), id: 0 };
+        let file = crate::package::FileEntry {
+            path: TreePath::parse(BOOT_LOADER).unwrap(),
+            kind: FileKind::File { digest, size: 6 },
+            mode: 0o644,
+            user: owner.clone(),
+            group: owner,
+            mtime: 0,
+            xattrs: Default::default(),
+        };
+        let tools = [Package {
+            id: tool,
+            family: crate::package::Family::Deb,
+            control: vec![],
+            files: vec![file],
+            scripts: vec![],
+            members: Default::default(),
+        }];
+        let contents = &world.store;
+        let parts =
+            Parts { recipe: &world.recipe, tree: &assembled.tree, kernel: &assembled.kernel, tools: &tools, contents };
+        let sealed = Sealed {
+            root: tempfile::tempfile().unwrap(),
+            root_bytes: 1 << 50,
+            verity: vec![],
+            root_hash: Digest([0; 32]),
+            summary: crate::formats::erofs::Summary { bytes: 1 << 50, inodes: 0, content_bytes: 0, cached_files: 0 },
+        };
+        let error = plan(&parts, &sealed, b"uki").unwrap_err();
+        let mistakes = error.downcast_ref::<Diagnostics>().unwrap();
+        let location = &mistakes.0[0].location.as_ref().unwrap().0;
+        assert_eq!((mistakes.0[0].slug, location), ("disk-too-small", &world.recipe.disk.location));
+    }
 }

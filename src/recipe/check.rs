@@ -64,8 +64,10 @@ fn read(value: &Value, today: NaiveDate) -> (Recipe, Diagnostics) {
         images: images(value, f),
         services: services(value, f),
         users: users(value, f),
+        system_ids: system_ids(value, f),
         overlays: overlays(value, f),
-        timezone: text(value, "timezone").map_or_else(|| "UTC".to_owned(), |it| words::check(&words::TIMEZONE, it, f)),
+        timezone: text(value, "timezone")
+            .map(|it| Located { value: words::check(&words::TIMEZONE, it, f), location: it.1.clone() }),
         locale: text(value, "locale").map_or_else(|| "C.UTF-8".to_owned(), |it| words::check(&words::LOCALE, it, f)),
         writable: writable(value, f),
         disk: disk(value, f),
@@ -232,6 +234,9 @@ fn accepted_scripts(value: &Value, found: &mut Diagnostics) -> Vec<AcceptedScrip
     accepted
 }
 
+/// Bytes that a kernel keeps of its command line (2047), less what the builder's own words take at most.
+const CMDLINE_MAX: usize = 2047 - CMDLINE_OWN_BYTES;
+pub const CMDLINE_OWN_BYTES: usize = 255;
 /// Words of the kernel command line that the builder and the agent own.
 const OWN_CMDLINE: &[&str] = &["roothash", "root", "init", "ro", "rw", "rootfstype", "initrd"];
 
@@ -242,7 +247,16 @@ fn kernel(value: &Value, today: NaiveDate, found: &mut Diagnostics) -> Kernel {
         judge_line(line, location, today, found);
         line.to_owned()
     });
-    let cmdline = texts(section.and_then(|kernel| kernel.get("cmdline"))).map(|(word, location)| {
+    let words = section.and_then(|kernel| kernel.get("cmdline"));
+    let bytes: usize = texts(words).map(|(word, _)| word.len() + 1).sum();
+    if let Some(words) = words.filter(|_| bytes > CMDLINE_MAX) {
+        found.push(
+            Diagnostic::new("cmdline-too-long", format!("the kernel's command line gets {bytes} bytes from here"))
+                .at(&words.location, format!("{CMDLINE_MAX} at most"))
+                .help("a kernel cuts off what is longer: put settings into `sysctl:` or `modules:`"),
+        );
+    }
+    let cmdline = texts(words).map(|(word, location)| {
         let key = word.split('=').next().unwrap_or(word);
         if OWN_CMDLINE.contains(&key) || key.starts_with("nodesmith.") {
             found.push(
@@ -399,6 +413,23 @@ fn users(value: &Value, found: &mut Diagnostics) -> Vec<User> {
     users
 }
 
+fn system_ids(value: &Value, found: &mut Diagnostics) -> BTreeMap<String, u32> {
+    let mut ids: BTreeMap<String, u32> = BTreeMap::new();
+    for (key, value) in table(value.get("system-ids")) {
+        let name = words::check(&words::ACCOUNT, (&key.text, &key.location), found);
+        let Some(text) = value.text() else { continue };
+        match text.parse().ok().filter(|id| (100..1000).contains(id) && !ids.values().any(|taken| taken == id)) {
+            Some(id) => drop(ids.insert(name, id)),
+            None => found.push(
+                Diagnostic::new("bad-system-id", format!("`{text}` is not a number for `{name}`"))
+                    .at(&value.location, "out of range, or taken by another name here")
+                    .help("system accounts have numbers of their own from 100 to 999"),
+            ),
+        }
+    }
+    ids
+}
+
 fn overlays(value: &Value, found: &mut Diagnostics) -> Vec<Overlay> {
     checked_list(value.get("overlays"), &words::ONE_LINE, found)
         .into_iter()
@@ -477,6 +508,7 @@ fn disk(value: &Value, found: &mut Diagnostics) -> Disk {
     let var = section.and_then(|disk| disk.get("var"));
     let xfs = var.and_then(|var| text(var, "filesystem")).is_some_and(|(text, _)| text == "xfs");
     Disk {
+        location: section.map_or(&value.location, |section| &section.location).clone(),
         // Room for two UKIs with their initrds; FAT32 itself needs 33 MiB.
         esp: size(section, "esp", 512 * MIB, 64 * MIB, found),
         slot: size(section, "slot", 2 * GIB, 64 * MIB, found),

@@ -42,9 +42,11 @@ pub struct Recipe {
     pub images: Vec<ImageFile>,
     pub services: Services,
     pub users: Vec<User>,
+    /// System account → the number of its user and group, for names whose derived numbers collide.
+    pub system_ids: BTreeMap<String, u32>,
     pub overlays: Vec<Overlay>,
-    /// A name below `/usr/share/zoneinfo`.
-    pub timezone: String,
+    /// A name below `/usr/share/zoneinfo`; nothing is UTC.
+    pub timezone: Option<Located<String>>,
     pub locale: String,
     /// Directories that stay writable besides `/etc` and `/var`.
     pub writable: Vec<String>,
@@ -225,8 +227,10 @@ pub struct Overlay {
 }
 
 /// Sizes in bytes, multiples of 1 MiB.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disk {
+    /// Of the section, or of the recipe where it has none.
+    pub location: Location,
     pub esp: u64,
     /// Size of root-A, and of the gap kept for root-B.
     pub slot: u64,

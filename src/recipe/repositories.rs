@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::check::{checked_list, table, text};
-use crate::words;
 use super::{AptRepository, Mirror, Repository, RepositoryKind, RpmRepository, RpmSource};
 use crate::diag::{Diagnostic, Diagnostics, Location};
 use crate::repo::trust::Keyring;
+use crate::words;
 use crate::yaml::{Kind, Value};
 
 /// By name; every mistake is in `found`.

@@ -26,6 +26,7 @@ pub const RECIPE: Shape = Shape::Record(&[
     may("images", TEXTS, "archives of container images that nodes have from the start, relative to the recipe"),
     may("services", Shape::Record(SERVICES), "systemd units by name"),
     may("users", Shape::Table(&Shape::Record(USER)), "accounts by name; none has a password"),
+    may("system-ids", Shape::Table(&Shape::Text), "numbers (100 to 999) of system accounts that packages leave open"),
     may("overlays", TEXTS, "directories whose files go over the image, relative to the recipe"),
     may("timezone", Shape::Text, "a name like Europe/Berlin, default UTC"),
     may("locale", Shape::Text, "default C.UTF-8"),

@@ -82,8 +82,7 @@ fn a_confined_build_by_nobody_gives_the_same_bytes() {
         cp "$LOCK" lock
         cp "$NODESMITH" nodesmith
         mkdir store
-        cp -r "$STORE/blob" store/blob 2>/dev/null || cp -r "$STORE"/. store
-        rm -rf store/derived
+        cp -r "$STORE/blobs" store/blobs
         chown -R 65534:65534 .
         chmod 755 .
         umask 077

@@ -57,6 +57,8 @@ fn inspect_fails_for_an_image_that_would_not_boot() {
     };
     let (code, text) = inspect();
     assert!(code == Some(0) && text.contains(": verified\n"), "{text}");
+    let listing = run(Command::new(env!("CARGO_BIN_EXE_nodesmith")).args(["inspect", "--files"]).arg(output("raw")));
+    assert!(listing.lines().any(|line| line.starts_with("/usr/bin/containerd ") && line.contains(" from containerd ")));
     let mut file = OpenOptions::new().read(true).write(true).open(&image).unwrap();
     let table = gpt::read(&mut file).unwrap();
     let start = |label: &str| table.partitions.iter().find(|it| it.name == label).unwrap().first_lba * 512;

@@ -23,8 +23,8 @@ mod import;
 mod oracles_disk;
 mod policy;
 mod recipes;
-mod signatures;
 mod rpm;
+mod signatures;
 mod support;
 #[path = "../../src/repo/testkey.rs"]
 mod testkey;

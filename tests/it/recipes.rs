@@ -94,6 +94,21 @@ fn all_mistakes_are_shown_in_one_run() {
 }
 
 #[test]
+fn a_command_line_that_a_kernel_would_cut_off_is_a_mistake() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("r.yaml");
+    let slugs = |word: &str| {
+        fs::write(&path, format!("nodesmith: 1\nkernel: {{line: \"6.12\", cmdline: [quiet, {word}]}}\n")).unwrap();
+        let mistakes = checked(&path).map(|_| ()).unwrap_err();
+        mistakes.0.into_iter().filter(|mistake| mistake.slug == "cmdline-too-long").map(|it| it.to_string()).collect()
+    };
+    let none: Vec<String> = slugs(&"x".repeat(1785));
+    assert!(none.is_empty(), "{none:?}");
+    let one: Vec<String> = slugs(&"x".repeat(1786));
+    assert!(one.len() == 1 && one[0].contains("r.yaml:2:33: the kernel's command line gets 1793 bytes"), "{one:?}");
+}
+
+#[test]
 fn a_recipe_overrides_its_base_key_by_key_and_mistakes_stay_where_they_were_written() {
     let directory = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {

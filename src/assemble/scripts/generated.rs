@@ -37,18 +37,24 @@ fn joined(lines: &[Line]) -> Vec<Line> {
     joined
 }
 
-/// Beginnings of lines that change nothing on a root that no systemd runs in and that had nothing before.
+/// Whole lines that change nothing on a root that no systemd runs in and that had nothing before.
 const WITHOUT_EFFECT: &[&str] = &[
-    "if [",
-    "if deb-systemd-helper",
-    "elif [",
     "else",
     "fi",
     "case \"$1\" in",
     "esac",
-    "_dh_action=",
+    "}",
     "true",
     "exit 0",
+    "update-menus",
+    // AppArmor profiles are loaded at boot; the file they include is made below.
+    "test -e \"$LOCAL_APP_PROFILE\" || {",
+    "mkdir -p `dirname \"$LOCAL_APP_PROFILE\"`",
+    "install --mode 644 /dev/null \"$LOCAL_APP_PROFILE\"",
+];
+
+/// Beginnings of single commands that change nothing there, whatever their words are.
+const COMMANDS_WITHOUT_EFFECT: &[&str] = &[
     // Only upgrades have something to rename or remove.
     "dpkg-maintscript-helper ",
     // A mask that a removal left behind.
@@ -61,26 +67,77 @@ const WITHOUT_EFFECT: &[&str] = &[
     "systemctl daemon-reload",
     "deb-systemd-invoke ",
     "invoke-rc.d ",
+    "udevadm ",
+    "apparmor_parser ",
     // systemd reads no rc?.d; every init script here has a unit.
     "update-rc.d ",
-    "chmod +x \"/etc/init.d/",
-    "update-menus",
-    "udevadm ",
-    "rm -f /etc/init/",
-    // AppArmor profiles are loaded at boot; the file they include is made below.
-    "APP_PROFILE=",
-    "test -e \"$LOCAL_APP_PROFILE\"",
-    "mkdir -p `dirname \"$LOCAL_APP_PROFILE\"`",
-    "install --mode 644 /dev/null \"$LOCAL_APP_PROFILE\"",
-    "}",
-    "if aa-enabled ",
-    "apparmor_parser ",
-    // Runs under runit only.
-    "NAME=",
     "echo \"",
 ];
 
+/// Variables of debhelper's own.
+const ASSIGNMENTS: &[&str] = &["_dh_action=", "APP_PROFILE=\""];
+/// Runs under runit only; its options are variables before it.
+const RUNIT_HELPER: &str = " /usr/lib/runit-helper/runit-helper postinst";
+
+/// As those, with a single file after them.
+const FILES_WITHOUT_EFFECT: &[&str] = &["chmod +x \"/etc/init.d/", "rm -f /etc/init/"];
+
+/// Programs whose answers debhelper's conditions ask for; what they answer is a matter of upgrades.
+const QUESTIONS: &[&str] = &["deb-systemd-helper ", "aa-enabled "];
+
+/// A single command less what becomes of its output and its failure; `None` if it is more than that.
+fn command(line: &str) -> Option<&str> {
+    const ENDS: &[&str] =
+        &[" || true", " || :", " || exit 1", " >/dev/null", " > /dev/null", " 2>/dev/null", " 2>&1", " >&2"];
+    let mut rest = line;
+    while let Some(shorter) = ENDS.iter().find_map(|end| rest.strip_suffix(end)) {
+        rest = shorter;
+    }
+    (!rest.contains([';', '&', '|', '<', '>', '`']) && !rest.contains("$(")).then_some(rest)
+}
+
+/// Whether a line is `if …; then` with nothing but tests in it.
+fn is_condition(line: &str) -> bool {
+    let head = ["if ", "elif "].iter().find_map(|word| line.strip_prefix(word));
+    let Some(head) = head.and_then(|head| head.strip_suffix("then")?.trim_end().strip_suffix(';')) else {
+        return false;
+    };
+    let head = without_lookups(head);
+    head.split(" && ").flat_map(|part| part.split(" || ")).all(|part| {
+        let part = part.trim().trim_start_matches("! ");
+        let test = part.starts_with("[ ") && part.ends_with(" ]");
+        let asks = test || QUESTIONS.iter().any(|question| part.starts_with(question));
+        asks && command(part).is_some()
+    })
+}
+
+/// `[ -x "`which update-menus 2>/dev/null`" ]` → `[ -x "update-menus" ]`: looking for a program changes nothing.
+fn without_lookups(text: &str) -> String {
+    let mut plain = text.to_owned();
+    for (open, close) in [("`", "`"), ("$(", ")")] {
+        for verb in ["which ", "command -v "] {
+            let start = format!("{open}{verb}");
+            while let Some(at) = plain.find(&start) {
+                let rest = &plain[at + start.len()..];
+                let Some((name, _)) = rest.split_once(close) else { return plain };
+                let program = name.strip_suffix(" 2>/dev/null").unwrap_or(name);
+                if !program.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter)) {
+                    return plain;
+                }
+                let end = at + start.len() + name.len() + close.len();
+                plain = format!("{}{program}{}", &plain[..at], &plain[end..]);
+            }
+        }
+    }
+    plain
+}
+
 fn line_effects(line: &str, before: &[Line]) -> Option<Vec<Effect>> {
+    if WITHOUT_EFFECT.contains(&line) || is_condition(line) {
+        return Some(Vec::new());
+    }
+    // Comments can claim anything: a known beginning must not carry a second command.
+    let line = command(line)?;
     if let Some(rest) = line.strip_prefix("deb-systemd-helper enable ") {
         // `debian-installed` is true only where a former version was.
         let installed = |line: &Line| line.text.contains("debian-installed");
@@ -103,15 +160,19 @@ fn line_effects(line: &str, before: &[Line]) -> Option<Vec<Effect>> {
     }
     if let Some(path) = line.strip_prefix("LOCAL_APP_PROFILE=\"") {
         let path = path.trim_end_matches('"').to_owned();
-        return Some(vec![Effect::File { path, text: String::new() }]);
+        return (!path.contains([' ', '"'])).then(|| vec![Effect::File { path, text: String::new() }]);
     }
     if line.starts_with("update-alternatives ") {
         return alternatives(line);
     }
-    let harmless = WITHOUT_EFFECT.iter().any(|known| {
-        let word = known.ends_with(|last: char| last.is_ascii_lowercase());
-        line.strip_prefix(known).is_some_and(|rest| !word || !rest.starts_with(|c: char| c.is_ascii_alphanumeric()))
-    });
+    let after = |known: &[&str]| known.iter().find_map(|known| line.strip_prefix(known));
+    let runit = line
+        .split_once(RUNIT_HELPER)
+        .is_some_and(|(options, _)| options.split(' ').all(|option| option.contains("='") && option.ends_with('\'')));
+    let harmless = after(COMMANDS_WITHOUT_EFFECT).is_some()
+        || after(FILES_WITHOUT_EFFECT).is_some_and(|name| !name.contains([' ', '/']))
+        || after(ASSIGNMENTS).is_some_and(|value| !value.contains(' '))
+        || runit;
     harmless.then(Vec::new)
 }
 
@@ -137,7 +198,6 @@ fn alternatives(line: &str) -> Option<Vec<Effect>> {
     while let Some(option) = word() {
         match option.as_str() {
             "--slave" => alternative.slaves.push(Slave { link: word()?, name: word()?, target: word()? }),
-            "||" | "true" => {}
             _ => return None,
         }
     }
@@ -186,5 +246,57 @@ mod tests {
         let sysusers = "systemd-sysusers ${DPKG_ROOT:+--root=\"$DPKG_ROOT\"} a.conf b.conf";
         let names = ["a.conf", "b.conf"].map(|name| Effect::Sysusers(name.into()));
         assert_eq!(effects(&block(sysusers)), Ok(names.to_vec()));
+    }
+
+    #[test]
+    fn a_known_beginning_carries_no_second_command() {
+        for line in [
+            "if [ -x /bin/a ]; then rm -rf /etc/x; fi",
+            "if [ -x /bin/a ] && rm -rf /etc/x; then",
+            "if [ -x \"`rm -rf /etc/x`\" ]; then",
+            "if [ -x \"$(command -v a; rm -rf /etc/x)\" ]; then",
+            "if deb-systemd-helper debian-installed 'a.service' && useradd z; then",
+            "true; useradd z",
+            "fi; useradd z",
+            "else useradd z",
+            "esac && useradd z",
+            "exit 0; useradd z",
+            "case \"$1\" in configure) useradd z;; esac",
+            "echo \"x\" > /etc/y",
+            "echo \"$(useradd z)\"",
+            "NAME=$(useradd z)",
+            "NAME=x useradd z",
+            "_dh_action=`useradd z`",
+            "_dh_action=x useradd z",
+            "systemctl daemon-reload; useradd z",
+            "systemctl daemon-reload || useradd z",
+            "deb-systemd-helper enable 'a.service' && useradd z",
+            "systemd-sysusers a.conf; useradd z",
+            "systemd-tmpfiles --create a.conf | sh",
+            "LOCAL_APP_PROFILE=\"/etc/x\"; useradd z",
+            "update-alternatives --install /a a /b 5 || useradd z",
+            "rm -f /etc/init/x /etc/shadow",
+            "rm -f /etc/init/../shadow",
+        ] {
+            assert_eq!(effects(&block(line)), Err((1, line.to_owned())), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_conditions_of_debhelper_are_known() {
+        for line in [
+            "if [ \"$1\" = \"configure\" ] || [ \"$1\" = \"abort-upgrade\" ] ; then",
+            "if [ -z \"${DPKG_ROOT:-}\" ] && [ -d /run/systemd/system ]; then",
+            "if [ \"$1\" = \"configure\" ] && [ -x \"`which update-menus 2>/dev/null`\" ]; then",
+            "if [ -x \"$(command -v systemd-tmpfiles)\" ]; then",
+            "if aa-enabled --quiet 2>/dev/null; then",
+            "NAME='ssh' ENABLE='yes' ONUPGRADE='restart' /usr/lib/runit-helper/runit-helper postinst \"$@\"",
+            "elif [ -n \"$2\" ]; then",
+            "invoke-rc.d --skip-systemd-native ssh $_dh_action || exit 1",
+            "chmod +x \"/etc/init.d/dbus\" >/dev/null || true",
+            "test -e \"$LOCAL_APP_PROFILE\" || {",
+        ] {
+            assert_eq!(effects(&block(line)), Ok(vec![]), "{line}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Times as FAT writes them: a date and a time of day in two-second steps, from 1980 to 2107, without a time zone.
 
-use crate::formats::calendar::Civil;
+use chrono::{DateTime, Datelike, Timelike};
 
 /// First and last second that FAT can say: 1980-01-01 and 2107-12-31.
 const FIRST: i64 = 315_532_800;
@@ -18,13 +18,13 @@ pub(super) struct Stamp {
 impl Stamp {
     /// The UTC time of an epoch, or FAT's nearest.
     pub(super) fn of(epoch: i64) -> Stamp {
-        let Civil { year, month, day, hour, minute, second } = Civil::of(epoch.clamp(FIRST, LAST));
-        let year = u16::try_from(year - 1980).expect("the epoch is within FAT's years");
-        let [month, day, hour, minute, two_seconds] = [month, day, hour, minute, second / 2].map(u16::from);
+        let date = DateTime::from_timestamp(epoch.clamp(FIRST, LAST), 0).unwrap_or_default();
+        let part = |value: u32| u16::try_from(value).expect("a part of a date is small");
+        let year = u16::try_from(date.year() - 1980).expect("the epoch is within FAT's years");
         Stamp {
-            date: year << 9 | month << 5 | day,
-            time: hour << 11 | minute << 5 | two_seconds,
-            hundredths: second % 2 * 100,
+            date: year << 9 | part(date.month()) << 5 | part(date.day()),
+            time: part(date.hour()) << 11 | part(date.minute()) << 5 | part(date.second() / 2),
+            hundredths: if date.second() % 2 == 1 { 100 } else { 0 },
         }
     }
 }

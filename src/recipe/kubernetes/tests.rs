@@ -70,7 +70,7 @@ fn what_the_recipe_says_itself_stays() {
     assert_eq!(recipe.sysctl["kernel.panic"], "0");
     // Required until 1.29 only.
     assert_eq!(recipe.sysctl["net.bridge.bridge-nf-call-iptables"], "0");
-    let names = |list: &[crate::recipe::Located<String>]| list.iter().map(|it| it.value.clone()).collect::<Vec<_>>();
+    let names = |list: &[crate::yaml::Located<String>]| list.iter().map(|it| it.value.clone()).collect::<Vec<_>>();
     assert_eq!(names(&recipe.modules.load), ["nf_conntrack", "ip_vs", "overlay", "br_netfilter"]);
     assert_eq!(names(&recipe.services.enable), ["kubelet.service", "containerd.service"]);
 }
