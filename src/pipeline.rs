@@ -36,7 +36,10 @@ pub struct Options {
 pub fn build(recipe_path: &Path, options: &Options, watch: &Watch) -> anyhow::Result<Vec<PathBuf>> {
     let recipe = recipe(recipe_path, options.as_of)?;
     let store = Store::open(&options.store)?;
-    let images = watch.stage("images", || preload::read(&recipe, &store))?;
+    let images = match recipe.images.is_empty() {
+        true => Vec::new(),
+        false => watch.stage("images", || preload::read(&recipe, &store))?,
+    };
     let lock = watch.stage("lock", || locked(recipe_path, &recipe, &store, options, watch))?;
     coherence::after_lock(&recipe, &lock.packages).or(())?;
     let packages = watch.stage("fetch", || supply::fetch(&recipe, &lock, &store, options.offline, watch))?;
