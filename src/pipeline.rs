@@ -37,7 +37,10 @@ pub struct Options {
 pub fn build(recipe_path: &Path, options: &Options, watch: &Watch) -> anyhow::Result<Vec<PathBuf>> {
     let (recipe, unlockable) = check::check_but_lock(&load::load(recipe_path)?, options.as_of)?;
     let store = Store::open(&options.store)?;
-    let images = watch.stage("images", || preload::read(&recipe, &store))?;
+    let images = match recipe.images.is_empty() {
+        true => Vec::new(),
+        false => watch.stage("images", || preload::read(&recipe, &store))?,
+    };
     let lock = watch.stage("lock", || locked(recipe_path, &recipe, unlockable, &store, options, watch))?;
     supply::unused_drops(&recipe, recipe_path, &lock).or(())?;
     coherence::after_lock(&recipe, &lock.packages).or(())?;

@@ -297,7 +297,7 @@ fn containerd_gets_the_schema_of_its_version() {
 }
 
 /// A world for kubelet 1.36.2 with one preloaded archive.
-fn cluster() -> World {
+pub(crate) fn cluster() -> World {
     let mut world = World::new();
     world.recipe.kubernetes = Some(crate::recipe::kubernetes::Kubernetes {
         version: crate::recipe::kubernetes::Version { minor: 36, patch: 2 },

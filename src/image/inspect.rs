@@ -421,3 +421,36 @@ mod tests {
         assert!(verified == Some(false) && why.starts_with("DOES NOT VERIFY"), "{why}");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use super::*;
+    use crate::assemble::tests::cluster;
+    use crate::formats::erofs::{self, NoCache};
+
+    #[test]
+    fn a_root_says_which_kubernetes_and_which_container_images_it_holds() {
+        let world = cluster();
+        let tree = world.assemble().unwrap().tree;
+        let options = erofs::Options {
+            uuid: [1; 16],
+            label: [0; 16],
+            epoch: 0,
+            codec: erofs::Codec::Zstd { level: 3 },
+            extent: erofs::ExtentSize::DEFAULT,
+            threads: NonZeroUsize::MIN,
+        };
+        let mut file = tempfile::tempfile().unwrap();
+        erofs::write(&tree, &world.store, &options, &NoCache, &mut file).unwrap();
+        file.seek(SeekFrom::Start(0)).unwrap();
+        let Report { text, json } = inspect(file, false).unwrap();
+        assert!(
+            text.contains("\nimage test 1\nKubernetes 1.36.2, kubeadm v1beta4, sandbox registry.k8s.io/pause:3.10.2\n"),
+            "{text}"
+        );
+        assert!(text.contains("\npause.tar: registry.k8s.io/pause:3.10.2 sha256:"), "{text}");
+        assert_eq!(json["image"]["images"][0]["file"], "pause.tar");
+    }
+}

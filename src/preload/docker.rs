@@ -39,6 +39,8 @@ struct RootFs {
 pub(super) fn images(tarball: &Tarball) -> Result<BTreeMap<String, Digest>, Fault> {
     let entries: Vec<Entry> = tarball.document("manifest.json")?;
     let mut images = BTreeMap::new();
+    // Images share layers, and unpacking is what takes the time.
+    let mut unpacked: BTreeMap<String, Digest> = BTreeMap::new();
     for entry in entries {
         let tags = entry.repo_tags.unwrap_or_default();
         let Some(name) = tags.first() else { return Err(unnamed()) };
@@ -57,8 +59,14 @@ pub(super) fn images(tarball: &Tarball) -> Result<BTreeMap<String, Digest>, Faul
             return Err(damaged(format!("`{name}` has {named} layers, the archive lists {listed}")));
         }
         for (path, expected) in entry.layers.iter().zip(&config.rootfs.diff_ids) {
-            let layer = tarball.entry(path).ok_or_else(|| damaged(format!("the layer `{path}` is missing")))?;
-            let digest = tarball.unpacked_digest(path, layer)?;
+            let digest = match unpacked.get(path) {
+                Some(digest) => *digest,
+                None => {
+                    let layer = tarball.entry(path).ok_or_else(|| damaged(format!("the layer `{path}` is missing")))?;
+                    tarball.unpacked_digest(path, layer)?
+                }
+            };
+            unpacked.insert(path.clone(), digest);
             if Some(digest) != expected.strip_prefix("sha256:").and_then(Digest::parse) {
                 return Err(damaged(format!("the layer `{path}` is not {expected}")));
             }

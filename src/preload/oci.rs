@@ -1,7 +1,7 @@
 //! An OCI image layout (image-layout.md, image-index.md and manifest.md of the image specification 1.1): everything is
 //! a blob named by its digest, index.json names the images.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
@@ -63,7 +63,7 @@ pub(super) fn images(tarball: &Tarball) -> Result<BTreeMap<String, Digest>, Faul
     for descriptor in &index.manifests {
         let name = name(descriptor).ok_or_else(unnamed)?;
         let (_, blob) = blob(tarball, descriptor)?;
-        image(tarball, descriptor, &name, 0)?;
+        image(tarball, descriptor, &name, 0, &mut BTreeSet::new())?;
         images.insert(name, blob.digest);
     }
     Ok(images)
@@ -90,9 +90,18 @@ fn blob(tarball: &Tarball, descriptor: &Descriptor) -> Result<(String, Entry), F
     Ok((path, entry))
 }
 
-/// Checks an image down to its layers; of several platforms, the node's.
-fn image(tarball: &Tarball, descriptor: &Descriptor, name: &str, depth: u32) -> Result<(), Fault> {
-    let (path, _) = blob(tarball, descriptor)?;
+/// Checks an image down to its layers; of several platforms, the node's. What is in `seen` has been checked.
+fn image(
+    tarball: &Tarball,
+    descriptor: &Descriptor,
+    name: &str,
+    depth: u32,
+    seen: &mut BTreeSet<Digest>,
+) -> Result<(), Fault> {
+    let (path, entry) = blob(tarball, descriptor)?;
+    if !seen.insert(entry.digest) {
+        return Ok(());
+    }
     if descriptor.media_type.contains("index") || descriptor.media_type.contains("manifest.list") {
         if depth >= DEPTH_MAX {
             return Err(damaged(format!("`{name}` is an index of indexes of indexes")));
@@ -105,7 +114,7 @@ fn image(tarball: &Tarball, descriptor: &Descriptor, name: &str, depth: u32) -> 
             let (os, architecture) = other.map_or(("", ""), |other| (&other.os, &other.architecture));
             return Err(foreign(name, os, architecture));
         }
-        return fitting.try_for_each(|descriptor| image(tarball, descriptor, name, depth + 1));
+        return fitting.try_for_each(|descriptor| image(tarball, descriptor, name, depth + 1, seen));
     }
     let manifest: Manifest = tarball.document(&path)?;
     let (config_path, _) = blob(tarball, &manifest.config)?;

@@ -121,7 +121,7 @@ fn versions(kubernetes: &Kubernetes, recipe: &Recipe, found: &mut Diagnostics) {
         ),
         (
             kubectl,
-            base.minor.saturating_sub(apart)..=base.minor + apart,
+            base.minor.saturating_sub(apart)..=base.minor.saturating_add(apart),
             format!("kubectl is at most {apart} minor version away"),
         ),
     ];
@@ -172,9 +172,9 @@ fn runtime_interface(
     }
     let offered = if offered.is_empty() { "of no known version".to_owned() } else { offered.join(", ") };
     let fits = |known: &&table::Containerd| known.cri.iter().any(|interface| spoken.contains(interface));
-    let fitting = table().containerd.iter().skip_while(|known| !fits(known));
-    let first = fitting.clone().next().map(|known| format!("from {} on", known.since));
-    let end = fitting.clone().find(|known| !fits(known)).map(|known| format!("before {}", known.since));
+    let mut series = table().containerd.iter();
+    let first = series.find(fits).map(|known| format!("from {} on", known.since));
+    let end = series.find(|known| !fits(known)).map(|known| format!("before {}", known.since));
     let range: Vec<String> = [first, end].into_iter().flatten().collect();
     found.push(
         Diagnostic::new(
@@ -285,7 +285,7 @@ fn sandbox_image_is_there(recipe: &Recipe, kubernetes: &Kubernetes, found: &mut 
         found.push(
             Diagnostic::new(
                 "no-sandbox-image",
-                "no image of the recipe holds the sandbox image, and no pod starts without",
+                "no image of the recipe holds the sandbox image, and no pod starts without it",
             )
             .at(&kubernetes.location, format!("needs {}", sandbox_image(recipe, kubernetes)))
             .help("name its archive in `images:`, or say `pull-sandbox-image: true` here if nodes reach its registry"),
