@@ -202,6 +202,6 @@ mod tests {
         assert_ne!(modes(), before.local_modes);
         drop(guard);
         assert_eq!(modes(), before.local_modes);
-        assert!(Terminal::of(&fs::File::open("/dev/null").unwrap()).is_none());
+        assert!(Terminal::of(fs::File::open("/dev/null").unwrap()).is_none());
     }
 }
