@@ -45,7 +45,7 @@ pub fn check(files: &Files) -> Result<(), Diagnostics> {
     for (name, bytes) in files {
         match source(name, bytes.clone(), "the seed") {
             Ok(source) => drop(seed.files.insert(name, source)),
-            Err(mistake) => found.push(*mistake),
+            Err(mistakes) => found.0.extend(mistakes.0),
         }
     }
     found.or(())?;

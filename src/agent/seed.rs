@@ -53,7 +53,7 @@ pub fn read_directory(directory: &Path, origin: &str) -> Result<Seed> {
         file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).with_context(|| format!("reading {name} of {origin}"))?;
         match source(name, bytes, origin) {
             Ok(source) => drop(seed.files.insert(name, source)),
-            Err(mistake) => mistakes.push(*mistake),
+            Err(found) => mistakes.0.extend(found.0),
         }
     }
     Ok(mistakes.or(seed)?)
@@ -63,15 +63,15 @@ pub fn read_directory(directory: &Path, origin: &str) -> Result<Seed> {
 ///
 /// # Errors
 /// It is too large or not UTF-8.
-pub fn source(name: &str, bytes: Vec<u8>, origin: &str) -> Result<Arc<Source>, Box<Diagnostic>> {
+pub fn source(name: &str, bytes: Vec<u8>, origin: &str) -> Result<Arc<Source>, Diagnostics> {
     if bytes.len() as u64 > MAX_FILE_BYTES {
         let title = format!("{name} of {origin} is larger than {} MiB", MAX_FILE_BYTES >> 20);
-        return Err(Box::new(Diagnostic::new("metadata-size", title)));
+        return Err(Diagnostic::new("metadata-size", title).into());
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let title = format!("{name} of {origin} is not UTF-8 (byte {at})");
-        Box::new(Diagnostic::new("metadata-text", title).help("compressed user-data is not read"))
+        Diagnostics::from(Diagnostic::new("metadata-text", title).help("compressed user-data is not read"))
     })?;
     // Editors of one system put a mark before UTF-8 that is no part of the text.
     Ok(Source::new(name, text.strip_prefix('\u{feff}').unwrap_or(&text)))

@@ -157,9 +157,9 @@ fn disk(device: &dyn ReadAt, files: Listing<'_>) -> anyhow::Result<Report> {
         files => files,
     };
     let (root_text, root_json) = match root(window(device, root_a), files) {
-        // What does not verify need not be readable either; that it does not verify is the news.
-        Err(error) if !verified => (format!("not read: {error:#}\n"), Value::Null),
-        described => described?,
+        // What does not verify may not be readable either; the verdict is what counts.
+        Err(error) if !verified => (format!("{error:#}\n"), json!({"error": format!("{error:#}")})),
+        listing => listing?,
     };
     text.push_str(&format!("\n{ROOT_A_LABEL}\n{root_text}"));
     json["root"] = root_json;
@@ -416,6 +416,11 @@ mod tests {
         let mut byte = [0];
         FileExt::read_exact_at(&image, &mut byte, offset).unwrap();
         image.write_all_at(&[byte[0] ^ 1], offset).unwrap();
+        image.seek(SeekFrom::Start(0)).unwrap();
+        let (verified, why) = verdict(image.try_clone().unwrap());
+        assert!(verified == Some(false) && why.starts_with("DOES NOT VERIFY"), "{why}");
+        // Even where it makes the file system unreadable.
+        image.write_all_at(&[0; 4096], offset - 10).unwrap();
         image.seek(SeekFrom::Start(0)).unwrap();
         let (verified, why) = verdict(image);
         assert!(verified == Some(false) && why.starts_with("DOES NOT VERIFY"), "{why}");
