@@ -425,19 +425,10 @@ mod tests {
         let (verified, why) = verdict(image);
         assert!(verified == Some(false) && why.starts_with("DOES NOT VERIFY"), "{why}");
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::num::NonZeroUsize;
-
-    use super::*;
-    use crate::assemble::tests::cluster;
-    use crate::formats::erofs::{self, NoCache};
 
     #[test]
     fn a_root_says_which_kubernetes_and_which_container_images_it_holds() {
-        let world = cluster();
+        let world = crate::assemble::tests::cluster();
         let tree = world.assemble().unwrap().tree;
         let options = erofs::Options {
             uuid: [1; 16],
@@ -445,12 +436,12 @@ mod tests {
             epoch: 0,
             codec: erofs::Codec::Zstd { level: 3 },
             extent: erofs::ExtentSize::DEFAULT,
-            threads: NonZeroUsize::MIN,
+            threads: std::num::NonZeroUsize::MIN,
         };
         let mut file = tempfile::tempfile().unwrap();
         erofs::write(&tree, &world.store, &options, &NoCache, &mut file).unwrap();
         file.seek(SeekFrom::Start(0)).unwrap();
-        let Report { text, json } = inspect(file, false).unwrap();
+        let Report { text, json, .. } = inspect(file, Listing::None).unwrap();
         assert!(
             text.contains("\nimage test 1\nKubernetes 1.36.2, kubeadm v1beta4, sandbox registry.k8s.io/pause:3.10.2\n"),
             "{text}"

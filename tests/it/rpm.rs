@@ -200,7 +200,6 @@ fn a_repository_of_createrepo_is_locked_exactly_and_unpacks_as_rpm_installs_it()
     installs_the_same(fixture, &packages);
 }
 
-#[expect(clippy::print_stdout, reason = "a comparison that is skipped has to say so")]
 fn installs_the_same(fixture: &Fixture, packages: &[Package]) {
     let root = fixture.place.join("root");
     fs::create_dir_all(root.join("etc")).unwrap();
