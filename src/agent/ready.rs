@@ -37,6 +37,7 @@ pub fn run() -> ExitCode {
 
 fn report() -> Result<()> {
     wait()?;
+    wait_for_first_boot()?;
     let membership = wait_for_member()?;
     let failed = run::output(SYSTEMCTL, &["list-units", "--failed", "--plain", "--no-legend", "--no-pager"])?;
     let failed_units: Vec<String> =
@@ -44,13 +45,17 @@ fn report() -> Result<()> {
     let status = Status::update(|status| {
         status.phase = Phase::Done;
         status.addresses = addresses();
+        if !failed_units.is_empty() {
+            status.messages.push(format!("failed units: {}", failed_units.join(" ")));
+        }
+        let sound = failed_units.is_empty();
         status.failed_units = failed_units;
         if let Some(membership) = membership {
             status.kubernetes = membership;
         }
         // A first boot or a join that went wrong stays so: the node runs, but it is not the node that was asked for.
         if status.state == State::Running {
-            status.state = State::Ready;
+            status.state = if sound { State::Ready } else { State::Degraded };
         }
     })?;
     let addresses = status.addresses.join(" ");
@@ -82,6 +87,20 @@ fn wait() -> Result<()> {
         }
         std::thread::sleep(PAUSE);
     }
+}
+
+/// Until the metadata is applied, or turns out to be wrong: a failure is tried again, for ever.
+fn wait_for_first_boot() -> Result<()> {
+    let started = Instant::now();
+    let mut next_word = SAY_EACH;
+    while Status::read()?.state == State::Failed {
+        if started.elapsed() >= next_word {
+            next_word += SAY_EACH;
+            console::say("waiting for the first boot, which failed and is tried again");
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Ok(())
 }
 
 /// Until the join has ended, one way or the other, and the kubelet of a member is healthy. `None`: nobody asked for a

@@ -35,8 +35,10 @@ pub enum Phase {
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     Running,
-    /// All services have been started; `failed_units` names those that failed.
+    /// All services have been started.
     Ready,
+    /// All services have been started, and some failed: `failed_units`.
+    Degraded,
     /// Something in the node's world went wrong; it is tried again.
     Failed,
     /// Something in the metadata is wrong; final until it is mended.

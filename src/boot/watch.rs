@@ -118,7 +118,8 @@ fn judge(report: &Value, until: Until) -> Option<Verdict> {
         }
         Until::Ready => match report.get("state")?.as_str()? {
             "ready" => Some(Verdict::Passed),
-            state @ ("mistake" | "failed") => {
+            // What failed is tried again: the time limit decides.
+            state @ ("mistake" | "degraded") => {
                 let messages: Vec<&str> =
                     report["messages"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
                 Some(Verdict::Failed { code: 1, message: format!("{state}: {}", messages.join("; ")) })
@@ -177,5 +178,24 @@ impl Reports {
             reports.push(serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text.trim_end().to_owned())));
         }
         Ok(reports)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_node_is_ready_only_with_all_its_units_and_what_is_tried_again_decides_nothing() {
+        let judged = |state: &str| judge(&json!({"state": state, "messages": ["why"]}), Until::Ready);
+        assert_eq!(judged("ready"), Some(Verdict::Passed));
+        for state in ["degraded", "mistake"] {
+            assert_eq!(judged(state), Some(Verdict::Failed { code: 1, message: format!("{state}: why") }));
+        }
+        for state in ["running", "failed"] {
+            assert_eq!(judged(state), None, "{state}");
+        }
     }
 }
