@@ -3,6 +3,7 @@
 //! * `node`: UEFI, direct kernel and qcow2 boots of the quickstart node with its checks, over a reboot
 //! * `mutants`: one wrong node per check; the verdict must be red, and for that check alone
 //! * `command`: how `nodesmith boot` ends and what it leaves, with the firmware alone as its guest
+//! * `join`, `cluster`: nodes join a real control plane, whatever happens on the way
 //! * `tampering`: flipped bytes in the root must not come up
 //! * `kernels`: kernels 6.12 and 6.1 read every file of the root back
 //!
@@ -10,9 +11,14 @@
 
 #![expect(clippy::unwrap_used, reason = "clippy knows only functions marked as tests for tests")]
 
+mod cluster;
 mod command;
+mod join;
 mod kernels;
 mod mutants;
 mod node;
+#[path = "../../src/oracle.rs"]
+#[expect(dead_code, reason = "the tools themselves are looked for elsewhere")]
+mod oracle;
 mod support;
 mod tampering;

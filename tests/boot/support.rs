@@ -28,18 +28,18 @@ pub(crate) fn image(name: &str) -> PathBuf {
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
     built
         .entry(name.to_owned())
-        .or_insert_with(|| build(Path::new(&format!("tests/boot/recipes/{name}.yaml")), name))
+        .or_insert_with(|| build(Path::new(&format!("tests/boot/recipes/{name}.yaml")), name, "check.lock"))
         .clone()
 }
 
-/// Builds a recipe into a directory of its own. All recipes here ask for the same packages and share one lock.
-pub(crate) fn build(recipe: &Path, name: &str) -> PathBuf {
+/// Builds a recipe into a directory of its own. Recipes that ask for the same packages share a lock.
+pub(crate) fn build(recipe: &Path, name: &str, lock: &str) -> PathBuf {
     let out = place().join(name);
     let output = nodesmith()
         .arg("build")
         .arg(recipe)
         .args(["--out".as_ref(), out.as_os_str(), "--store".as_ref(), place().join("store").as_os_str()])
-        .args(["--lock".as_ref(), place().join("check.lock").as_os_str()])
+        .args(["--lock".as_ref(), place().join(lock).as_os_str()])
         .output()
         .unwrap();
     assert!(output.status.success(), "building {}:\n{}", recipe.display(), String::from_utf8_lossy(&output.stderr));

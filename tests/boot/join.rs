@@ -1,0 +1,136 @@
+//! Nodes join a real API server: at once, when it is late, and after the power went; and never one that is not theirs.
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::cluster::{cluster, until};
+use crate::support::{build, place};
+
+/// Built once; the RPMs and images in it are those of `ci/cluster-fixture`.
+static IMAGE: LazyLock<PathBuf> = LazyLock::new(|| {
+    build("tests/boot/recipes/cluster.yaml".as_ref(), "cluster", "cluster.lock").with_extension("raw")
+});
+
+/// How long the control plane may take for what it does by itself.
+const SOON: Duration = Duration::from_secs(120);
+
+fn pod(name: &str, node: &str, script: &str, restart: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name},
+        "spec": {
+            "nodeSelector": {"example.org/test": node},
+            "restartPolicy": restart,
+            "containers": [{
+                "name": name,
+                "image": "nodesmith.test/busybox:1",
+                "imagePullPolicy": "Never",
+                "command": ["/bin/sh", "-c", script],
+                "resources": {"requests": {"cpu": "10m", "memory": "8Mi"}},
+                "volumeMounts": [{"name": "answer", "mountPath": "/answer"}],
+            }],
+            "volumes": [{
+                "name": "answer",
+                "hostPath": {"path": "/var/lib/nodesmith-test/answer", "type": "DirectoryOrCreate"},
+            }],
+        },
+    })
+}
+
+#[test]
+fn a_node_joins_runs_pods_that_talk_and_is_the_same_member_after_a_reboot() {
+    let image = IMAGE.as_path();
+    let Some((cluster, _guest)) = cluster() else { return };
+    let serve = "mkdir /tmp/www && echo pod-answers >/tmp/www/index.html && exec httpd -f -p 8080 -h /tmp/www";
+    cluster.create("server", &pod("server", "member", serve, "Always"));
+    let seed = cluster.seed("member", |user_data| user_data);
+    let mut guest = cluster.boot("join", image, &seed, "verdict", &["--reboots", "1"]);
+    guest.until_member(|member| member["state"] == "joined");
+    let field = |kind: &str, path: &str| cluster.kubectl(&["get", kind, "--output", &format!("jsonpath={path}")]);
+    let server = until("the server's address", SOON, || {
+        Some(field("pod/server", "{.status.podIP}")).filter(|address| !address.is_empty())
+    });
+    let identity = field("node/member", "{.metadata.uid} {.status.nodeInfo.machineID}");
+    let first_boot = field("node/member", "{.status.nodeInfo.bootID}");
+    let ask = format!("until wget -q -O /answer/text http://{server}:8080/; do sleep 1; done");
+    cluster.create("client", &pod("client", "member", &ask, "OnFailure"));
+    let client = until("the client's end", SOON, || {
+        let (phase, address) = (field("pod/client", "{.status.phase}"), field("pod/client", "{.status.podIP}"));
+        (phase == "Succeeded").then_some(address)
+    });
+    assert!(client.starts_with("10.244.") && server.starts_with("10.244.") && client != server, "{client} {server}");
+    assert_eq!(field("node/member", "{.status.conditions[?(@.type=='Ready')].status}"), "True");
+    let console = guest.console();
+    let (code, report) = guest.end();
+    assert_eq!(code, Some(0), "{report}\n{console}");
+    assert_eq!(field("node/member", "{.metadata.uid} {.status.nodeInfo.machineID}"), identity);
+    until("the second boot's report", SOON, || {
+        Some(field("node/member", "{.status.nodeInfo.bootID}")).filter(|boot| *boot != first_boot)
+    });
+    // One request for a certificate: nothing joined twice.
+    let requests = field("csr", "{range .items[*]}{.spec.username}{\"\\n\"}{end}");
+    assert_eq!(requests.lines().filter(|user| user.starts_with("system:bootstrap:")).count(), 1, "{requests}");
+}
+
+#[test]
+fn a_cluster_with_another_authority_is_refused_at_the_line_of_the_hash() {
+    let image = IMAGE.as_path();
+    let Some((cluster, _guest)) = cluster() else { return };
+    let right = cluster.entrance["ca-cert-hash"].as_str().unwrap();
+    let wrong = format!("sha256:{}", "ab".repeat(32));
+    let seed = cluster.seed("stranger", |user_data| user_data.replace(right, &wrong));
+    let guest = cluster.boot("wrong-hash", image, &seed, "ready", &["--reboots", "0"]);
+    let console = guest.console();
+    let (code, report) = guest.end();
+    assert_eq!(code, Some(1), "{report}\n{console}");
+    assert_eq!(report["state"], "mistake");
+    assert!(report["messages"].to_string().contains("user-data:7:9: "), "{report}");
+    assert!(report["messages"].to_string().contains("are pinned"), "{report}");
+    assert_eq!(cluster.kubectl(&["get", "node/stranger", "--ignore-not-found"]), "");
+}
+
+#[test]
+fn a_node_waits_for_an_api_server_that_comes_a_minute_later() {
+    let image = IMAGE.as_path();
+    let Some((cluster, _guest)) = cluster() else { return };
+    let seed = cluster.seed("patient", |user_data| user_data);
+    cluster.control("stop-api");
+    let started = Instant::now();
+    let mut guest = cluster.boot("api-down", image, &seed, "ready", &["--reboots", "0"]);
+    guest.until_member(|member| {
+        let what = member["waits_for"].as_str().unwrap_or_default();
+        member["state"] == "waiting" && what.contains("10.0.2.2:6443")
+    });
+    std::thread::sleep(Duration::from_secs(60).saturating_sub(started.elapsed()));
+    cluster.control("start-api");
+    let console = guest.console();
+    let (code, report) = guest.end();
+    assert_eq!(code, Some(0), "{report}\n{console}");
+    assert_eq!(report["kubernetes"]["state"], "joined");
+    until("the node", SOON, || (!cluster.kubectl(&["get", "node/patient"]).is_empty()).then_some(()));
+}
+
+#[test]
+fn a_join_that_a_power_cut_ended_is_done_by_the_next_boot() {
+    let image = IMAGE.as_path();
+    let Some((cluster, _guest)) = cluster() else { return };
+    let seed = cluster.seed("unlucky", |user_data| user_data);
+    let disk = place().join("unlucky.qcow2");
+    let _ = std::fs::remove_file(&disk);
+    let arguments = ["--reboots", "0", "--disk", disk.to_str().unwrap()];
+    let mut guest = cluster.boot("power-cut", image, &seed, "ready", &arguments);
+    guest.until_member(|member| member["waits_for"].as_str().unwrap_or_default().contains("kubelet-start"));
+    guest.cut();
+    assert_eq!(guest.end().0, Some(1));
+    let guest = cluster.boot("after-power-cut", image, &seed, "ready", &arguments);
+    let console = guest.console();
+    let (code, report) = guest.end();
+    assert_eq!(code, Some(0), "{report}\n{console}");
+    assert_eq!(report["kubernetes"]["state"], "joined");
+    until("the node", SOON, || (!cluster.kubectl(&["get", "node/unlucky"]).is_empty()).then_some(()));
+    std::fs::remove_file(&disk).unwrap();
+}
