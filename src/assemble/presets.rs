@@ -50,8 +50,6 @@ fn matches(pattern: &[u8], text: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn the_first_line_that_matches_decides() {
         let enterprise = ["# x\nenable sshd.*\n", "disable sshd.service\nenable getty@.service tty1\n", "disable *"];

@@ -23,7 +23,7 @@ pub(crate) struct World {
     directory: tempfile::TempDir,
     pub(crate) store: Store,
     pub(crate) recipe: Recipe,
-    packages: Vec<Package>,
+    pub(crate) packages: Vec<Package>,
     agent: AgentFiles,
     images: Vec<Archive>,
 }

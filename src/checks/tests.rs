@@ -22,6 +22,29 @@ fn after(change: impl FnOnce(&mut Tree)) -> String {
     run(&subject).unwrap().to_string()
 }
 
+#[test]
+fn a_path_that_an_rpm_requires_has_to_be_there() {
+    let world = World::new();
+    let assembled = world.assemble().unwrap();
+    let mut package = world.packages[0].clone();
+    package.family = Family::Rpm;
+    package.control = [REQUIRES; 3]
+        .map(str::to_owned)
+        .into_iter()
+        .zip(["/etc/passwd", "/no/where", "bash >= 5"].map(str::to_owned))
+        .collect();
+    let packages = [package];
+    let subject = Subject {
+        recipe: &world.recipe,
+        tree: &assembled.tree,
+        contents: &world.store,
+        kernel: &assembled.kernel,
+        packages: &packages,
+    };
+    let found: Vec<String> = file_requirements(&subject).unwrap();
+    assert_eq!(found, [format!("{} requires `/no/where`, which nothing brings", packages[0].id)]);
+}
+
 fn path(path: &str) -> TreePath {
     TreePath::parse(path).unwrap()
 }

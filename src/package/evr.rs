@@ -61,7 +61,6 @@ mod tests {
             "1.0^git2",
             "1.0.1",
             "1.1",
-            "1.a",
             "1.2",
             "1.10",
             "1.10.0",
@@ -73,7 +72,6 @@ mod tests {
             "2.0-1.1.el9",
             "1:0.1",
         ];
-        let rising: Vec<&str> = rising.into_iter().filter(|version| *version != "1.a").collect();
         for (index, low) in rising.iter().enumerate() {
             for high in &rising[index + 1..] {
                 assert_eq!(compare_evr(low, high), Ordering::Less, "{low} {high}");

@@ -4,7 +4,7 @@ use crate::package::PackageId;
 use crate::repo::{Dependency, Offer, Operator, Provided, Relation};
 use crate::tree::Digest;
 
-/// One line an offer: `name version [essential] => dep | other >= 2, dep; conflicts: x << 1; provides: v = 1`.
+/// One line an offer: `name version [essential] [rpm] => dep | other >= 2, dep; conflicts: x << 1; provides: v = 1`.
 fn index(text: &str) -> Index {
     let offers = text.lines().filter(|line| !line.trim().is_empty()).map(offer).collect();
     Index { offers }
@@ -16,7 +16,7 @@ fn offer(line: &str) -> Offer {
     let words: Vec<&str> = head.split_whitespace().collect();
     let mut offer = Offer {
         id: PackageId { name: words[0].into(), version: words[1].into(), arch: "amd64".into() },
-        family: Default::default(),
+        family: if words.contains(&"rpm") { Family::Rpm } else { Family::Deb },
         repository: "test".into(),
         path: String::new(),
         size: 0,
@@ -32,6 +32,7 @@ fn offer(line: &str) -> Offer {
         let (kind, rest) = part.split_once(':').unwrap();
         match kind {
             "conflicts" => offer.conflicts = list(rest).map(relation).collect(),
+            "obsoletes" => offer.obsoletes = list(rest).map(relation).collect(),
             "provides" => {
                 let provided =
                     |relation: Relation| Provided { name: relation.name, version: relation.constraint.map(|it| it.1) };
@@ -141,11 +142,60 @@ fn who_asks_for_a_package_gets_no_stand_in() {
 }
 
 #[test]
-fn a_version_without_its_release_takes_the_newest_release() {
-    let offers = "kubelet 1.36.2-150500.1.1\nkubelet 1.36.2-150500.2.1\nkubelet 1.36.20-150500.1.1\nb 1\nb 1-2";
-    assert_eq!(solve(offers, &["kubelet=1.36.2", "b=1"]).unwrap(), "b 1, kubelet 1.36.2-150500.2.1");
-    assert_eq!(solve(offers, &["kubelet=1.36.2-150500.1.1"]).unwrap(), "kubelet 1.36.2-150500.1.1");
-    for wrong in ["kubelet=1.36", "kubelet=1.36.2-1"] {
-        assert_eq!(solve(offers, &[wrong]).unwrap_err().0[0].slug, "unknown-version", "{wrong}");
-    }
+fn the_release_of_an_rpm_may_be_left_out_and_wrong_pins_show_what_there_is() {
+    let offers = "kubelet 1.20.2-150500.1.1 rpm\nkubelet 1.20.2-150500.2.1 rpm\nkubelet 1.20.1-1 rpm\ndeb 1.2-3";
+    assert_eq!(solve(offers, &["kubelet=1.20.2"]).unwrap(), "kubelet 1.20.2-150500.2.1");
+    assert_eq!(solve(offers, &["kubelet=1.20.2-150500.1.1"]).unwrap(), "kubelet 1.20.2-150500.1.1");
+    assert_eq!(solve(offers, &["kubelet=0:1.20.1"]).unwrap(), "kubelet 1.20.1-1");
+    let mistakes = solve(offers, &["kubelet=1.20.3"]).unwrap_err();
+    assert_eq!(mistakes.0[0].slug, "unknown-version");
+    assert!(mistakes.0[0].help[0].contains("1.20.2-150500.2.1, 1.20.2-150500.1.1, 1.20.1-1"), "{mistakes}");
+    // A deb's version is asked for whole, as apt wants it.
+    assert_eq!(solve(offers, &["deb=1.2"]).unwrap_err().0[0].slug, "unknown-version");
+    let many: String = (0..40).map(|patch| format!("kubelet 1.20.{patch}-1 rpm\n")).collect();
+    let mistakes = solve(&many, &["kubelet=1.20.41-1"]).unwrap_err();
+    assert!(mistakes.0[0].help[0].starts_with("nearest versions on offer: 1.20."), "{mistakes}");
+}
+
+#[test]
+fn an_rpm_finds_what_it_needs_among_debs_and_no_deb_among_rpms() {
+    let offers = "kubelet 1-1 rpm => iptables >= 1.4.21, util = 2.41, cni >= 1\ncni 1.2-1 rpm\ncni 0.9-1 rpm\n\
+                  iptables 3:1.8.11-2\nutil 7:2.41-5";
+    assert_eq!(solve(offers, &["kubelet"]).unwrap(), "cni 1.2-1, iptables 3:1.8.11-2, kubelet 1-1, util 7:2.41-5");
+    let old = offers.replace("1.8.11", "1.4.20");
+    assert!(solve(&old, &["kubelet"]).unwrap_err().0[0].help[0].contains("iptables"), "{old}");
+    let deb = "a 1 => cni\ncni 1-1 rpm; provides: cni";
+    assert_eq!(solve(deb, &["a"]).unwrap_err().0[0].slug, "unsatisfiable");
+    // Both brought: who needs it decides, and who asks has to.
+    let both = "cni 1-1 rpm\ncni 0.9-1\na 1 => cni\nb 1-1 rpm => cni";
+    assert_eq!(solve(both, &["a"]).unwrap(), "a 1, cni 0.9-1");
+    assert_eq!(solve(both, &["b"]).unwrap(), "b 1-1, cni 1-1");
+    let mistakes = solve(both, &["cni"]).unwrap_err();
+    assert_eq!(mistakes.0[0].slug, "two-families");
+    assert!(mistakes.0[0].help[0].contains("0.9-1 from test, or 1-1 from test"), "{mistakes}");
+    assert_eq!(solve(both, &["cni=1"]).unwrap(), "cni 1-1");
+}
+
+#[test]
+fn paths_are_met_by_rpms_put_off_beside_debs_and_missed_without() {
+    let offers = "a 1-1 rpm => /usr/bin/x\nx 1-1 rpm; provides: /usr/bin/x";
+    assert_eq!(solve(offers, &["a"]).unwrap(), "a 1-1, x 1-1");
+    let mixed = "a 1-1 rpm => /bin/sh\nbash 5 essential";
+    assert_eq!(solve(mixed, &["a"]).unwrap(), "a 1-1, bash 5");
+    let alone = solve("a 1-1 rpm => /bin/sh\nbash 5-1 rpm", &["a"]).unwrap_err();
+    assert!(alone.0[0].help[0].contains("/bin/sh"), "{alone}");
+}
+
+#[test]
+fn provisions_and_obsoletes_of_rpms_are_rpms() {
+    // One without a version meets every version; of several the shortest name is taken.
+    let offers = "a 1-1 rpm => lib >= 2\nlonger 1-1 rpm; provides: lib\nshort 1-1 rpm; provides: lib\n\
+                  zz 1-1 rpm; provides: lib = 1";
+    assert_eq!(solve(offers, &["a"]).unwrap(), "a 1-1, short 1-1");
+    // What is obsoleted is a package of that name, not what provides it.
+    let offers = "new 2-1 rpm; obsoletes: old << 2\nold 1-1 rpm\nother 1-1 rpm; provides: old = 1";
+    assert_eq!(solve(offers, &["new", "other"]).unwrap(), "new 2-1, other 1-1");
+    assert_eq!(solve(offers, &["new", "old"]).unwrap_err().0[0].slug, "unsatisfiable");
+    let newer = offers.replace("old 1-1", "old 2-1");
+    assert_eq!(solve(&newer, &["new", "old"]).unwrap(), "new 2-1, old 2-1");
 }

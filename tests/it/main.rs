@@ -7,6 +7,7 @@
 //! * `failures`: what a build says when the world is not as it should be
 //! * `images`: other people's tools look at what a build left
 //! * `erofs`, `oracles_disk`: other people's tools look at what each format writer writes
+//! * `rpm`: our reading of RPMs against rpm's own
 //! * `support`, `import`: finding those tools, reading directories back
 
 #![expect(clippy::unwrap_used, reason = "clippy knows only functions marked as tests for tests")]
@@ -20,4 +21,5 @@ mod import;
 mod oracles_disk;
 mod policy;
 mod recipes;
+mod rpm;
 mod support;

@@ -124,3 +124,55 @@ fn a_changed_script_is_shown_by_its_new_lines() {
     assert!(text.contains(&format!("version {} is known: this one has 2 new lines and lost", entry.version)), "{text}");
     assert!(text.contains("line 2: rm -rf /etc/ssl"), "{text}");
 }
+
+fn rpm(scripts: &[(&str, &str)]) -> Package {
+    Package { family: Family::Rpm, ..package("kubelet", scripts) }
+}
+
+#[test]
+fn what_rpms_macros_wrote_is_generated_and_removals_do_not_run() {
+    let post = "\nif [ $1 -eq 1 ] ; then \n        # Initial installation \n        systemctl --no-reload preset kubelet.service || : \nfi \n";
+    let preun = "systemctl --no-reload disable --now kubelet.service";
+    let package =
+        rpm(&[("%post", post), ("%preun", preun), ("%posttrans", "#!/sbin/ldconfig\n"), ("%pre", "exit 0\n")]);
+    let accounted = account(&[&package], &[]);
+    assert!(accounted.mistakes.is_empty(), "{}", accounted.mistakes);
+    assert_eq!(accounted.effects, [Effect::Preset("kubelet.service".into())]);
+    let outcomes: Vec<String> = accounted.accounts.iter().map(|it| format!("{} {}", it.script, it.outcome)).collect();
+    assert_eq!(
+        outcomes,
+        [
+            "%post preset kubelet.service",
+            "%posttrans nothing to do on a fresh image",
+            "%pre nothing to do on a fresh image",
+            "%preun not run on a fresh image",
+        ]
+    );
+}
+
+#[test]
+fn hand_written_scriptlets_lua_and_triggers_are_refused_unless_accepted() {
+    let source = Source::new("r.yaml", "x");
+    let texts = [
+        ("%pretrans", "#!<lua>\nposix.mkdir('/x')\n", "from line 1: `#!<lua>`"),
+        ("%post", "#!/usr/bin/perl\n", "from line 1: `#!/usr/bin/perl`"),
+        ("%post", "/sbin/ldconfig\nuseradd x\n", "from line 2: `useradd x`"),
+        ("%posttrans", "#!/sbin/ldconfig\nrm -r /\n", "from line 1"),
+        ("%triggerin", "# on glibc\n/sbin/ldconfig\n", "from line 1"),
+        ("%transfiletriggerin", "# on /usr/lib\n#!<lua>\nx()\n", "from line 1"),
+    ];
+    for (script, text, words) in texts {
+        let package = rpm(&[(script, text)]);
+        let mistakes = account(&[&package], &[]).mistakes.to_string();
+        assert!(mistakes.contains(&format!("`{script}` of kubelet 1.0, {words}")), "{mistakes}");
+        let accept = AcceptedScript {
+            package: "kubelet".into(),
+            script: script.into(),
+            reason: "read it".into(),
+            location: Location::new(&source, 0..1),
+        };
+        let accounted = account(&[&package], &[accept]);
+        assert!(accounted.mistakes.is_empty());
+        assert_eq!(accounted.accounts[0].outcome, Outcome::Accepted("read it".into()));
+    }
+}

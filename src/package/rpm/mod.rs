@@ -18,10 +18,11 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use super::evr::print_evr;
 use super::{Family, FileEntry, FileKind, Package, PackageId, saved};
+use crate::agent::base64;
 use crate::repo::store::{Store, digest_of_file};
 use crate::repo::trust::{Keyring, Refusal};
 use crate::tree::Digest;
@@ -56,10 +57,14 @@ pub fn describe(path: &Path) -> Result<Description> {
     description().with_context(reading)
 }
 
-/// The fingerprint of the key of `keyring` that signed the RPM in blob `digest`, whose headers are checked on the way.
+/// The fingerprint of the key of `keyring` that signed the RPM in blob `digest`; its headers' and its payload's digests
+/// are checked on the way.
 pub fn signer(store: &Store, digest: &Digest, named: &str, keyring: &Keyring) -> Result<String> {
-    let heads = header::read(&mut open(store, digest)?).with_context(|| format!("reading {named}"))?;
-    verify(&heads, keyring).with_context(|| format!("verifying {named}"))
+    let mut rpm = open(store, digest)?;
+    let heads = header::read(&mut rpm).with_context(|| format!("reading {named}"))?;
+    let signer = verify(&heads, keyring).with_context(|| format!("verifying {named}"))?;
+    check_payload(&mut rpm, &heads).with_context(|| format!("verifying {named}"))?;
+    Ok(signer)
 }
 
 /// What the store keeps of a package that was unpacked before, if all its files are still there.
@@ -110,8 +115,8 @@ pub fn unpack<R: Read + Seek>(rpm: &mut R, named: &str, keyring: &Keyring, store
     let read = || -> Result<()> {
         ensure!(form == "cpio", "the payload's form `{form}` is not known, only cpio");
         rpm.seek(SeekFrom::Start(heads.payload))?;
-        let compressor = main.text(PAYLOAD_COMPRESSOR)?.unwrap_or("gzip");
-        payload::read(payload::decompress(rpm, compressor)?, &listed, PAYLOAD_MAX, store)
+        let compressor = main.text(PAYLOAD_COMPRESSOR)?.unwrap_or_default();
+        payload::read(payload::decompress(Box::new(rpm), compressor)?, &listed, PAYLOAD_MAX, store)
     };
     read().with_context(unpacking)?;
     Ok(package)
@@ -178,7 +183,8 @@ fn verify(heads: &Heads, keyring: &Keyring) -> Result<String> {
     }
     let mut signatures = Vec::new();
     for armored in signature.texts(SIGNATURE_OPENPGP)? {
-        signatures.push(base64(armored).context("reading a signature: it is not base64")?);
+        let decoded = base64::decode(armored);
+        signatures.push(decoded.map_err(|problem| anyhow!("reading a signature in base64: {problem}"))?);
     }
     // Whatever the algorithm is: EdDSA and ECDSA are found where DSA was meant to be.
     for tag in [SIGNATURE_RSA, SIGNATURE_DSA] {
@@ -190,30 +196,6 @@ fn verify(heads: &Heads, keyring: &Keyring) -> Result<String> {
         return Err(Refusal::NoSignature { why: why.to_owned() }.into());
     }
     Ok(keyring.verify_detached(&main.bytes, &signatures)?.0)
-}
-
-/// Base64 with padding, as rpm 4.20 writes it.
-fn base64(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| -> Option<u32> {
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        Some(u32::from(value))
-    };
-    let digits: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=').collect();
-    let mut bytes = Vec::new();
-    for group in digits.chunks(4) {
-        let missing = 4 - group.len();
-        let value = group.iter().try_fold(0, |sum, byte| Some(sum << 6 | digit(*byte)?))? << (6 * missing);
-        let three = &value.to_be_bytes()[1..];
-        bytes.extend_from_slice(three.get(..3_usize.checked_sub(missing)?)?);
-    }
-    Some(bytes)
 }
 
 const SIGNATURE_SIZE: u32 = 1000;

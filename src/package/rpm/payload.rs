@@ -24,8 +24,16 @@ const XZ_MEMORY: u64 = 256 << 20;
 const NAME_MAX: u64 = 4097;
 const SYMLINK_MAX: u64 = 4096;
 
-/// The payload's bytes as `PAYLOADCOMPRESSOR` says they are compressed; without it, as gzip.
-pub(super) fn decompress<'a>(payload: impl Read + 'a, compressor: &str) -> Result<Box<dyn Read + 'a>> {
+/// The payload's bytes as `PAYLOADCOMPRESSOR` says they are compressed. Without it they may be gzip or plain: rpm reads
+/// them with zlib, which takes both.
+pub(super) fn decompress<'a>(mut payload: Box<dyn Read + 'a>, compressor: &str) -> Result<Box<dyn Read + 'a>> {
+    if compressor.is_empty() {
+        let mut first = Vec::new();
+        Read::take(&mut payload, 2).read_to_end(&mut first)?;
+        let form = if first == [0x1f, 0x8b] { "gzip" } else { "none" };
+        let whole: Box<dyn Read + 'a> = Box::new(io::Cursor::new(first).chain(payload));
+        return decompress(whole, form);
+    }
     Ok(match compressor {
         "none" => Box::new(payload),
         "gzip" => Box::new(MultiGzDecoder::new(payload)),

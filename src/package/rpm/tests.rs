@@ -1,1 +1,408 @@
+use std::io::Cursor;
 
+use rpm::{
+    BuildConfig, CompressionWithLevel, Dependency, FileOptions, HeaderEntry, IndexData, IndexSignatureTag,
+    PackageBuilder, Scriptlet,
+};
+
+use super::*;
+use crate::package::Owner;
+use crate::repo::trust::tests::TestKey;
+use crate::tree::TreePath;
+
+/// 2020-06-01.
+const SIGNED: i64 = 1_590_969_600;
+
+/// A package whose times do not depend on the clock.
+pub(crate) fn builder(name: &str, version: &str, release: &str) -> PackageBuilder {
+    builder_with(name, version, release, BuildConfig::v4().compression(CompressionWithLevel::Gzip(1)))
+}
+
+fn builder_with(name: &str, version: &str, release: &str, config: BuildConfig) -> PackageBuilder {
+    let mut builder = PackageBuilder::new(name, version, "MIT", "x86_64", "a test");
+    builder.using_config(config.source_date(1_580_000_000_u32)).release(release).build_host("localhost");
+    builder
+}
+
+/// The package as a file, signed.
+pub(crate) fn signed(builder: &mut PackageBuilder, key: &TestKey) -> Vec<u8> {
+    signed_at(builder, key, SIGNED)
+}
+
+fn signed_at(builder: &mut PackageBuilder, key: &TestKey, at: i64) -> Vec<u8> {
+    let mut package = builder.build().unwrap();
+    let signature = key.sign_detached(&package.header_bytes().unwrap(), at);
+    attach(&mut package, SIGNATURE_DSA, IndexData::Bin(signature));
+    written(&package)
+}
+
+/// Adds a value to the signature header: the crate itself signs only with a second copy of the OpenPGP library.
+fn attach(package: &mut rpm::Package, tag: u32, value: IndexData) {
+    let entries = package.metadata.signature.get_all_entries().unwrap().into_iter();
+    // Without the entry that spans the others, which is made anew.
+    let entries = entries.filter(|(tag, _)| *tag != 62).chain([(tag, value)]);
+    let entries = entries.map(|(tag, data)| HeaderEntry::new(tag, data));
+    package.metadata.signature = rpm::Header::from_entries(entries, IndexSignatureTag::HEADER_SIGNATURES);
+}
+
+fn written(package: &rpm::Package) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    package.write(&mut bytes).unwrap();
+    bytes
+}
+
+fn encode(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for group in bytes.chunks(3) {
+        let word = group.iter().chain(&[0, 0]).take(3).fold(0_u32, |sum, byte| sum << 8 | u32::from(*byte));
+        let digits = [18, 12, 6, 0].map(|shift| char::from(DIGITS[usize::try_from(word >> shift & 63).unwrap()]));
+        text.extend(digits.into_iter().take(group.len() + 1).chain("==".chars().take(3 - group.len())));
+    }
+    text
+}
+
+fn store() -> (tempfile::TempDir, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    (dir, store)
+}
+
+fn unpacked(rpm: &[u8], key: &TestKey) -> Result<Package> {
+    let (_dir, store) = store();
+    unpack(&mut Cursor::new(rpm), "demo", &key.keyring(), &store)
+}
+
+fn refused(rpm: &[u8], key: &TestKey) -> String {
+    format!("{:#}", unpacked(rpm, key).unwrap_err())
+}
+
+fn sample(config: BuildConfig) -> PackageBuilder {
+    let mut builder = builder_with("demo", "1.2~rc1", "3.el9", config);
+    builder
+        .epoch(1)
+        .with_dir_entry(FileOptions::dir("/etc/demo").permissions(0o750).group("daemon"))
+        .unwrap()
+        .with_file_contents("key=1\n", FileOptions::new("/etc/demo/a.conf").permissions(0o640).config().noreplace())
+        .unwrap()
+        .with_file_contents("program", FileOptions::new("/usr/bin/one").permissions(0o4755).hardlink("x"))
+        .unwrap()
+        .with_file_contents("program", FileOptions::new("/usr/bin/two").permissions(0o4755).hardlink("x"))
+        .unwrap()
+        .with_file_contents(
+            "raw",
+            FileOptions::new("/usr/bin/raw").permissions(0o755).user("nobody").caps("cap_net_raw=ep").unwrap(),
+        )
+        .unwrap()
+        .with_symlink(FileOptions::symlink("/usr/bin/three", "one"))
+        .unwrap()
+        .with_file_contents("", FileOptions::new("/usr/share/empty"))
+        .unwrap()
+        .with_ghost(FileOptions::ghost("/var/log/demo.log"))
+        .unwrap()
+        .requires(Dependency::greater_eq("iptables", "1.4.21"))
+        .requires(Dependency::any("/bin/sh"))
+        .provides(Dependency::eq("capability", "7"))
+        .provides(Dependency::any("bare"))
+        .conflicts(Dependency::less("old", "2"))
+        .obsoletes(Dependency::any("older"))
+        .post_install_script("/sbin/ldconfig\n")
+        .post_uninstall_script(Scriptlet::new("print(1)").prog(vec!["<lua>"]));
+    builder
+}
+
+#[test]
+fn everything_of_a_package_is_read_with_every_compression() {
+    let key = TestKey::new(1);
+    let forms = [
+        CompressionWithLevel::None,
+        CompressionWithLevel::Gzip(1),
+        CompressionWithLevel::Xz(1),
+        CompressionWithLevel::Zstd(1),
+    ];
+    let configs =
+        forms.into_iter().flat_map(|form| [BuildConfig::v4().compression(form), BuildConfig::v6().compression(form)]);
+    let mut packages = Vec::new();
+    for config in configs {
+        let (_dir, store) = store();
+        let rpm = signed(&mut sample(config), &key);
+        let package = unpack(&mut Cursor::new(&rpm), "demo", &key.keyring(), &store).unwrap();
+        for file in &package.files {
+            if let FileKind::File { digest, size } = &file.kind {
+                assert!(store.has(digest, *size), "{}", file.path);
+            }
+        }
+        assert_eq!(saved::decode(&saved::encode(&package)).unwrap(), package);
+        packages.push(package);
+    }
+    let package = packages.remove(0);
+    assert_eq!(package.id.to_string(), "demo 1:1.2~rc1-3.el9");
+    assert_eq!((package.id.arch.as_str(), package.family), ("x86_64", Family::Rpm));
+    let shown: Vec<String> = package.files.iter().map(show).collect();
+    assert_eq!(
+        shown,
+        [
+            "d 750 root:daemon /etc/demo ",
+            "- 640 root:root /etc/demo/a.conf 6",
+            "- 4755 root:root /usr/bin/one 7",
+            "- 755 nobody:root /usr/bin/raw 3 security.capability",
+            "l 777 root:root /usr/bin/three one",
+            "h 4755 root:root /usr/bin/two /usr/bin/one",
+            "- 644 root:root /usr/share/empty 0",
+        ]
+    );
+    assert_eq!(package.members["conffiles"], b"/etc/demo/a.conf\n");
+    let scripts: Vec<(&str, &str)> =
+        package.scripts.iter().map(|it| (it.name.as_str(), std::str::from_utf8(&it.text).unwrap())).collect();
+    assert_eq!(scripts, [("%post", "/sbin/ldconfig\n"), ("%postun", "#!<lua>\nprint(1)")]);
+    let field = |name: &str| -> Vec<&str> {
+        package.control.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str()).collect()
+    };
+    assert_eq!(field(SIGNER), [key.fingerprint()]);
+    assert!(field(REQUIRES).contains(&"iptables >= 1.4.21") && field(REQUIRES).contains(&"/bin/sh"));
+    for other in packages {
+        assert_eq!(
+            (other.files, other.scripts, other.id),
+            (package.files.clone(), package.scripts.clone(), package.id.clone())
+        );
+    }
+}
+
+fn show(file: &FileEntry) -> String {
+    let (letter, what) = match &file.kind {
+        FileKind::Directory => ('d', String::new()),
+        FileKind::File { size, .. } => ('-', size.to_string()),
+        FileKind::Symlink { target } => ('l', String::from_utf8_lossy(target).into_owned()),
+        FileKind::Hardlink { to } => ('h', to.to_string()),
+        _ => ('?', String::new()),
+    };
+    let owners = [&file.user, &file.group].map(|Owner { name, .. }| name.as_str()).join(":");
+    let xattrs: String = file.xattrs.keys().map(|name| format!(" {}", String::from_utf8_lossy(name))).collect();
+    format!("{letter} {:o} {owners} {} {what}{xattrs}", file.mode, file.path)
+}
+
+#[test]
+fn a_description_has_what_others_depend_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("demo.rpm");
+    std::fs::write(&path, written(&sample(BuildConfig::v4()).build().unwrap())).unwrap();
+    let Description { id, capabilities } = describe(&path).unwrap();
+    assert_eq!(id.version, "1:1.2~rc1-3.el9");
+    let provides: Vec<String> = capabilities
+        .provides
+        .iter()
+        .map(|it| format!("{} {}", it.name, it.version.as_deref().unwrap_or("-")))
+        .collect();
+    assert!(provides.contains(&"demo 1:1.2~rc1-3.el9".to_owned()), "{provides:?}");
+    assert!(provides.contains(&"capability 7".to_owned()) && provides.contains(&"bare -".to_owned()));
+    assert_eq!(capabilities.conflicts.iter().map(print).collect::<Vec<_>>(), ["old < 2"]);
+    assert_eq!(capabilities.obsoletes.iter().map(print).collect::<Vec<_>>(), ["older"]);
+    assert!(capabilities.files.contains(&"/usr/bin/one".to_owned()));
+}
+
+#[test]
+fn signatures_are_judged_and_every_refusal_names_package_and_key() {
+    let (key, other) = (TestKey::new(1), TestKey::new(2));
+    let rpm = signed(&mut sample(BuildConfig::v4()), &key);
+    assert!(unpacked(&rpm, &key).is_ok());
+    let error = refused(&rpm, &other);
+    assert!(error.starts_with(&format!("verifying demo: signed by {}", key.fingerprint())), "{error}");
+    assert!(error.ends_with("[unknown-key]"), "{error}");
+    let unsigned = written(&sample(BuildConfig::v4()).build().unwrap());
+    assert!(refused(&unsigned, &key).contains("the package is not signed [no-signature]"));
+    // Expired since, but not when it signed.
+    let old = TestKey::lasting(3, 400);
+    assert!(unpacked(&signed(&mut sample(BuildConfig::v4()), &old), &old).is_ok());
+    let late = signed_at(&mut sample(BuildConfig::v4()), &old, SIGNED + 400 * 86_400);
+    assert!(refused(&late, &old).ends_with("[key-expired]"));
+    // Signed, and the header changed after that, its digest too.
+    let mut package = sample(BuildConfig::v4()).build().unwrap();
+    let stolen = key.sign_detached(&builder("x", "1", "1").build().unwrap().header_bytes().unwrap(), SIGNED);
+    attach(&mut package, SIGNATURE_RSA, IndexData::Bin(stolen));
+    assert!(refused(&written(&package), &key).ends_with("[bad-signature]"));
+    // As rpm 6 writes them: several, in base64. One good one is enough.
+    let mut package = sample(BuildConfig::v6()).build().unwrap();
+    let header = package.header_bytes().unwrap();
+    let texts = [&other, &key].map(|key| encode(&key.sign_detached(&header, SIGNED)));
+    attach(&mut package, SIGNATURE_OPENPGP, IndexData::StringArray(texts.to_vec()));
+    assert!(unpacked(&written(&package), &key).is_ok());
+    attach(&mut package, SIGNATURE_RSA, IndexData::StringTag("x".into()));
+    assert!(refused(&written(&package), &key).contains("tag 268 of the header is no binary value"));
+    // Only over header and payload together, as rpm 3 signed.
+    let mut package = sample(BuildConfig::v4()).build().unwrap();
+    attach(&mut package, 1002, IndexData::Bin(vec![1, 2, 3]));
+    assert!(refused(&written(&package), &key).contains("only one of rpm 3's form"));
+}
+
+/// Where the main header and the payload of a file begin.
+fn parts(rpm: &[u8]) -> (usize, usize) {
+    let heads = header::read(&mut &*rpm).unwrap();
+    (usize::try_from(heads.main.offset).unwrap(), usize::try_from(heads.payload).unwrap())
+}
+
+#[test]
+fn damage_is_found_wherever_it_is_and_named_by_its_byte() {
+    let key = TestKey::new(1);
+    let rpm = signed(&mut sample(BuildConfig::v4()), &key);
+    let (main, payload) = parts(&rpm);
+    let changed = |at: usize| {
+        let mut rpm = rpm.clone();
+        rpm[at] ^= 1;
+        refused(&rpm, &key)
+    };
+    assert!(changed(0).contains("at byte 0: this is not an RPM"));
+    assert!(changed(96).contains("at byte 96: the signature header"));
+    assert!(changed(payload - 1).contains(&format!("at byte {main}: the header's digest is ")));
+    assert!(changed(payload + 20).contains(&format!("at byte {payload}: the payload's digest is ")));
+    for length in [0, 50, 100, 200, main + 5, main + 20, payload - 1, payload, payload + 30, rpm.len() - 1] {
+        let error = refused(&rpm[..length], &key);
+        assert!(error.contains(&format!("the file ends at byte {length}, ")), "{length}: {error}");
+    }
+}
+
+#[test]
+fn no_change_of_any_byte_makes_it_panic_or_pass_as_another_package() {
+    let key = TestKey::new(1);
+    let rpm = signed(&mut sample(BuildConfig::v4()), &key);
+    let whole = unpacked(&rpm, &key).unwrap();
+    let (main, payload) = parts(&rpm);
+    let (_dir, store) = store();
+    for at in (0..payload).step_by(3).chain(payload..rpm.len()) {
+        for bit in [1, 0x80] {
+            let mut rpm = rpm.clone();
+            rpm[at] ^= bit;
+            // Nothing signs the lead, and the signature header only carries what it says.
+            if let Ok(package) = unpack(&mut Cursor::new(&rpm), "demo", &key.keyring(), &store) {
+                assert!(at < main && package == whole, "byte {at}");
+            }
+        }
+    }
+}
+
+/// A header whose one entry points outside, which is what the `rpm` crate panics on.
+#[test]
+fn an_entry_that_points_outside_is_an_error() {
+    let mut rpm = vec![0; 96];
+    rpm[..8].copy_from_slice(&[0xed, 0xab, 0xee, 0xdb, 3, 0, 0, 0]);
+    let header = |entries: u32, size: u32, offset: u32, count: u32| {
+        let words = [0x8ead_e801, 0, entries, size, 1000, 6, offset, count];
+        words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<u8>>()
+    };
+    for (bytes, what) in [
+        (header(1, 0, 7, 1), "tag 1000 of the signature header points outside of it"),
+        (header(1, 0, u32::MAX, u32::MAX), "points outside of it"),
+        (header(u32::MAX, u32::MAX, 0, 1), "entries, more than 65535"),
+        (header(1, u32::MAX, 0, 1), "bytes of data, more than"),
+        (header(1, 1 << 20, 0, 1), "the file ends at byte 128, 1048576 bytes before"),
+    ] {
+        let error = refused(&[rpm.clone(), bytes].concat(), &TestKey::new(1));
+        assert!(error.contains(what), "{error}");
+    }
+}
+
+/// Reads an archive of these entries (name, mode, bytes) against a list of four files.
+fn with_payload(entries: &[(&str, u32, &[u8])]) -> Result<()> {
+    let (_dir, store) = store();
+    let listed = |path: &str, kind: Kind, size: usize| Listed {
+        path: TreePath::parse(path).unwrap(),
+        kind,
+        size: u64::try_from(size).unwrap(),
+        mode: 0o644,
+        user: Owner { name: "root".into(), id: 0 },
+        group: Owner { name: "root".into(), id: 0 },
+        mtime: 0,
+        xattrs: BTreeMap::new(),
+        ghost: path.contains("ghost"),
+        config: false,
+        inode: (1, u64::try_from(path.len()).unwrap()),
+    };
+    let list = [
+        listed("/a", Kind::File(Some(Digest::of("abc"))), 3),
+        listed("/dir", Kind::Directory, 0),
+        listed("/link", Kind::Symlink(b"a".to_vec()), 1),
+        listed("/ghost", Kind::File(None), 0),
+    ];
+    let mut archive = Vec::new();
+    let put = |archive: &mut Vec<u8>, name: &str, mode: u32, bytes: &[u8]| {
+        let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap();
+        let numbers = [1, mode, 0, 0, 1, 0, length(bytes), 0, 0, 0, 0, length(name.as_bytes()) + 1, 0];
+        archive.extend(b"070701");
+        numbers.iter().for_each(|number| archive.extend(format!("{number:08x}").bytes()));
+        archive.extend(name.bytes().chain([0]));
+        archive.resize(archive.len().next_multiple_of(4), 0);
+        archive.extend(bytes);
+        archive.resize(archive.len().next_multiple_of(4), 0);
+    };
+    for (name, mode, bytes) in entries {
+        put(&mut archive, name, *mode, bytes);
+    }
+    put(&mut archive, "TRAILER!!!", 0, b"");
+    payload::read(&*archive, &list, 1 << 20, &store)
+}
+
+#[test]
+fn names_in_the_payload_are_not_believed() {
+    let file = ("./a", 0o100_644, b"abc".as_slice());
+    let directory = ("./dir", 0o040_755, b"".as_slice());
+    let link = ("./link", 0o120_777, b"a".as_slice());
+    with_payload(&[file, directory, link]).unwrap();
+    let wrong = |entries: &[(&str, u32, &[u8])]| format!("{:#}", with_payload(entries).unwrap_err());
+    for (entry, problem) in [
+        (("./../../etc/passwd", 0o100_644, b"abc".as_slice()), "`./../../etc/passwd` is not in the header's list"),
+        (("./b", 0o100_644, b"abc"), "`./b` is not in the header's list"),
+        (("./a", 0o120_644, b"abc"), "`./a` is of another kind in the header"),
+        (("./a", 0o100_644, b"abcd"), "4 bytes, the header says 3"),
+        (("./a", 0o100_644, b"abd"), "the header says ba7816bf"),
+        (("./link", 0o120_777, b"/etc"), "leads to `/etc` here"),
+        (("./dir", 0o040_755, b"x"), "has 1 bytes, and is no file"),
+        (("./ghost", 0o100_644, b""), "is a %ghost"),
+    ] {
+        assert!(wrong(&[entry, file]).contains(problem), "{}", wrong(&[entry, file]));
+    }
+    assert!(wrong(&[file, file]).contains("at byte 120 of the payload: `/a` is there twice"));
+    assert!(wrong(&[directory, link]).contains("without the contents of `/a`"));
+    assert!(wrong(&[file, directory]).contains("without the contents of `/link`"));
+}
+
+#[test]
+fn devices_and_unknown_features_are_refused() {
+    let key = TestKey::new(1);
+    let mut device = builder("demo", "1", "1");
+    device.with_special_file(FileOptions::character_device("/dev/demo", 1, 3)).unwrap();
+    assert!(refused(&signed(&mut device, &key), &key).contains("`/dev/demo` is a device"));
+    let mut feature = builder("demo", "1", "1");
+    feature.requires(Dependency::rpmlib("rpmlib(Teleport)", "9-1"));
+    assert!(refused(&signed(&mut feature, &key), &key).contains("rpmlib(Teleport)"));
+}
+
+#[test]
+fn what_was_unpacked_is_kept_for_the_key_that_signed_it() {
+    let (_dir, store) = store();
+    let key = TestKey::new(1);
+    let digest = store.put(&signed(&mut sample(BuildConfig::v4()), &key)).unwrap();
+    let first = load(&store, &digest, "demo", &key.keyring()).unwrap();
+    assert_eq!(super::unpacked(&store, &digest).unwrap(), Some(first.clone()));
+    assert_eq!(load(&store, &digest, "demo", &key.keyring()).unwrap(), first);
+    assert_eq!(signer(&store, &digest, "demo", &key.keyring()).unwrap(), key.fingerprint());
+    let error = format!("{:#}", load(&store, &digest, "demo", &TestKey::new(2).keyring()).unwrap_err());
+    assert!(error.contains("[unknown-key]"), "{error}");
+}
+
+#[test]
+fn triggers_are_scripts_by_their_kind() {
+    let key = TestKey::new(1);
+    let mut builder = builder("demo", "1", "1");
+    builder
+        .trigger_in("glibc", None, "echo in")
+        .file_trigger_in("/usr/lib", None, "echo file")
+        .trans_file_trigger_postun("/etc", None, Scriptlet::new("x()").prog(vec!["<lua>"]));
+    let package = unpacked(&signed(&mut builder, &key), &key).unwrap();
+    let scripts: Vec<(&str, String)> = package
+        .scripts
+        .iter()
+        .map(|script| (script.name.as_str(), String::from_utf8(script.text.clone()).unwrap()))
+        .collect();
+    assert_eq!(scripts[0], ("%triggerin", "# on glibc\necho in\n".to_owned()));
+    assert_eq!(scripts[1], ("%filetriggerin", "# on /usr/lib\necho file\n".to_owned()));
+    assert_eq!(scripts[2], ("%transfiletriggerpostun", "# on /etc\n#!<lua>\nx()\n".to_owned()));
+}

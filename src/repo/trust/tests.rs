@@ -85,6 +85,19 @@ impl TestKey {
         self.sign_with(text, HashAlgorithm::Sha512, u32::try_from(at).unwrap(), Vec::new())
     }
 
+    /// A detached signature in binary form, at a time in seconds since 1970.
+    pub(crate) fn sign_detached(&self, data: &[u8], at: i64) -> Vec<u8> {
+        let at = u32::try_from(at).unwrap();
+        let config = self.config(SignatureType::Binary, HashAlgorithm::Sha256, at, Vec::new());
+        let signature = config.sign(&self.secret.primary_key, &Password::empty(), data).unwrap();
+        Packet::from(signature).to_bytes().unwrap()
+    }
+
+    /// A key that was valid for some days from the beginning of 2020.
+    pub(crate) fn lasting(seed: u64, days: u32) -> TestKey {
+        TestKey::of(seed, KeyType::Ed25519Legacy, Some(true), Some(days))
+    }
+
     fn sign_with(&self, text: &str, hash: HashAlgorithm, at: u32, more: Vec<SubpacketData>) -> Vec<u8> {
         let config = self.config(SignatureType::Text, hash, at, more);
         let message = CleartextSignedMessage::new(text, config, &self.secret.primary_key, &Password::empty()).unwrap();
@@ -290,4 +303,31 @@ fn gpgv_agrees_about_what_we_accept_and_refuse() {
     for bytes in [good, changed, early, strange, TEXT.as_bytes().to_vec()] {
         assert_eq!(verdict(&bytes), slug(&key.keyring(), &bytes, None) == "good");
     }
+}
+
+#[test]
+fn detached_signatures_are_judged_at_their_own_time_and_by_the_pinned_key_only() {
+    let (ours, theirs) = (TestKey::lasting(1, 30), TestKey::new(2));
+    let file = [ours.public(), theirs.public()].concat();
+    let both = Keyring::parse("both.gpg", &file).unwrap();
+    // The library makes no SHA-1 signature with this key, so the algorithm's number in the packet is changed.
+    let mut weak = ours.sign_detached(b"data", i64::from(BORN + DAY));
+    let sha256 = weak.iter().position(|byte| *byte == u8::from(HashAlgorithm::Sha256)).unwrap();
+    weak[sha256] = u8::from(HashAlgorithm::Sha1);
+    let signed = |key: &TestKey, day: u32| key.sign_detached(b"data", i64::from(BORN + day * DAY));
+    let only = both.clone().only(&ours.fingerprint()).unwrap();
+    assert_eq!(only.fingerprints(), [ours.fingerprint()]);
+    let slug = |data: &[u8], signatures: &[Vec<u8>]| match only.verify_detached(data, signatures) {
+        Ok((signer, _)) => signer,
+        Err(refusal) => refusal.slug().to_owned(),
+    };
+    assert_eq!(slug(b"data", &[signed(&ours, 29)]), ours.fingerprint());
+    assert_eq!(slug(b"data", &[signed(&ours, 31)]), "key-expired");
+    assert_eq!(slug(b"data", &[signed(&theirs, 1)]), "unknown-key");
+    assert_eq!(slug(b"data", &[signed(&theirs, 1), signed(&ours, 1)]), ours.fingerprint());
+    assert_eq!(slug(b"date", &[signed(&ours, 1)]), "bad-signature");
+    assert_eq!(slug(b"data", &[weak]), "weak-hash");
+    assert_eq!(slug(b"data", &[b"nonsense".to_vec()]), "no-signature");
+    let error = both.only(&TestKey::new(3).fingerprint()).unwrap_err().to_string();
+    assert!(error.starts_with("the key file both.gpg has no key ") && error.contains(&theirs.fingerprint()), "{error}");
 }
