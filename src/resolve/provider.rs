@@ -196,12 +196,7 @@ impl<'a> Provider<'a> {
     pub(super) fn packages(&self, name: &str, version: Option<&str>) -> Vec<u32> {
         let named = self.numbers.get(name).map_or(&[] as &[u32], |name| &self.offers_of[*name as usize]);
         let mut offers: Vec<u32> = named.to_vec();
-        let exact = offers.iter().any(|offer| version == Some(self.offer(*offer).id.version.as_str()));
-        offers.retain(|offer| match version {
-            Some(version) if exact => self.offer(*offer).id.version == version,
-            Some(version) => has_version(self.offer(*offer), version),
-            None => true,
-        });
+        offers.retain(|offer| version.is_none_or(|version| has_version(self.offer(*offer), version)));
         offers.sort_by(|a, b| self.newest_first(*a, *b));
         offers
     }
@@ -294,14 +289,11 @@ impl<'a> Provider<'a> {
     }
 }
 
-/// Whether an offer is of this version as a request writes it. The release, which a rebuild changes, may be left out.
+/// Whether an offer is of this version as a request writes it. An RPM's release may be left out.
 pub(super) fn has_version(offer: &Offer, version: &str) -> bool {
     let have = offer.id.version.as_str();
     have == version
-        || match offer.family {
-            Family::Rpm => !have.is_empty() && compare_to_wanted(have, version) == Ordering::Equal,
-            Family::Deb => have.rsplit_once('-').is_some_and(|(upstream, _)| upstream == version),
-        }
+        || offer.family == Family::Rpm && !have.is_empty() && compare_to_wanted(have, version) == Ordering::Equal
 }
 
 /// Whether what a package of a family has satisfies what a package of another asks for. A deb's provision without a

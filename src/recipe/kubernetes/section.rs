@@ -1,6 +1,6 @@
 //! `kubernetes:` of a recipe → [`Kubernetes`], and the packages that come with it.
 //!
-//! kubelet and kubeadm are always roots. A pin without a release (`1.36.2`) leaves the release to the resolver; a pin in
+//! kubelet and kubeadm are always roots. An RPM pin without a release (`1.36.2`) leaves that to the resolver; a pin in
 //! `packages:` of the recipe itself stands for one in this section.
 
 use super::{Kubernetes, Version, table};
