@@ -13,8 +13,8 @@ use crate::formats::erofs::ExtentCache;
 use crate::lock::{Lock, LockedPackage, LockedRepository};
 use crate::package::{Family, Package, deb, rpm};
 use crate::recipe::{
-    AptRepository, Arch, Dropped, Mirror, PackageRequest, Recipe, Repository, RepositoryKind, RpmRepository, RpmSource,
-    print,
+    AptRepository, Arch, Dropped, KeySource, Mirror, PackageRequest, Recipe, Repository, RepositoryKind, RpmRepository,
+    RpmSource, print,
 };
 use crate::repo::fetch::{Fetcher, Network, Progress, Wanted, below};
 use crate::repo::store::Store;
@@ -103,7 +103,7 @@ fn read(
             apt::read(&archive, &Fetcher::new(store, network(offline, base.proxy.clone())), as_of, progress)
         }
         RepositoryKind::Rpm(rpm) => {
-            let keyring = keyring(rpm)?;
+            let keyring = keyring(repository, rpm, store, offline, progress)?;
             match &rpm.source {
                 RpmSource::Directory(directory) => rpm_directory::read(name, directory, arch.rpm()),
                 RpmSource::Url(url) => {
@@ -116,9 +116,26 @@ fn read(
     }
 }
 
+/// Largest file of keys that is fetched, in bytes.
+const KEY_MAX: u64 = 1 << 20;
+
 /// The key that a repository's packages have to be signed with.
-fn keyring(rpm: &RpmRepository) -> anyhow::Result<Keyring> {
-    Keyring::load(&rpm.key)?.only(&rpm.fingerprint)
+fn keyring(
+    repository: &Repository,
+    rpm: &RpmRepository,
+    store: &Store,
+    offline: bool,
+    progress: &dyn Progress,
+) -> anyhow::Result<Keyring> {
+    let keys = match &rpm.key {
+        KeySource::File(path) => Keyring::load(path)?,
+        KeySource::Url(url) => {
+            let what = format!("the key of repository {}", repository.name);
+            let bytes = Fetcher::new(store, network(offline, None)).text(&what, url, KEY_MAX, progress)?;
+            Keyring::parse(&format!("of repository {}", repository.name), &bytes)?
+        }
+    };
+    keys.only(&rpm.fingerprint)
 }
 
 /// Who signed each of the RPMs among the offers. They are fetched for it: a lock is not made of packages that a build
@@ -147,7 +164,7 @@ fn signers(
             });
         }
         Fetcher::new(store, network(offline, base.proxy)).blobs(&wanted, progress)?;
-        let keyring = keyring(rpm)?;
+        let keyring = keyring(repository, rpm, store, offline, progress)?;
         for offer in offers {
             let signer = rpm::signer(store, &offer.sha256, &named(offer), &keyring)?;
             signers.insert(offer.sha256, signer);
@@ -204,8 +221,18 @@ pub fn fetch(
         }
         Fetcher::new(store, network(offline, base.proxy)).blobs(&wanted, progress)?;
     }
+    let mut keyrings = BTreeMap::new();
+    for package in root.iter().chain(&tools).filter(|package| package.family == Family::Rpm) {
+        if !keyrings.contains_key(package.repository.as_str()) {
+            let repository = repository(recipe, &package.repository)?;
+            let RepositoryKind::Rpm(rpm) = &repository.kind else {
+                bail!("{} is in the lock as an RPM, and its repository has other packages", named(package))
+            };
+            keyrings.insert(package.repository.as_str(), keyring(repository, rpm, store, offline, progress)?);
+        }
+    }
     let unpack = |packages: &[&LockedPackage]| -> anyhow::Result<Vec<Package>> {
-        packages.par_iter().map(|package| load(recipe, package, store)).collect()
+        packages.par_iter().map(|package| load(package, store, &keyrings)).collect()
     };
     Ok(Packages { root: unpack(&root)?, tools: unpack(&tools)? })
 }
@@ -215,16 +242,13 @@ fn repository<'a>(recipe: &'a Recipe, name: &str) -> anyhow::Result<&'a Reposito
     repository.with_context(|| format!("the lock names repository {name}, the recipe does not"))
 }
 
-fn load(recipe: &Recipe, package: &LockedPackage, store: &Store) -> anyhow::Result<Package> {
+fn load(package: &LockedPackage, store: &Store, keyrings: &BTreeMap<&str, Keyring>) -> anyhow::Result<Package> {
     let (digest, named) = (package.digest()?, named(package));
-    if package.family == Family::Deb {
-        return deb::load(store, &digest, &named);
+    match keyrings.get(package.repository.as_str()).filter(|_| package.family == Family::Rpm) {
+        None => deb::load(store, &digest, &named),
+        // The key that signed it when it was locked, not any that the recipe may trust since.
+        Some(keyring) => rpm::load(store, &digest, &named, &keyring.clone().only(&package.signer)?),
     }
-    let RepositoryKind::Rpm(repository) = &repository(recipe, &package.repository)?.kind else {
-        bail!("{named} is in the lock as an RPM, and its repository has other packages")
-    };
-    // The key that signed it when it was locked, not any that the recipe may trust since.
-    rpm::load(store, &digest, &named, &keyring(repository)?.only(&package.signer)?)
 }
 
 fn named(package: &LockedPackage) -> String {

@@ -86,7 +86,8 @@ fn relocate(recipe: &mut Value, directory: &Path) {
             ("repositories", Kind::Map(repositories)) => {
                 for (_, repository) in repositories {
                     for path in [["apt", "keyring"], ["rpm", "key"], ["rpm", "directory"]] {
-                        descend(repository, &path).into_iter().for_each(relocate_text);
+                        let local = |value: &&mut Value| !value.text().is_some_and(|text| text.contains("://"));
+                        descend(repository, &path).into_iter().filter(local).for_each(relocate_text);
                     }
                     descend(repository, &["rpm", "url"]).into_iter().for_each(|url| relocate_url(url, directory));
                 }

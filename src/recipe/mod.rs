@@ -101,14 +101,21 @@ pub struct AptRepository {
 #[derive(Debug, Clone)]
 pub struct RpmRepository {
     pub source: RpmSource,
-    /// File with the key, perhaps among others.
-    pub key: PathBuf,
+    /// Where the key is, perhaps among others.
+    pub key: KeySource,
     /// Of the primary key that has to have signed the packages: upper-case hexadecimal.
     pub fingerprint: String,
     /// Whether that key has to have signed the metadata too.
     pub signed_metadata: bool,
     /// Whether the packages fit every distribution, and may be put on a base of the other family.
     pub neutral: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    File(PathBuf),
+    /// Fetched when it is needed; the fingerprint says whether it is the right one.
+    Url(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

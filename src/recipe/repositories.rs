@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::check::{checked_list, table, text};
-use super::{AptRepository, Mirror, Repository, RepositoryKind, RpmRepository, RpmSource};
+use super::{AptRepository, KeySource, Mirror, Repository, RepositoryKind, RpmRepository, RpmSource};
 use crate::diag::{Diagnostic, Diagnostics, Location};
 use crate::repo::trust::Keyring;
 use crate::words;
@@ -111,23 +111,26 @@ fn rpm_repository(rpm: &Value, found: &mut Diagnostics) -> RpmRepository {
     let fingerprint = fingerprint.unwrap_or_default().replace(' ', "").to_ascii_uppercase();
     RpmRepository {
         source,
-        key: text(rpm, "key").map(|it| key(it, &fingerprint, found)).unwrap_or_default(),
+        key: text(rpm, "key").map_or_else(|| KeySource::File(PathBuf::new()), |it| key(it, &fingerprint, found)),
         fingerprint,
         signed_metadata: flag("signed-metadata"),
         neutral: flag("neutral"),
     }
 }
 
-/// The key file must be there and have the key: better said here than after a download.
-fn key((path, location): (&str, &Location), fingerprint: &str, found: &mut Diagnostics) -> PathBuf {
-    let path = PathBuf::from(path);
+/// A key file must be there and have the key: better said here than after a download.
+fn key((text, location): (&str, &Location), fingerprint: &str, found: &mut Diagnostics) -> KeySource {
+    if text.contains("://") {
+        return KeySource::Url(words::check(&words::URL, (text, location), found));
+    }
+    let path = PathBuf::from(text);
     if !path.is_file() {
         found.push(
             Diagnostic::new("key-missing", format!("there is no key file `{}`", path.display()))
                 .at(location, "not a file")
                 .help("get the key from the makers of the packages, and its fingerprint by another way"),
         );
-        return path;
+        return KeySource::File(path);
     }
     match Keyring::load(&path) {
         Err(error) => found.push(
@@ -147,5 +150,5 @@ fn key((path, location): (&str, &Location), fingerprint: &str, found: &mut Diagn
         }
         Ok(_) => {}
     }
-    path
+    KeySource::File(path)
 }

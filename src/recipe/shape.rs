@@ -51,7 +51,7 @@ const APT: &[Field] = &[
 const RPM: &[Field] = &[
     may("url", Shape::Text, "the directory above repodata; file://below/the/recipe is relative to it"),
     may("directory", Shape::Text, "instead of a URL: a directory of .rpm files, relative to the recipe"),
-    need("key", Shape::Text, "file with the OpenPGP key that signs the packages"),
+    need("key", Shape::Text, "the OpenPGP key that signs the packages: a file, or the URL that its makers give"),
     need("fingerprint", Shape::Text, "the key's fingerprint: no other key in the file is trusted"),
     may("signed-metadata", Shape::Flag, "the key signs repomd.xml too (repomd.xml.asc), default false"),
     may("neutral", Shape::Flag, "the packages fit every distribution and may be put on a Debian base, default false"),

@@ -9,6 +9,8 @@ use nodesmith::diag::Diagnostics;
 use nodesmith::recipe::{Recipe, check, load};
 use nodesmith::report::{Color, render};
 
+use crate::testkey::TestKey;
+
 fn today() -> chrono::NaiveDate {
     chrono::NaiveDate::from_ymd_opt(2026, 11, 1).unwrap()
 }
@@ -147,10 +149,14 @@ fn the_recipe_of_a_cluster_without_a_registry_fits_together() {
     let directory = tempfile::tempdir().unwrap();
     let place = |name: &str| directory.path().join(name);
     fs::create_dir_all(place("repo/x86_64")).unwrap();
-    fs::copy("recipes/keys/kubernetes.asc", place("key.asc")).unwrap();
+    let key = TestKey::new(1);
+    fs::write(place("key.asc"), key.public()).unwrap();
     fs::copy("tests/fixtures/pause.tar", place("pause.tar")).unwrap();
-    let rpms = "repositories: {kubernetes: {rpm: {directory: repo/x86_64, key: key.asc, neutral: true, \
-                fingerprint: DE15B14486CD377B9E876E1A234654DA9A296436}}}\nimages: [pause.tar]\n";
+    let rpms = format!(
+        "repositories: {{kubernetes: {{rpm: {{directory: repo/x86_64, key: key.asc, neutral: true, fingerprint: {}}}}}}}\n\
+         images: [pause.tar]\n",
+        key.fingerprint()
+    );
     fs::write(place("rpms.yaml"), rpms).unwrap();
     let text = fs::read_to_string("tests/recipes/kubernetes-1.20.yaml").unwrap();
     let base = fs::canonicalize("recipes/base/debian-13.yaml").unwrap();

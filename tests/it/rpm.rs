@@ -75,8 +75,8 @@ static FIXTURE: LazyLock<Option<Fixture>> = LazyLock::new(|| {
     }
     let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rpm");
     let _ = fs::remove_dir_all(&place);
-    fs::create_dir_all(place.join("gpg")).unwrap();
-    fs::set_permissions(place.join("gpg"), fs::Permissions::from_mode(0o700)).unwrap();
+    fs::create_dir_all(home(&place)).unwrap();
+    fs::set_permissions(home(&place), fs::Permissions::from_mode(0o700)).unwrap();
     for name in ["ours", "theirs"] {
         let user = format!("{name} <{name}@example.org>");
         run(gpg(&place).args(["--passphrase", "", "--quick-generate-key", &user, "rsa2048", "sign", "never"]));
@@ -114,14 +114,19 @@ static FIXTURE: LazyLock<Option<Fixture>> = LazyLock::new(|| {
     Some(Fixture { place, fingerprint })
 });
 
+/// One for each run: the agent of the run before may still live, and would be asked.
+fn home(place: &Path) -> PathBuf {
+    place.join(format!("gpg-{}", std::process::id()))
+}
+
 fn gpg(place: &Path) -> Command {
     let mut gpg = Command::new("gpg");
-    gpg.arg("--batch").arg("--homedir").arg(place.join("gpg"));
+    gpg.arg("--batch").arg("--homedir").arg(home(place));
     gpg
 }
 
 fn sign(place: &Path, key: &str, rpms: &[PathBuf]) {
-    let home = place.join("gpg");
+    let home = home(place);
     let mut rpmsign = Command::new("rpmsign");
     // Debian's rpm looks for a program that only Red Hat has.
     let gpg = oracle("gpg").unwrap();
@@ -196,6 +201,14 @@ fn a_repository_of_createrepo_is_locked_exactly_and_unpacks_as_rpm_installs_it()
     // The same packages from the bare directory.
     let by_directory = recipe(fixture, "directory", "directory: repo, key: ours.asc", "kubelet=1.20.2-150500.1.1");
     assert_eq!(supplied(&by_directory).unwrap().1, packages);
+
+    // A key that is fetched, where its fingerprint says whether it is the right one.
+    let key = |name: &str| {
+        let key = format!("directory: repo, key: \"file://{}\"", fixture.place.join(name).display());
+        supplied(&recipe(fixture, "key-url", &key, "kubelet"))
+    };
+    assert_eq!(key("ours.asc").unwrap().1, packages);
+    assert!(key("theirs.asc").unwrap_err().contains(&fixture.fingerprint));
 
     installs_the_same(fixture, &packages);
 }
