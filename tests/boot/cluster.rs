@@ -12,10 +12,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::oracle::skip;
 use crate::support::{nodesmith, one_guest, place};
 
-/// Where `ci/cluster-fixture` puts what is needed.
+/// Where `ci/cluster-fixture`, which `ci/cluster-test` runs, puts what is needed.
 const FIXTURE: &str = "target/kubernetes";
 /// Seconds that a guest may take to join and run pods, reboot included: about five times what an idle machine needs.
 const TIME_LIMIT: &str = "900";
@@ -30,15 +29,11 @@ pub(crate) struct Cluster {
     pub(crate) entrance: Value,
 }
 
-/// The cluster of this run, and the right to run a guest. `None`, said on the way, if the fixture is not there.
-pub(crate) fn cluster() -> Option<(&'static Cluster, MutexGuard<'static, ()>)> {
+/// The cluster of this run, and the right to run a guest.
+pub(crate) fn cluster() -> (&'static Cluster, MutexGuard<'static, ()>) {
     static CLUSTER: LazyLock<Cluster> = LazyLock::new(Cluster::up);
-    if !Path::new(FIXTURE).join("rpms.yaml").exists() {
-        skip("ci/cluster-fixture has not been run");
-        return None;
-    }
     let guest = one_guest();
-    Some((&CLUSTER, guest))
+    (&CLUSTER, guest)
 }
 
 impl Cluster {
@@ -70,9 +65,11 @@ impl Cluster {
 
     /// A verb of `ci/control-plane`; its output.
     pub(crate) fn control(&self, verb: &str) -> String {
-        let programs = Path::new(FIXTURE).join("bin");
+        // In another mount namespace the working directory is another too.
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let programs = here.join(FIXTURE).join("bin");
         let output = self
-            .command(&["--pid", "--mount"], "ci/control-plane")
+            .command(&["--pid", "--mount"], here.join("ci/control-plane"))
             .arg(verb)
             .args([programs.as_os_str(), self.state.as_os_str()])
             .stderr(Stdio::inherit())

@@ -11,14 +11,13 @@
 
 #![expect(clippy::unwrap_used, reason = "clippy knows only functions marked as tests for tests")]
 
+#[cfg(feature = "cluster-tests")]
 mod cluster;
 mod command;
+#[cfg(feature = "cluster-tests")]
 mod join;
 mod kernels;
 mod mutants;
 mod node;
-#[path = "../../src/oracle.rs"]
-#[expect(dead_code, reason = "the tools themselves are looked for elsewhere")]
-mod oracle;
 mod support;
 mod tampering;
