@@ -88,7 +88,7 @@ fn a_cluster_with_another_authority_is_refused_at_the_line_of_the_hash() {
     let (code, report) = guest.end();
     assert_eq!(code, Some(1), "{report}\n{console}");
     assert_eq!(report["state"], "mistake");
-    assert!(report["messages"].to_string().contains("user-data:7:9: "), "{report}");
+    assert!(report["messages"].to_string().contains("user-data:7:7: "), "{report}");
     assert!(report["messages"].to_string().contains("are pinned"), "{report}");
     assert_eq!(cluster.kubectl(&["get", "node/stranger", "--ignore-not-found"]), "");
 }
