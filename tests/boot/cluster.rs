@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::support::{nodesmith, one_guest, place};
 
-/// Where `ci/cluster-fixture`, which `ci/cluster-test` runs, puts what is needed.
+/// Where `ci/cluster-fixture` puts what is needed.
 const FIXTURE: &str = "target/kubernetes";
 /// Seconds that a guest may take to join and run pods, reboot included: about five times what an idle machine needs.
 const TIME_LIMIT: &str = "900";
@@ -38,6 +38,7 @@ pub(crate) fn cluster() -> (&'static Cluster, MutexGuard<'static, ()>) {
 
 impl Cluster {
     fn up() -> Cluster {
+        assert!(Path::new(FIXTURE).join("rpms.yaml").exists(), "run ci/cluster-fixture first");
         let mut holder = Command::new("unshare")
             .args(["--net", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c"])
             .arg("ip link set lo up && echo up && exec cat")

@@ -11,10 +11,8 @@
 
 #![expect(clippy::unwrap_used, reason = "clippy knows only functions marked as tests for tests")]
 
-#[cfg(feature = "cluster-tests")]
 mod cluster;
 mod command;
-#[cfg(feature = "cluster-tests")]
 mod join;
 mod kernels;
 mod mutants;
