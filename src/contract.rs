@@ -43,8 +43,10 @@ pub const INITRD_MODULE_ORDER: &str = "/modules/order";
 pub const AGENT: &str = "/usr/lib/nodesmith/nodeinit";
 /// Status of the first boot, JSON, replaced as a whole each time it changes.
 pub const STATUS: &str = "/run/nodeinit/status.json";
-/// What the metadata says about joining a cluster, with the token: JSON, there until the node has joined.
+/// What the metadata says about joining a cluster, with the token: JSON, there until the join has ended.
 pub const JOIN_REQUEST: &str = "/var/lib/nodeinit/join.json";
+/// What was wrong with a request that ended in a mistake, in its place: one line.
+pub const JOIN_REFUSED: &str = "/var/lib/nodeinit/join-refused";
 /// Present while kubeadm may have written files of a member that is not finished.
 pub const JOIN_BEGUN: &str = "/var/lib/nodeinit/join-begun";
 /// Present once the node is a member of a cluster: JSON with `endpoint`, `node` and `instance-id`.

@@ -44,6 +44,8 @@ pub struct Facts {
     pub joined: Option<Joined>,
     /// An earlier run wrote a join request that is still there.
     pub join_requested: bool,
+    /// The word of an earlier refusal is still there.
+    pub join_refused: bool,
     /// Files of the proxy and of registry mirrors that an earlier run wrote.
     pub proxy_drop_ins: Vec<String>,
     pub mirror_files: Vec<String>,
@@ -109,6 +111,7 @@ pub fn gather(root: &Path, config: &NodeConfig) -> Result<Facts> {
         },
         joined: read(contract::JOINED)?.map(|text| Joined::read(&text)).transpose()?,
         join_requested: exists(contract::JOIN_REQUEST),
+        join_refused: exists(contract::JOIN_REFUSED),
         proxy_drop_ins: proxy_drop_ins().into_iter().filter(|path| exists(path)).collect(),
         mirror_files: mirror_files(root)?,
         certificates: certificates.to_owned(),

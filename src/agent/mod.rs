@@ -36,6 +36,7 @@ pub mod nocloud;
 pub mod pem;
 pub mod plan;
 pub mod ready;
+pub mod registry;
 pub mod run;
 pub mod seed;
 pub mod ssh_key;

@@ -110,7 +110,7 @@ fn wait_for_member() -> Result<Option<Membership>> {
     let mut next_word = SAY_EACH;
     loop {
         // In this order: the marker is there before the request goes.
-        let requested = Path::new(contract::JOIN_REQUEST).exists();
+        let requested = [contract::JOIN_REQUEST, contract::JOIN_REFUSED].iter().any(|path| Path::new(path).exists());
         let joined = durable::read(Path::new(contract::JOINED))?.map(|text| Joined::read(&text)).transpose()?;
         let why = match joined {
             Some(joined) => match reach::kubelet_health() {

@@ -61,11 +61,13 @@ RestartSec=30
 WantedBy=multi-user.target
 ";
 
-/// Beside the boot, which does not wait for a cluster. Without a request, which goes with the join, it does nothing.
+/// Beside the boot, which does not wait for a cluster. Without a request, which goes with the join, or the
+/// word of its refusal, which is shown at each boot, it does nothing.
 const JOIN: &str = "\
 [Unit]
 Description=Join the node to its Kubernetes cluster
-ConditionPathExists=/var/lib/nodeinit/join.json
+ConditionPathExists=|/var/lib/nodeinit/join.json
+ConditionPathExists=|/var/lib/nodeinit/join-refused
 Wants=network-online.target
 After=nodeinit-first-boot.service network-online.target containerd.service nodeinit-images.service
 StartLimitIntervalSec=0
@@ -112,7 +114,9 @@ mod tests {
         for unit in [FIRST_BOOT, JOIN] {
             assert!(unit.contains(&format!("RestartPreventExitStatus={EXIT_MISTAKE}\n")));
         }
-        assert!(JOIN.contains(&format!("ConditionPathExists={}\n", contract::JOIN_REQUEST)));
+        for path in [contract::JOIN_REQUEST, contract::JOIN_REFUSED] {
+            assert!(JOIN.contains(&format!("ConditionPathExists=|{path}\n")));
+        }
         assert!(IMAGES.contains(&format!("ConditionDirectoryNotEmpty={}\n", contract::IMAGES)));
     }
 }

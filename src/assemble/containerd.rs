@@ -5,6 +5,7 @@
 //! writable on a node; plugins of packages lie in `/usr/lib/cni` and are linked there, since 1.x knows one directory.
 
 use super::root::Root;
+use crate::agent::registry::hosts_toml;
 use crate::diag::Diagnostic;
 use crate::recipe::Containerd;
 use crate::recipe::kubernetes::table;
@@ -28,7 +29,7 @@ pub(crate) fn write(root: &mut Root) -> anyhow::Result<()> {
     let text = if known.is_some_and(|known| known.config == 2) { version_2(runtime) } else { version_3(runtime) };
     root.file("/etc/containerd/config.toml", 0o644, text)?;
     for (registry, mirrors) in &runtime.mirrors {
-        root.file(&format!("{HOSTS}/{registry}/hosts.toml"), 0o644, hosts(registry, mirrors))?;
+        root.file(&format!("{HOSTS}/{registry}/hosts.toml"), 0o644, hosts_toml(registry, mirrors))?;
     }
     root.directory(HOSTS)?;
     root.directory("/etc/cni/net.d")?;
@@ -79,26 +80,4 @@ fn version_3(runtime: &Containerd) -> String {
          [{cri}.containerd.runtimes.runc.options]\n  SystemdCgroup = {systemd_cgroup}\n\n\
          [plugins.\"io.containerd.internal.v1.opt\"]\n  path = \"/var/lib/containerd/opt\"\n"
     )
-}
-
-/// containerd's docs/hosts.md: the registry itself is asked after the mirrors.
-fn hosts(registry: &str, mirrors: &[String]) -> String {
-    let server = if registry == "docker.io" { "registry-1.docker.io" } else { registry };
-    let mut text = format!("server = \"https://{server}\"\n");
-    for mirror in mirrors {
-        text.push_str(&format!("\n[host.\"{mirror}\"]\n  capabilities = [\"pull\", \"resolve\"]\n"));
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn mirrors_are_asked_in_their_order() {
-        let text = hosts("docker.io", &["https://a".into(), "http://b:5000".into()]);
-        assert!(text.starts_with("server = \"https://registry-1.docker.io\"\n"));
-        assert!(text.find("https://a").unwrap() < text.find("http://b:5000").unwrap());
-    }
 }

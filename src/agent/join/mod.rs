@@ -4,7 +4,7 @@
 //! first boot:  user-data ─► words ─► Request ─► /var/lib/nodeinit/join.json
 //! join:        join.json ─► flow { remains, reach, document ─► kubeadm ─► judge } ─► joined, and the token wiped
 //! ```
-//! The unit runs only while the request is there. A mistake is final (exit 1) and names its place in user-data; a
+//! The unit runs only while the request is there, or the word of its refusal. A mistake is final (exit 1) and names its place in user-data; a
 //! failure of the cluster is tried again for ever and says what it waits for; one of the node (exit 2) is left to
 //! systemd to try again.
 
@@ -38,7 +38,10 @@ pub fn run() -> ExitCode {
         Ok(None | Some(End::Joined)) => ExitCode::SUCCESS,
         Ok(Some(End::Mistake(text))) => {
             console::complain(&text);
-            console::complain("the node has not joined; mend this and start the node again");
+            console::complain(
+                "the node has not joined and will not try again; mend this, give the metadata a new instance-id, and \
+                 start the node again",
+            );
             let told = Status::update(|status| {
                 status.state = State::Mistake;
                 status.messages.push(text);
@@ -61,11 +64,15 @@ pub fn run() -> ExitCode {
 
 /// `None`: nobody asks for a join.
 fn join() -> Result<Option<End>> {
-    let Some(text) = durable::read(Path::new(contract::JOIN_REQUEST))? else { return Ok(None) };
     let mut world = live::Live::default();
+    if let Some(text) = durable::read(Path::new(contract::JOIN_REFUSED))? {
+        flow::wipe_token(&mut world)?;
+        return Ok(Some(End::Mistake(String::from_utf8_lossy(&text).into_owned())));
+    }
+    let Some(text) = durable::read(Path::new(contract::JOIN_REQUEST))? else { return Ok(None) };
     // A cut while the request was being wiped leaves it unreadable, and the marker.
     if durable::read(Path::new(contract::JOINED))?.is_some() {
-        flow::wipe_secrets(&mut world)?;
+        flow::clean_up(&mut world)?;
         return Ok(Some(End::Joined));
     }
     let request = Request::read(&text)?;

@@ -9,6 +9,7 @@ use crate::agent::facts::CONTAINERD_HOSTS;
 use crate::agent::join::request::{Cluster, Places, Request};
 use crate::agent::join::secret::Secret;
 use crate::agent::join::words::Endpoint;
+use crate::agent::registry::hosts_toml;
 use crate::contract;
 
 const DROP_IN: &str = "50-nodeinit-proxy.conf";
@@ -44,6 +45,9 @@ impl Planner<'_> {
     }
 
     fn join(&mut self, join: Option<&Join>, config: &NodeConfig, host: &str) {
+        if self.facts.join_refused {
+            self.push(Step::Wipe { path: contract::JOIN_REFUSED.to_owned() });
+        }
         let (Some(join), None) = (join, &self.facts.joined) else {
             if self.facts.join_requested {
                 self.push(Step::Wipe { path: contract::JOIN_REQUEST.to_owned() });
@@ -101,7 +105,7 @@ impl Planner<'_> {
             }
         }
         for mirror in mirrors {
-            let content = hosts(mirror).into_bytes();
+            let content = format!("{OURS}{}", hosts_toml(&mirror.registry, &mirror.hosts)).into_bytes();
             self.push(Step::WriteFile { path: path(mirror), content, mode: 0o644, owner: ROOT });
         }
     }
@@ -154,22 +158,6 @@ fn drop_in(proxy: &Proxy, endpoint: Option<&Endpoint>) -> Secret {
     }
     variable("NO_PROXY", &no.join(","));
     Secret::new(text)
-}
-
-/// The registry itself is asked last.
-fn hosts(mirror: &Mirror) -> String {
-    let server = match mirror.registry.as_str() {
-        // Every registry without a file of its own: each is its own server.
-        "_default" => String::new(),
-        "docker.io" => "server = \"https://registry-1.docker.io\"\n".to_owned(),
-        registry => format!("server = \"https://{registry}\"\n"),
-    };
-    let hosts: String = mirror
-        .hosts
-        .iter()
-        .map(|host| format!("\n[host.\"{host}\"]\n  capabilities = [\"pull\", \"resolve\"]\n"))
-        .collect();
-    format!("{OURS}{server}{hosts}")
 }
 
 #[cfg(test)]
@@ -288,6 +276,7 @@ kubernetes:
     fn what_new_metadata_does_not_ask_for_goes() {
         let facts = Facts {
             join_requested: true,
+            join_refused: true,
             certificates_added: true,
             proxy_drop_ins: proxy_drop_ins().to_vec(),
             mirror_files: vec!["/etc/containerd/certs.d/docker.io/hosts.toml".to_owned()],
@@ -299,6 +288,7 @@ kubernetes:
         wipe /etc/systemd/system/kubelet.service.d/50-nodeinit-proxy.conf
         run /usr/bin/systemctl daemon-reload
         remove /etc/containerd/certs.d/docker.io/hosts.toml
+        wipe /var/lib/nodeinit/join-refused
         wipe /var/lib/nodeinit/join.json
         ");
     }

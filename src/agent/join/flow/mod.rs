@@ -77,6 +77,8 @@ pub fn join(world: &mut dyn World, request: &Request, image: &ImageKubernetes) -
         match attempt(world, request, image, &mut told)? {
             Attempt::Member => break,
             Attempt::Mistake(text) => {
+                world.write(contract::JOIN_REFUSED, &text)?;
+                wipe_token(world)?;
                 tell(world, &mut told, MembershipState::Mistake, None)?;
                 return Ok(End::Mistake(text));
             }
@@ -93,16 +95,25 @@ pub fn join(world: &mut dyn World, request: &Request, image: &ImageKubernetes) -
         world.pause(LOOK_AGAIN);
     }
     world.write(contract::JOINED, &Joined::of(request).text())?;
-    wipe_secrets(world)?;
+    clean_up(world)?;
     tell(world, &mut told, MembershipState::Joined, None)?;
     Ok(End::Joined)
 }
 
-/// The end of a join: what holds the token goes. The request last, because with it this is done again after a cut.
-pub fn wipe_secrets(world: &mut dyn World) -> Result<()> {
+/// The end of a join that made a member: what was for the join only goes. The request last, because with it this is
+/// done again after a cut.
+pub fn clean_up(world: &mut dyn World) -> Result<()> {
     [CONFIGURATION, remains::BOOTSTRAP_KUBECONFIG, contract::JOIN_BEGUN, contract::JOIN_REQUEST]
         .iter()
         .try_for_each(|path| world.wipe(path))
+}
+
+/// The end of a join in a mistake: the token goes. Files of a join that has not begun are somebody else's.
+pub fn wipe_token(world: &mut dyn World) -> Result<()> {
+    if world.read(contract::JOIN_BEGUN)?.is_some() {
+        world.wipe(remains::BOOTSTRAP_KUBECONFIG)?;
+    }
+    [CONFIGURATION, contract::JOIN_REQUEST].iter().try_for_each(|path| world.wipe(path))
 }
 
 enum Attempt {

@@ -78,7 +78,7 @@ impl Node {
     /// The unit's start: only while there is a request.
     fn run(&mut self) -> Result<End> {
         if self.files.contains_key(contract::JOINED) {
-            wipe_secrets(self)?;
+            clean_up(self)?;
             return Ok(End::Joined);
         }
         let text = self.files.get(contract::JOIN_REQUEST).expect("the unit's condition").clone();
@@ -285,8 +285,8 @@ fn a_wrong_hash_is_final_and_nothing_is_left() {
     assert!(text.starts_with("user-data:6:21: couldn't validate"), "{text}");
     assert_eq!((node.joined, node.waited), (0, Duration::ZERO));
     assert_eq!(node.told.last().unwrap().state, MembershipState::Mistake);
-    // Only the request: the node can be told to try again.
-    assert_eq!(node.files.keys().collect::<Vec<_>>(), [contract::JOIN_REQUEST]);
+    // The token is gone, and what was wrong is still there for the next boot.
+    assert_eq!(node.files, [(contract::JOIN_REFUSED.to_owned(), text)].into());
 }
 
 #[test]
@@ -295,9 +295,12 @@ fn files_of_another_cluster_are_not_touched() {
     for (path, text) in member_files() {
         node.files.insert(path.to_owned(), text);
     }
-    let before = node.files.clone();
-    assert!(matches!(node.run().unwrap(), End::Mistake(text) if text.contains("FileAvailable")));
-    assert_eq!(node.files, before);
+    let mut expected = node.files.clone();
+    let End::Mistake(text) = node.run().unwrap() else { panic!("joined") };
+    assert!(text.contains("FileAvailable"), "{text}");
+    expected.remove(contract::JOIN_REQUEST);
+    expected.insert(contract::JOIN_REFUSED.to_owned(), text);
+    assert_eq!(node.files, expected);
 }
 
 /// Boots until it has joined; the first boot's power is cut after this many changes. Returns whether it was.
