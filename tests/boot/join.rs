@@ -1,6 +1,6 @@
 //! Nodes join a real API server: at once, when it is late, and after the power went; and never one that is not theirs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
@@ -77,6 +77,26 @@ fn a_node_joins_runs_pods_that_talk_and_is_the_same_member_after_a_reboot() {
     });
     // One request for a certificate: nothing joined twice.
     assert_eq!(requests(), requested + 1);
+}
+
+#[test]
+fn the_manifest_repeats_what_the_lock_says_of_kubelet_and_kubeadm() {
+    let read = |path: &Path| -> Value { serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap() };
+    let manifest = read(&IMAGE.with_extension("manifest.json"));
+    let lock = read(&place().join("cluster.lock"));
+    let entry = |packages: &Value, name: &str| -> Vec<String> {
+        let packages = packages.as_array().unwrap();
+        let package = packages.iter().find(|package| package["name"] == name).unwrap();
+        ["version", "sha256", "signer"].map(|key| package[key].as_str().unwrap().to_owned()).into()
+    };
+    let trusted = std::fs::read_to_string("target/kubernetes/rpms.yaml").unwrap();
+    for name in ["kubelet", "kubeadm"] {
+        let locked = entry(&lock["packages"], name);
+        assert_eq!(locked[0], "1.20.2-150500.1.1");
+        assert_eq!(locked[1].len(), 64);
+        assert!(trusted.contains(&format!("fingerprint: {}", locked[2])), "{locked:?}");
+        assert_eq!(entry(&manifest["kubernetes"]["packages"], name), locked);
+    }
 }
 
 #[test]
