@@ -28,6 +28,10 @@ impl<T> Located<T> {
     }
 }
 
+/// Most events that aliases repeat: a text of a few lines could grow to a million of them (a list of ten aliases of a
+/// list of ten aliases …).
+const REPEATED_MAX: usize = 20_000;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Value {
     pub kind: Kind,
@@ -113,7 +117,11 @@ impl Value {
 
 /// Reads one document. An empty one is null.
 pub fn parse(source: &Arc<Source>) -> Result<Value, Diagnostics> {
-    let options = serde_saphyr::options! { with_snippet: false, strict_booleans: true };
+    let options = serde_saphyr::options! {
+        with_snippet: false,
+        strict_booleans: true,
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: REPEATED_MAX },
+    };
     match serde_saphyr::from_str_with_options::<Spanned<Raw>>(&source.text, options) {
         Ok(raw) => Ok(lower(raw, source)),
         Err(serde_saphyr::Error::Eof { .. }) if source.text.lines().all(is_blank) => {
@@ -319,5 +327,17 @@ mod tests {
         assert_eq!(broken.0[0].slug, "yaml-syntax");
         assert!(broken.to_string().starts_with("r:2:"), "{broken}");
         assert!(!error("a: *unknown\n").to_string().contains("Debug"));
+    }
+
+    #[test]
+    fn aliases_repeat_but_do_not_explode() {
+        let tens = |levels: usize| {
+            let line = |level: usize| format!("l{level}: &l{level} [{}]\n", format!("*l{}, ", level - 1).repeat(10));
+            format!("l0: &l0 x\n{}", (1..=levels).map(line).collect::<String>())
+        };
+        let value = parse(&Source::new("r", tens(3))).unwrap();
+        assert_eq!(value.get("l3").unwrap().items()[9].items()[9].items()[9].text(), Some("x"));
+        let error = parse(&Source::new("r", tens(6))).unwrap_err();
+        assert_eq!(error.0[0].slug, "yaml-syntax", "{error}");
     }
 }

@@ -16,7 +16,7 @@ mod effects;
 mod etc;
 mod homes;
 mod kubernetes;
-mod modinfo;
+pub mod modinfo;
 mod module_index;
 mod network;
 mod overlay;

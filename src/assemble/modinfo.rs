@@ -8,30 +8,35 @@ use object::{Endianness, Object, ObjectSection, ObjectSymbol};
 
 /// No module is larger unpacked; a file that claims more is damaged.
 const MODULE_MAX: u64 = 256 << 20;
+/// `xz -9` needs 65 MiB; the kernel itself unpacks modules with less.
+const XZ_MEMORY: u64 = 256 << 20;
+/// Longest name of a symbol, in bytes: `KSYM_NAME_LEN` of Linux. Names may share their letters in the file, so that
+/// without a limit a small file could hold very much.
+const SYMBOL_MAX: usize = 512;
 
 /// Suffixes of module files, the compressed ones first.
 const SUFFIXES: [&str; 4] = [".ko.xz", ".ko.zst", ".ko.gz", ".ko"];
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct ModuleInformation {
+pub struct ModuleInformation {
     /// Modules whose symbols it uses, as written.
-    pub(crate) depends: Vec<String>,
-    pub(crate) aliases: Vec<String>,
-    pub(crate) softdeps: Vec<String>,
-    pub(crate) weakdeps: Vec<String>,
+    pub depends: Vec<String>,
+    pub aliases: Vec<String>,
+    pub softdeps: Vec<String>,
+    pub weakdeps: Vec<String>,
     /// Exported symbols, sorted.
-    pub(crate) symbols: Vec<String>,
+    pub symbols: Vec<String>,
 }
 
 /// `dm_verity` of `kernel/drivers/md/dm-verity.ko.xz`: file name without suffix, `-` as `_`. Nothing for other files.
-pub(crate) fn module_name(path: &str) -> Option<String> {
+pub fn module_name(path: &str) -> Option<String> {
     let file = path.rsplit('/').next()?;
     let stem = SUFFIXES.iter().find_map(|suffix| file.strip_suffix(suffix))?;
     Some(underscored(stem))
 }
 
 /// libkmod's normal form of names and aliases: `-` becomes `_`, except inside `[…]`.
-pub(crate) fn underscored(text: &str) -> String {
+pub fn underscored(text: &str) -> String {
     let mut bracket = false;
     let normal = |letter: char| {
         bracket = (bracket || letter == '[') && letter != ']';
@@ -41,7 +46,7 @@ pub(crate) fn underscored(text: &str) -> String {
 }
 
 /// The module's ELF file, whatever it is compressed with.
-pub(crate) fn decompressed(bytes: Vec<u8>) -> anyhow::Result<Vec<u8>> {
+pub fn decompressed(bytes: Vec<u8>) -> anyhow::Result<Vec<u8>> {
     let read = |reader: &mut dyn Read| -> anyhow::Result<Vec<u8>> {
         let mut unpacked = Vec::new();
         reader.take(MODULE_MAX + 1).read_to_end(&mut unpacked)?;
@@ -49,7 +54,10 @@ pub(crate) fn decompressed(bytes: Vec<u8>) -> anyhow::Result<Vec<u8>> {
         Ok(unpacked)
     };
     match bytes.as_slice() {
-        [0xFD, b'7', b'z', b'X', b'Z', 0, ..] => read(&mut liblzma::read::XzDecoder::new(bytes.as_slice())),
+        [0xFD, b'7', b'z', b'X', b'Z', 0, ..] => {
+            let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, liblzma::stream::CONCATENATED)?;
+            read(&mut liblzma::read::XzDecoder::new_stream(bytes.as_slice(), stream))
+        }
         [0x28, 0xB5, 0x2F, 0xFD, ..] => read(&mut zstd::stream::read::Decoder::new(bytes.as_slice())?),
         [0x1F, 0x8B, ..] => read(&mut flate2::read::GzDecoder::new(bytes.as_slice())),
         [0x7F, b'E', b'L', b'F', ..] => Ok(bytes),
@@ -58,7 +66,7 @@ pub(crate) fn decompressed(bytes: Vec<u8>) -> anyhow::Result<Vec<u8>> {
 }
 
 /// Reads a module's ELF file.
-pub(crate) fn information(elf: &[u8]) -> anyhow::Result<ModuleInformation> {
+pub fn information(elf: &[u8]) -> anyhow::Result<ModuleInformation> {
     let file = ElfFile64::<Endianness>::parse(elf).context("reading the ELF file")?;
     let section = file.section_by_name(".modinfo").context("there is no section .modinfo")?;
     let data = section.data().context("reading .modinfo")?;
@@ -77,7 +85,10 @@ pub(crate) fn information(elf: &[u8]) -> anyhow::Result<ModuleInformation> {
         }
     }
     let exported = |prefix: &str| -> Vec<String> {
-        let names = file.symbols().filter_map(|symbol| Some(symbol.name().ok()?.strip_prefix(prefix)?.to_owned()));
+        let names = file.symbols().filter_map(|symbol| {
+            let name = symbol.name_bytes().ok().filter(|name| name.len() <= SYMBOL_MAX)?;
+            Some(std::str::from_utf8(name).ok()?.strip_prefix(prefix)?.to_owned())
+        });
         names.filter(|name| !matches!(name.as_str(), "strings" | "gpl")).collect()
     };
     // With symbol versions every export has a checksum; without, only its table entry.
@@ -105,5 +116,7 @@ mod tests {
     fn what_is_no_module_is_refused() {
         assert!(decompressed(b"#!/bin/sh".to_vec()).is_err());
         assert!(information(b"\x7fELF").is_err());
+        let stream = include_bytes!("../../tests/fuzz/corpus/module/xz-with-a-dictionary-of-4-gib");
+        assert!(decompressed(stream.to_vec()).is_err());
     }
 }

@@ -149,7 +149,7 @@ fn enable_unit(root: &mut Root, unit: &str, seen: &mut BTreeSet<String>) -> anyh
 }
 
 /// Words of every key of `[Install]`; an empty assignment takes back what was before it.
-fn install_section(text: &str) -> BTreeMap<String, Vec<String>> {
+pub fn install_section(text: &str) -> BTreeMap<String, Vec<String>> {
     let mut keys: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut inside = false;
     for line in text.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';'])) {

@@ -17,6 +17,8 @@ const SECTION_HEADER: usize = 40;
 const DATA_READ: u32 = 0x4000_0040;
 /// Magic of a 64-bit optional header.
 const PE32_PLUS: u16 = 0x20b;
+/// Largest alignment of sections in the file that the specification knows.
+const FILE_ALIGNMENT_MAX: usize = 64 << 10;
 /// Index of the certificate table among the data directories: it is a place in the file, not in memory.
 const CERTIFICATES: usize = 4;
 
@@ -207,6 +209,9 @@ impl Headers {
         if !section_alignment.is_power_of_two() || !file_alignment.is_power_of_two() {
             return bad(optional + 32, "an alignment is no power of two");
         }
+        if file_alignment > FILE_ALIGNMENT_MAX {
+            return bad(optional + 36, "sections are aligned to more than 64 KiB in the file");
+        }
         let directories = large(field_u32(image, optional + 108)?);
         let certificates = Some(optional + 112 + CERTIFICATES * 8);
         let certificates = certificates.filter(|at| directories > CERTIFICATES && at + 8 <= table);
@@ -358,6 +363,10 @@ pub(crate) mod tests {
         assert_eq!(append(&stub(0x200), &many), Err(PeError::NoHeaderRoom { needed: 888, available: 512 }));
         assert!(matches!(append(b"MZ", &[]), Err(PeError::NotPe { .. })));
         assert!(matches!(append(b"", &[]), Err(PeError::NotPe { .. })));
+        let mut far_apart = stub(0x400);
+        put_u32(&mut far_apart, 88 + 36, 1 << 31);
+        let problem = "sections are aligned to more than 64 KiB in the file".to_owned();
+        assert_eq!(append(&far_apart, &[]), Err(PeError::NotPe { offset: 124, problem }));
     }
 
     proptest! {

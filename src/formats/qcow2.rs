@@ -391,6 +391,9 @@ impl Header {
     }
 
     fn read_l1<R: Read + Seek>(&self, device: &mut R) -> io::Result<Vec<u64>> {
+        if self.l1_entries as u64 * 8 > device.seek(SeekFrom::End(0))? {
+            return Err(invalid(format!("offset 36: {} tables do not fit the file", self.l1_entries)));
+        }
         let mut table = vec![0; self.l1_entries * 8];
         device.seek(SeekFrom::Start(self.l1_table_offset))?;
         device.read_exact(&mut table)?;
@@ -406,6 +409,10 @@ pub fn dump<R: Read + Seek>(device: &mut R) -> io::Result<String> {
     let mut tables = 0;
     for entry in header.read_l1(device)?.into_iter().filter(|entry| *entry != 0) {
         tables += 1;
+        // Tables that share their clusters would take time without end.
+        if tables > summary.file_bytes / CLUSTER_BYTES {
+            return Err(invalid("more tables than clusters in the file".into()));
+        }
         let mut l2 = vec![0; CLUSTER];
         device.seek(SeekFrom::Start(entry & OFFSET_MASK))?;
         device.read_exact(&mut l2)?;
@@ -506,6 +513,20 @@ mod tests {
         clusters 4 compressed, 2 stored, 10 zero
         tables 1 of 1, refcount table 1 clusters
         ");
+    }
+
+    #[test]
+    fn a_dump_reads_no_table_twice_and_none_beyond_the_file() {
+        let raw = file(&[(0, vec![1; 70_000])], 1 << 20);
+        let (mut image, _) = convert(&raw, 1 << 20, Codec::default(), 1);
+        let error = |image: &[u8]| dump(&mut io::Cursor::new(image)).unwrap_err().to_string();
+        let l1 = usize::try_from(u64::from_be_bytes(image[40..48].try_into().unwrap())).unwrap();
+        let entry = image[l1..l1 + 8].to_vec();
+        image[l1..l1 + 480].copy_from_slice(&entry.repeat(60));
+        image[36..40].copy_from_slice(&60u32.to_be_bytes());
+        assert_eq!(error(&image), "more tables than clusters in the file");
+        image[36..40].copy_from_slice(&(4u32 << 20).to_be_bytes());
+        assert_eq!(error(&image), "offset 36: 4194304 tables do not fit the file");
     }
 
     #[test]

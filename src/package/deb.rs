@@ -5,7 +5,7 @@
 //! stays flat; the list of what was unpacked is kept there too, and a second build does not decompress anything.
 //! Every error names the package, the member and the byte.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufReader, Read};
 
@@ -169,6 +169,7 @@ fn read_control(body: &mut dyn Read, suffix: &str) -> Result<Package> {
 fn parse_control(bytes: &[u8]) -> Result<Vec<(String, String)>> {
     let text = std::str::from_utf8(bytes).context("it is not UTF-8")?;
     let mut fields: Vec<(String, String)> = Vec::new();
+    let mut names = BTreeSet::new();
     for (index, line) in text.trim_end().lines().enumerate() {
         let at = || format!("line {}", index + 1);
         if line.starts_with([' ', '\t']) {
@@ -177,7 +178,7 @@ fn parse_control(bytes: &[u8]) -> Result<Vec<(String, String)>> {
             value.push_str(line);
         } else {
             let (name, value) = line.split_once(':').with_context(|| format!("{}: no `Name: value`", at()))?;
-            ensure!(!fields.iter().any(|(other, _)| other == name), "{}: `{name}` is there twice", at());
+            ensure!(names.insert(name), "{}: `{name}` is there twice", at());
             fields.push((name.to_owned(), value.trim().to_owned()));
         }
     }

@@ -16,6 +16,8 @@ use crate::tree::{Digest, TreePath, path::escape};
 
 /// Longest extension header (long names, PAX records of one file): xattrs are at most 64 KiB each.
 const EXTENSION_MAX: u64 = 1 << 20;
+/// All of them in one stream: they are kept in memory, and compress to nearly nothing.
+const EXTENSIONS_MAX: u64 = 256 << 20;
 
 /// What a tar stream may grow to before it counts as an attack.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +36,7 @@ pub(super) fn read(stream: impl Read, limits: Limits, sink: Sink) -> Result<Vec<
     let mut files = Vec::new();
     let mut names = BTreeSet::new();
     let mut extensions = Extensions::default();
+    let mut extension_bytes = 0;
     for (index, entry) in archive.entries()?.raw(true).enumerate() {
         let mut entry = entry.with_context(|| format!("reading entry {}", index + 1))?;
         let offset = entry.raw_header_position();
@@ -41,6 +44,8 @@ pub(super) fn read(stream: impl Read, limits: Limits, sink: Sink) -> Result<Vec<
         ensure!(index < limits.entries, "{}: more than {} entries", at(), limits.entries);
         let header = entry.header().clone();
         if extensions.take(&header, &mut entry).with_context(at)? {
+            extension_bytes += header.entry_size().with_context(at)?;
+            ensure!(extension_bytes <= EXTENSIONS_MAX, "{}: more than 256 MiB of extension headers", at());
             continue;
         }
         let extensions = std::mem::take(&mut extensions);

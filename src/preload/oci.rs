@@ -59,11 +59,11 @@ impl Platform {
 /// Name → digest of the manifest or index, of every image that index.json names.
 pub(super) fn images(tarball: &Tarball) -> Result<BTreeMap<String, Digest>, Fault> {
     let index: Index = tarball.document("index.json")?;
-    let mut images = BTreeMap::new();
+    let (mut images, mut seen) = (BTreeMap::new(), BTreeSet::new());
     for descriptor in &index.manifests {
         let name = name(descriptor).ok_or_else(unnamed)?;
         let (_, blob) = blob(tarball, descriptor)?;
-        image(tarball, descriptor, &name, 0, &mut BTreeSet::new())?;
+        image(tarball, descriptor, &name, 0, &mut seen)?;
         images.insert(name, blob.digest);
     }
     Ok(images)

@@ -17,6 +17,8 @@ use crate::tree::Digest;
 
 /// More files than any image archive has: three for each layer, and a few.
 const ENTRIES_MAX: usize = 100_000;
+/// Longest chain of links: Linux follows no longer one.
+const LINKS_MAX: usize = 40;
 /// Longest manifest or configuration.
 const DOCUMENT_MAX: u64 = 8 << 20;
 /// Longest extension header.
@@ -108,8 +110,7 @@ impl<'a> Tarball<'a> {
     /// The file at `path`, links followed.
     pub(super) fn entry(&self, path: &str) -> Option<Entry> {
         let mut path = path.strip_prefix("./").unwrap_or(path);
-        // A chain of links is no longer than there are links.
-        for _ in 0..=self.links.len() {
+        for _ in 0..=LINKS_MAX {
             match self.links.get(path) {
                 Some(target) => path = target,
                 None => return self.entries.get(path).copied(),

@@ -186,6 +186,13 @@ fn what_an_import_would_trip_over_is_a_mistake() {
     assert!(text.ends_with("[image-unnamed]"), "{text}");
     let text = with(&|maker| maker.files.push(("l/layer.tar -> loop".into(), vec![])));
     assert_eq!(text, "the layer `l/layer.tar` is missing [image-damaged]");
+    let text = with(&|maker| {
+        maker.files.retain(|(path, _)| path != "l/layer.tar");
+        maker.files.push(("l/41".into(), b"layer".to_vec()));
+        maker.files.push(("l/layer.tar -> 0".into(), vec![]));
+        maker.files.extend((0..41).map(|link| (format!("l/{link} -> {}", link + 1), vec![])));
+    });
+    assert_eq!(text, "the layer `l/layer.tar` is missing [image-damaged]");
     assert!(fault(&gzip(&docker().tar())).ends_with("[image-compressed]"));
     let tar = docker().tar();
     let text = fault(&tar[..1400]);

@@ -96,7 +96,7 @@ pub fn read(
 
 /// The fields of a Release file that count.
 #[derive(Debug)]
-struct Release {
+pub struct Release {
     suite: String,
     codename: String,
     date: i64,
@@ -115,7 +115,11 @@ struct ListedFile {
     digest: Digest,
 }
 
-fn parse_release(signed: &Signed) -> Result<Release> {
+/// Reads the text of a Release file.
+///
+/// # Errors
+/// A field that is missing or malformed, with its line.
+pub fn parse_release(signed: &Signed) -> Result<Release> {
     let names = [
         "Suite",
         "Codename",
@@ -221,7 +225,11 @@ fn decompress(file: BufReader<File>, path: &str) -> Result<Box<dyn BufRead>> {
     Ok(Box::new(BufReader::with_capacity(1 << 17, text.take(PACKAGES_MAX))))
 }
 
-fn read_packages(text: impl BufRead, archive: &Archive<'_>, offers: &mut Vec<Offer>) -> Result<()> {
+/// Appends what a Packages file offers for the archive's architecture.
+///
+/// # Errors
+/// The first stanza that is malformed, by its line and package; what came before it has been appended.
+pub fn read_packages(text: impl BufRead, archive: &Archive<'_>, offers: &mut Vec<Offer>) -> Result<()> {
     let names = [
         "Package",
         "Version",

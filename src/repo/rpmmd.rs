@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::MultiGzDecoder;
 use liblzma::bufread::XzDecoder;
+use liblzma::stream::{CONCATENATED, Stream};
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 use sha2::{Digest as _, Sha256};
@@ -29,10 +30,14 @@ use crate::tree::Digest;
 const REPOMD_MAX: u64 = 4 << 20;
 /// Largest `primary.xml`, unpacked; Fedora's has 150 MB.
 const PRIMARY_MAX: u64 = 2 << 30;
+/// `xz -9` needs 65 MiB; the file says what it needs, and may lie.
+const XZ_MEMORY: u64 = 256 << 20;
 /// Longest text and longest tag; descriptions have a few KB.
 const TEXT_MAX: usize = 1 << 20;
 /// Deepest nesting of elements; these files have five.
 const DEPTH_MAX: usize = 32;
+/// Most attributes of an element, which are compared with each other; these files have five.
+const ATTRIBUTES_MAX: usize = 64;
 /// Most relations of one package; kernels have 21,000.
 const RELATIONS_MAX: usize = 1 << 20;
 
@@ -81,8 +86,9 @@ pub fn read(repository: &Repository<'_>, fetcher: &Fetcher<'_>, progress: &dyn P
     Ok(Snapshot { offers, date, signer, sha256: Digest::of(&bytes) })
 }
 
+/// What `repomd.xml` says.
 #[derive(Debug, Default)]
-struct Repomd {
+pub struct Repomd {
     revision: String,
     primary: Option<Listed>,
 }
@@ -95,7 +101,11 @@ struct Listed {
     open_digest: Option<Digest>,
 }
 
-fn parse_repomd(bytes: &[u8]) -> Result<Repomd> {
+/// Reads `repomd.xml`.
+///
+/// # Errors
+/// XML that is none, and an entry of `primary.xml` that is not complete.
+pub fn parse_repomd(bytes: &[u8]) -> Result<Repomd> {
     let mut xml = Xml::new(bytes);
     let mut repomd = Repomd::default();
     while let Some(element) = xml.next()? {
@@ -145,27 +155,35 @@ fn read_primary(file: BufReader<File>, primary: &Listed, repository: &Repository
     let form = primary.href.rsplit_once('.').map_or("", |(_, form)| form);
     let text: Box<dyn Read> = match form {
         "gz" => Box::new(MultiGzDecoder::new(file)),
-        "xz" => Box::new(XzDecoder::new(file)),
+        "xz" => Box::new(XzDecoder::new_stream(file, Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED)?)),
         "bz2" => Box::new(MultiBzDecoder::new(file)),
         "zst" => Box::new(zstd::stream::read::Decoder::with_buffer(file)?),
         "xml" => Box::new(file),
         other => bail!("the compression `{}` is not known, only gz, xz, bz2, zst", other.escape_debug()),
     };
     let mut hashed = Hashed { stream: text.take(PRIMARY_MAX), hasher: Sha256::new() };
+    let offers = read_packages(BufReader::with_capacity(1 << 17, &mut hashed), repository)?;
+    std::io::copy(&mut hashed, &mut std::io::sink())?;
+    let found = Digest(hashed.hasher.finalize().into());
+    if let Some(said) = primary.open_digest.filter(|said| *said != found) {
+        bail!("unpacked, its digest is {found}, and repomd.xml says {said}");
+    }
+    Ok(offers)
+}
+
+/// What a `primary.xml` offers for the repository's architecture.
+///
+/// # Errors
+/// The first element that is malformed or missing, with its package.
+pub fn read_packages(text: impl BufRead, repository: &Repository<'_>) -> Result<Vec<Offer>> {
     let mut offers = Vec::new();
-    let mut xml = Xml::new(BufReader::with_capacity(1 << 17, &mut hashed));
+    let mut xml = Xml::new(text);
     while let Some(element) = xml.next()? {
         match element.name.as_str() {
             "metadata" => {}
             "package" => offers.extend(package(&mut xml, repository)?),
             _ => xml.skip()?,
         }
-    }
-    drop(xml);
-    std::io::copy(&mut hashed, &mut std::io::sink())?;
-    let found = Digest(hashed.hasher.finalize().into());
-    if let Some(said) = primary.open_digest.filter(|said| *said != found) {
-        bail!("unpacked, its digest is {found}, and repomd.xml says {said}");
     }
     Ok(offers)
 }
@@ -412,6 +430,7 @@ fn start(tag: &BytesStart<'_>) -> Result<Element> {
     let mut attributes = Vec::new();
     for attribute in tag.attributes() {
         let attribute = attribute?;
+        ensure!(attributes.len() < ATTRIBUTES_MAX, "an element with more than {ATTRIBUTES_MAX} attributes");
         let value = attribute.normalized_value(quick_xml::XmlVersion::Explicit1_0)?;
         attributes.push((attribute.key.0.to_owned(), value.into_owned()));
     }

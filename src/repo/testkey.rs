@@ -5,7 +5,7 @@ use pgp::composed::{
     ArmorOptions, CleartextSignedMessage, KeyType, SecretKeyParamsBuilder, SignedPublicKey, SignedSecretKey,
 };
 use pgp::crypto::hash::HashAlgorithm;
-use pgp::packet::{KeyFlags, SignatureConfig, SignatureType, Subpacket, SubpacketData};
+use pgp::packet::{KeyFlags, Packet, SignatureConfig, SignatureType, Subpacket, SubpacketData};
 use pgp::ser::Serialize;
 use pgp::types::{Duration, KeyDetails, Password, SigningKey, Tag, Timestamp};
 use rand::SeedableRng;
@@ -77,6 +77,14 @@ impl TestKey {
 
     pub(crate) fn fingerprint(&self) -> String {
         self.secret.fingerprint().as_bytes().iter().map(|byte| format!("{byte:02X}")).collect()
+    }
+
+    /// A detached signature in binary form, at a time in seconds since 1970.
+    pub(crate) fn sign_detached(&self, data: &[u8], at: i64) -> Vec<u8> {
+        let at = u32::try_from(at).unwrap();
+        let config = self.config(SignatureType::Binary, HashAlgorithm::Sha256, at, Vec::new());
+        let signature = config.sign(&self.secret.primary_key, &Password::empty(), data).unwrap();
+        Packet::from(signature).to_bytes().unwrap()
     }
 
     /// Signs as `InRelease` is signed, at a time in seconds since 1970.

@@ -5,6 +5,7 @@
 //! * `apt_closure`: our choice of packages against apt's
 //! * `build`: `nodesmith build` as a program, confined and killed
 //! * `failures`: what a build says when the world is not as it should be
+//! * `fuzz`: the fuzz targets over their corpus
 //! * `signatures`: repositories that are not to be believed, and the same ones when they are
 //! * `images`: other people's tools look at what a build left
 //! * `erofs`, `oracles_disk`: other people's tools look at what each format writer writes
@@ -18,6 +19,7 @@ mod apt_closure;
 mod build;
 mod erofs;
 mod failures;
+mod fuzz;
 mod images;
 mod import;
 mod oracles_disk;

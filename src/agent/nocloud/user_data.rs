@@ -1,6 +1,7 @@
 //! `user-data`: what its values mean. Each section has a function that takes the checked value and gives its part of
 //! [`NodeConfig`]; a value of the wrong kind is passed over here, because `shape` has told of it.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -169,13 +170,12 @@ fn time_servers(value: &Value, found: &mut Diagnostics) -> Option<Located<TimeSe
 }
 
 fn duplicates<'a>(names: impl Iterator<Item = &'a Located<String>>, what: &str, found: &mut Diagnostics) {
-    let mut seen: Vec<&Located<String>> = Vec::new();
+    let mut seen: BTreeMap<&str, &Location> = BTreeMap::new();
     for name in names {
-        if let Some(first) = seen.iter().find(|first| first.value == name.value) {
-            let title = format!("the {what} `{}` is there twice (first at {})", name.value, first.location);
-            let mistake = Diagnostic::new("duplicate", title).at(&name.location, "again");
-            found.push(mistake.related(&first.location, "first"));
+        let first = *seen.entry(&name.value).or_insert(&name.location);
+        if !std::ptr::eq(first, &name.location) {
+            let title = format!("the {what} `{}` is there twice (first at {first})", name.value);
+            found.push(Diagnostic::new("duplicate", title).at(&name.location, "again").related(first, "first"));
         }
-        seen.push(name);
     }
 }

@@ -11,12 +11,14 @@ use super::{Alternative, Effect, Slave};
 pub(super) fn effects(block: &Block) -> Result<Vec<Effect>, (usize, String)> {
     let mut effects = Vec::new();
     let lines = joined(&block.lines);
-    for (index, line) in lines.iter().enumerate() {
-        let text = line.text.as_str();
-        let Some(found) = line_effects(text, &lines[..index]) else {
+    // `debian-installed` is true only where a former version was.
+    let mut upgrades = false;
+    for line in &lines {
+        let Some(found) = line_effects(&line.text, upgrades) else {
             return Err((line.number, line.text.clone()));
         };
         effects.extend(found);
+        upgrades |= line.text.contains("debian-installed");
     }
     Ok(effects)
 }
@@ -29,7 +31,7 @@ fn joined(lines: &[Line]) -> Vec<Line> {
         let text = line.text.strip_suffix('\\').unwrap_or(&line.text);
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         match joined.last_mut().filter(|_| open) {
-            Some(last) => last.text = format!("{} {text}", last.text),
+            Some(last) => last.text.extend([" ", &text]),
             None => joined.push(Line { number: line.number, text }),
         }
         open = line.text.ends_with('\\');
@@ -132,21 +134,15 @@ fn without_lookups(text: &str) -> String {
     plain
 }
 
-fn line_effects(line: &str, before: &[Line]) -> Option<Vec<Effect>> {
+/// `upgrades`: a line before asks whether a former version was there.
+fn line_effects(line: &str, upgrades: bool) -> Option<Vec<Effect>> {
     if WITHOUT_EFFECT.contains(&line) || is_condition(line) {
         return Some(Vec::new());
     }
     // Comments can claim anything: a known beginning must not carry a second command.
     let line = command(line)?;
     if let Some(rest) = line.strip_prefix("deb-systemd-helper enable ") {
-        // `debian-installed` is true only where a former version was.
-        let installed = |line: &Line| line.text.contains("debian-installed");
-        let units = quoted(rest);
-        return Some(if before.iter().any(installed) {
-            vec![]
-        } else {
-            units.into_iter().map(Effect::Enable).collect()
-        });
+        return Some(if upgrades { vec![] } else { quoted(rest).into_iter().map(Effect::Enable).collect() });
     }
     // Units of the users' own service managers: their links lie in /etc/systemd/user.
     if let Some(rest) = line.strip_prefix("deb-systemd-helper --user enable ") {

@@ -66,9 +66,15 @@ pub(super) fn digest(residue: &[Line]) -> Digest {
     Digest::of(lines.concat())
 }
 
+/// Longest residue that can do nothing: a template has a few dozen lines.
+const TEMPLATE_LINES: usize = 500;
+
 /// Whether the residue does nothing: only `set -e`, and `if` and `case` around nothing, as debhelper's template
 /// leaves them. An arm that refuses unknown arguments counts as nothing, since none come.
 pub(super) fn is_empty(residue: &[Line]) -> bool {
+    if residue.len() > TEMPLATE_LINES {
+        return false;
+    }
     let mut lines: Vec<&str> = residue.iter().map(|line| line.text.as_str()).collect();
     if lines.last() == Some(&"exit 0") {
         lines.pop();
@@ -134,6 +140,7 @@ mod tests {
         let template = "set -e\ncase \"$1\" in\n  configure)\n  ;;\n  abort-upgrade|abort-remove) ;;\n  *)\n\
                         echo \"unknown\" >&2\nexit 1\n;;\nesac\nif [ \"$1\" = configure ]; then\nfi\nexit 0\n";
         assert!(is_empty(&split(template).1));
+        assert!(!is_empty(&split(&"if [ x ]; then\nfi\n".repeat(251)).1), "nobody's template");
         assert!(!is_empty(&split("set -e\ncase \"$1\" in\nconfigure)\nadduser x\n;;\nesac\n").1));
         assert!(!is_empty(&split("if [ -e /x ]; then\nexit 0\nfi\n# Automatically added by dh_x\n").1));
     }

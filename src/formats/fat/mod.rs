@@ -2,8 +2,8 @@
 //!
 //! [`write`] makes a volume straight in a region of an image, [`build`] and [`seed`] in memory. A volume is written
 //! once, so every file and directory lies in one piece; the same input always gives the same bytes. The writer is our
-//! own because the crate `fatfs` 0.3 gives `.` and `..` long names, which `fsck.vfat` (the oracle) takes for damage;
-//! [`dump`] and [`files`] read with that crate.
+//! own because the crate `fatfs` 0.3 gives `.` and `..` long names, which `fsck.vfat` (the oracle) takes for damage.
+//! [`dump`] and [`files`] read any volume, damaged ones too.
 
 mod dump;
 mod names;
@@ -78,6 +78,11 @@ pub enum FatError {
     RootFull {
         entries: u64,
     },
+    /// What stands at this byte of a volume that is read cannot be.
+    Damaged {
+        offset: u64,
+        problem: &'static str,
+    },
     Io {
         doing: &'static str,
         error: io::Error,
@@ -100,6 +105,7 @@ impl fmt::Display for FatError {
             FatError::RootFull { entries } => {
                 write!(f, "the root directory needs {entries} entries, but a small FAT volume has {ROOT_ENTRIES}")
             }
+            FatError::Damaged { offset, problem } => write!(f, "damaged FAT volume at {offset:#x}: {problem}"),
             FatError::Io { doing, error } => write!(f, "{doing}: {error}"),
         }
     }
@@ -184,13 +190,8 @@ impl Geometry {
     fn of(fat_type: Type, sectors: u64, sectors_per_cluster: u64) -> Geometry {
         let root = if fat_type == Type::Fat32 { 0 } else { ROOT_ENTRIES * ENTRY as u64 / SECTOR };
         let reserved = if fat_type == Type::Fat32 { 32 } else { 1 };
-        let bits = match fat_type {
-            Type::Fat12 => 12,
-            Type::Fat16 => 16,
-            Type::Fat32 => 32,
-        };
         // As many entries as there would be clusters without any table: at most a few sectors too many.
-        let fat = ((sectors / sectors_per_cluster + 2) * bits).div_ceil(SECTOR * 8);
+        let fat = ((sectors / sectors_per_cluster + 2) * fat_type.entry_bits()).div_ceil(SECTOR * 8);
         // Clusters lie at multiples of their size, so that they are whole blocks of the disk under the volume.
         let start = (reserved + 2 * fat + root).next_multiple_of(sectors_per_cluster);
         let clusters = sectors.saturating_sub(start) / sectors_per_cluster;

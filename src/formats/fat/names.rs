@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 use super::time::Stamp;
 use super::{ENTRY, FatError};
 
-const DIRECTORY: u8 = 0x10;
+pub(super) const DIRECTORY: u8 = 0x10;
 const ARCHIVE: u8 = 0x20;
-const VOLUME: u8 = 0x08;
-const LONG_NAME: u8 = 0x0f;
+pub(super) const VOLUME: u8 = 0x08;
+pub(super) const LONG_NAME: u8 = 0x0f;
 /// Marks the last part of a long name, which comes first.
-const LAST_PART: u8 = 0x40;
+pub(super) const LAST_PART: u8 = 0x40;
 /// Characters of a long name in one entry, and where they stand in it.
 const PART: usize = 13;
-const PART_PLACES: [usize; PART] = [1, 3, 5, 7, 9, 14, 16, 18, 20, 22, 24, 28, 30];
+pub(super) const PART_PLACES: [usize; PART] = [1, 3, 5, 7, 9, 14, 16, 18, 20, 22, 24, 28, 30];
 
 /// Eleven bytes, padded with blanks.
 pub(super) fn label(text: &str) -> Result<[u8; 11], FatError> {
@@ -106,7 +106,7 @@ impl DirectoryBuilder {
     }
 
     fn long_name(&mut self, name: &str, short: &[u8; 11]) {
-        let checksum = short.iter().fold(0u8, |sum, byte| sum.rotate_right(1).wrapping_add(*byte));
+        let checksum = checksum(short);
         let parts: Vec<&[u8]> = name.as_bytes().chunks(PART).collect();
         // The last part comes first. At most 255 / 13 parts.
         for (index, part) in parts.iter().enumerate().rev() {
@@ -167,6 +167,11 @@ fn plain_short_name(name: &str) -> Option<[u8; 11]> {
     short[..base.len()].copy_from_slice(base.as_bytes());
     short[8..8 + extension.len()].copy_from_slice(extension.as_bytes());
     Some(short)
+}
+
+/// What the parts of a long name know of the short name that they belong to.
+pub(super) fn checksum(short: &[u8]) -> u8 {
+    short.iter().fold(0, |sum: u8, byte| sum.rotate_right(1).wrapping_add(*byte))
 }
 
 /// Whether a short name may hold this character, in upper case.

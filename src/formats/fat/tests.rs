@@ -3,11 +3,38 @@
 use std::io::{Cursor, Read as _};
 use std::os::unix::fs::FileExt as _;
 
-use fatfs::{FileSystem, FsOptions};
+use fatfs::{DateTime, Dir, FileSystem, FsOptions};
 use proptest::prelude::*;
 
 use super::*;
 use crate::tree::Digest;
+
+/// What [`dump`] says, by a reader that is not ours.
+fn listed_by_fatfs(image: Vec<u8>) -> String {
+    fn list(directory: &Dir<'_, Cursor<Vec<u8>>>, prefix: &str, text: &mut String) {
+        for entry in directory.iter() {
+            let entry = entry.unwrap();
+            let name = entry.file_name();
+            let DateTime { date, time } = entry.modified();
+            let (date, time) = ((date.year, date.month, date.day), (time.hour, time.min, time.sec));
+            let when = format!("{:04}-{:02}-{:02} {:02}:{:02}:{:02}", date.0, date.1, date.2, time.0, time.1, time.2);
+            if entry.is_file() {
+                *text += &format!("{when} {:>10} {prefix}{name}\n", entry.len());
+            } else if name != "." && name != ".." {
+                *text += &format!("{when} {:>10} {prefix}{name}/\n", "");
+                list(&entry.to_dir(), &format!("{prefix}{name}/"), text);
+            }
+        }
+    }
+    let filesystem = FileSystem::new(Cursor::new(image), FsOptions::new()).unwrap();
+    let (stats, id) = (filesystem.stats().unwrap(), filesystem.volume_id());
+    let label = filesystem.read_volume_label_from_root_dir().unwrap().unwrap_or_default();
+    let mut text = format!("{:?} label `{label}` id {:04X}-{:04X}", filesystem.fat_type(), id >> 16, id & 0xffff);
+    let (free, all, size) = (stats.free_clusters(), stats.total_clusters(), stats.cluster_size());
+    text += &format!(", {free} of {all} clusters of {size} free\n");
+    list(&filesystem.root_dir(), "", &mut text);
+    text
+}
 
 fn esp(bytes: u64) -> Volume {
     Volume { bytes, label: "esp".into(), id: 0x1234_abcd, epoch: 1_700_000_001 }
@@ -38,6 +65,12 @@ fn an_esp_holds_its_files_and_nothing_else() {
     2023-11-14 22:13:20            loader/
     2023-11-14 22:13:20         10 loader/loader.conf
     "#);
+    assert_eq!(dump(Cursor::new(bytes.as_slice())).unwrap(), listed_by_fatfs(bytes.clone()));
+    let found = files(Cursor::new(bytes.as_slice()), "efi/linux", 5_000_000).unwrap();
+    assert!(found == [("worker_1.2+3.efi".to_owned(), kernel.clone())]);
+    assert!(files(Cursor::new(bytes.as_slice()), "EFI/none", 1).unwrap().is_empty());
+    let error = files(Cursor::new(bytes.as_slice()), "EFI/Linux", 4_999_999).unwrap_err().to_string();
+    assert_eq!(error, "reading a file: `worker_1.2+3.efi` is too large");
     let filesystem = FileSystem::new(Cursor::new(bytes), FsOptions::new()).unwrap();
     let mut back = Vec::new();
     filesystem.root_dir().open_file("efi/linux/WORKER_1.2+3.EFI").unwrap().read_to_end(&mut back).unwrap();
@@ -92,6 +125,39 @@ fn mistakes_are_named() {
 }
 
 #[test]
+fn a_volume_that_leads_in_circles_or_out_of_itself_is_an_error_with_its_place() {
+    let seed = seed("A", 1, 0, &[("A/B/C", b"x")]).unwrap();
+    // One reserved sector, two tables of seven, 32 sectors of root: the root has `A` in cluster 2, which has `B` in 3.
+    let (table, root, a) = (512, 15 * 512, 47 * 512);
+    let error = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut image = seed.clone();
+        change(&mut image);
+        dump(Cursor::new(image)).unwrap_err().to_string()
+    };
+    // Entries 2 and 3 of the table.
+    assert_eq!(seed[table + 3..table + 6], [0xff; 3]);
+    let twice = "two files or directories, or one twice, have the same cluster";
+    assert!(error(&|image| image[table + 3..table + 5].copy_from_slice(&[2, 0xf0])).ends_with(twice));
+    assert!(error(&|image| image[a + 64 + 26] = 2).ends_with(twice));
+    let outside = "damaged FAT volume at 0x200: a file or directory leads out of the volume";
+    for cluster in [[0, 0], [1, 0], [0xff, 0xff]] {
+        assert_eq!(error(&|image| image[root + 32 + 26..root + 32 + 28].copy_from_slice(&cluster)), outside);
+    }
+    // `C` in `B`, which is in cluster 3: it is in cluster 4, and one byte long.
+    let c = 48 * 512 + 64;
+    let of_file = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut image = seed.clone();
+        change(&mut image);
+        files(Cursor::new(image), "A/B", 1 << 20).map_err(|error| error.to_string())
+    };
+    assert_eq!(of_file(&|_| ()), Ok(vec![("C".to_owned(), b"x".to_vec())]));
+    assert!(of_file(&|image| image[c + 26] = 3).unwrap_err().ends_with(twice));
+    assert!(of_file(&|image| image[c + 29] = 2).unwrap_err().ends_with("a file ends before its size"));
+    assert!(error(&|image| image[19..21].fill(0xff)).ends_with("the table is too small for the clusters"));
+    assert!(error(&|image| image.truncate(900 << 10)).ends_with("the volume is cut off"));
+}
+
+#[test]
 fn a_small_root_directory_can_be_full() {
     let names: Vec<String> = (0..200).map(|number| format!("a-name-of-many-long-entries-{number}")).collect();
     let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), b"".as_slice())).collect();
@@ -115,6 +181,7 @@ proptest! {
             Err(FatError::BadPath { .. }) => {}
             Err(other) => prop_assert!(false, "{other}"),
             Ok(image) => {
+                prop_assert_eq!(dump(Cursor::new(image.as_slice())).unwrap(), listed_by_fatfs(image.clone()));
                 let filesystem = FileSystem::new(Cursor::new(image), FsOptions::new()).unwrap();
                 for (path, bytes) in files {
                     let mut back = Vec::new();

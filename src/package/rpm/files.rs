@@ -31,6 +31,9 @@ const LONG_SIZES: u32 = 5008;
 const CAPABILITIES: u32 = 5010;
 const DIGEST_ALGORITHM: u32 = 5011;
 
+/// `PATH_MAX` of Linux: names may share their directory's letters, so that a small header could hold very much.
+const PATH_MAX: usize = 4096;
+
 const FLAG_CONFIG: u64 = 1 << 0;
 const FLAG_GHOST: u64 = 1 << 6;
 /// SHA-256 as OpenPGP numbers it.
@@ -156,6 +159,7 @@ pub(super) fn paths(header: &Header) -> Result<Vec<Vec<u8>>> {
     let path = |(name, index): (&[u8], u64)| {
         let directory = usize::try_from(index).ok().and_then(|index| directories.get(index));
         let directory = directory.with_context(|| format!("file `{}` is in no directory", escape(name)))?;
+        ensure!(directory.len() + name.len() < PATH_MAX, "a path of more than {PATH_MAX} bytes");
         Ok([directory, name].concat())
     };
     names.into_iter().zip(indexes).map(path).collect()

@@ -52,8 +52,8 @@ pub(super) fn read(stream: impl Read, files: &[Listed], limit: u64, store: &Stor
     let indexes: BTreeMap<&[u8], usize> =
         files.iter().enumerate().map(|(index, file)| (file.path.as_bytes(), index)).collect();
     let mut seen = BTreeSet::new();
-    // Hard links share what one of them brings.
-    let mut complete: BTreeSet<((u64, u64), Digest)> = BTreeSet::new();
+    // Hard links share what one of them brings, and have its size in the list.
+    let mut complete: BTreeSet<((u64, u64), Digest, u64)> = BTreeSet::new();
     while let Some(entry) = archive.next(files, &indexes)? {
         let file = &files[entry.index];
         let at = || format!("at byte {} of the payload: `{}`", entry.offset, file.path);
@@ -69,7 +69,7 @@ pub(super) fn read(stream: impl Read, files: &[Listed], limit: u64, store: &Stor
                 ensure!(entry.size == file.size, "{}: {} bytes, the header says {}", at(), entry.size, file.size);
                 let found = store.put_reader(&mut archive, entry.size).with_context(at)?;
                 ensure!(found == digest, "{}: its digest is {found}, the header says {digest}", at());
-                complete.insert((file.inode, digest));
+                complete.insert((file.inode, digest, file.size));
             }
             Kind::Symlink(target) => {
                 ensure!(entry.size <= SYMLINK_MAX, "{}: a link of {} bytes", at(), entry.size);
@@ -82,7 +82,7 @@ pub(super) fn read(stream: impl Read, files: &[Listed], limit: u64, store: &Stor
     }
     let absent = files.iter().enumerate().find(|(index, file)| {
         let content = match &file.kind {
-            Kind::File(digest) => digest.is_some_and(|digest| complete.contains(&(file.inode, digest))),
+            Kind::File(digest) => digest.is_some_and(|digest| complete.contains(&(file.inode, digest, file.size))),
             _ => true,
         };
         !file.ghost && (!seen.contains(index) || !content)

@@ -30,6 +30,9 @@ const TRIGGERS: [(&str, [u32; 5]); 3] = [
 /// Bits of a trigger's flags that say when it runs.
 const WHEN: [(u64, &str); 4] = [(1 << 16, "in"), (1 << 17, "un"), (1 << 18, "postun"), (1 << 25, "prein")];
 
+/// All scripts of a package. Triggers may share their texts, so that a small header could hold very much.
+const SCRIPTS_MAX: usize = 16 << 20;
+
 pub(super) fn read(header: &Header) -> Result<Vec<Script>> {
     let mut scripts = Vec::new();
     for (name, text, interpreter) in SCRIPTLETS {
@@ -67,7 +70,10 @@ fn triggers(header: &Header, family: &str, tags: [u32; 5], scripts: &mut Vec<Scr
         let body = with_interpreter(texts[number], words);
         let text = [format!("# on {name}\n").as_bytes(), &body, b"\n"].concat();
         match scripts.iter_mut().find(|script| script.name == kind) {
-            Some(script) => script.text.extend(text),
+            Some(script) => {
+                ensure!(script.text.len() + text.len() <= SCRIPTS_MAX, "{kind} of more than {SCRIPTS_MAX} bytes");
+                script.text.extend(text);
+            }
             None => scripts.push(Script { name: kind, text }),
         }
     }

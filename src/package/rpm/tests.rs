@@ -376,6 +376,20 @@ fn devices_and_unknown_features_are_refused() {
 }
 
 #[test]
+fn paths_and_scripts_that_grow_by_sharing_their_letters_are_refused() {
+    let key = TestKey::new(1);
+    let mut long = builder("demo", "1", "1");
+    long.with_file_contents("x", FileOptions::new(format!("/{}x", "a/".repeat(2048)))).unwrap();
+    assert!(refused(&signed(&mut long, &key), &key).contains("a path of more than 4096 bytes"));
+    let mut triggers = builder("demo", "1", "1");
+    for number in 0..17 {
+        triggers.trigger_in(&format!("p{number}"), None, " ".repeat(1 << 20));
+    }
+    let error = refused(&signed(&mut triggers, &key), &key);
+    assert!(error.contains("%triggerin of more than 16777216 bytes"), "{error}");
+}
+
+#[test]
 fn what_was_unpacked_is_kept_for_the_key_that_signed_it() {
     let (_dir, store) = store();
     let key = TestKey::new(1);

@@ -160,6 +160,8 @@ fn signed_metadata_has_to_be_signed_by_the_pinned_key() {
 
 #[test]
 fn what_is_wrong_is_named() {
+    let many: String = (0..65).map(|number| format!(" a{number}=\"\"")).collect();
+    let many = format!("<format{many}>");
     for (from, to, problem) in [
         ("type=\"sha256\" pkgid", "type=\"sha\" pkgid", "package `kubelet`: checksums of type `sha` are not known"),
         ("aaaaaaaa</checksum>", "</checksum>", "is no SHA-256"),
@@ -174,6 +176,7 @@ fn what_is_wrong_is_named() {
         ("&amp; agent &#60;", "&evil; <", "byte"),
         ("<metadata", "<!DOCTYPE x [<!ENTITY a \"b\">]><metadata", "a document type is not allowed"),
         ("epoch=\"0\" ver=\"1.20.2\"", "epoch=\"-1\" ver=\"1.20.2\"", "the epoch `-1`"),
+        ("<format>", &many, "an element with more than 64 attributes"),
     ] {
         assert!(PRIMARY.contains(from), "{from}");
         let error = refused(&PRIMARY.replace(from, to));

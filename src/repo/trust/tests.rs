@@ -14,14 +14,6 @@ impl TestKey {
         Keyring::parse("test.gpg", &self.public()).unwrap()
     }
 
-    /// A detached signature in binary form, at a time in seconds since 1970.
-    pub(crate) fn sign_detached(&self, data: &[u8], at: i64) -> Vec<u8> {
-        let at = u32::try_from(at).unwrap();
-        let config = self.config(SignatureType::Binary, HashAlgorithm::Sha256, at, Vec::new());
-        let signature = config.sign(&self.secret.primary_key, &Password::empty(), data).unwrap();
-        Packet::from(signature).to_bytes().unwrap()
-    }
-
     /// A key that was valid for some days from the beginning of 2020.
     pub(crate) fn lasting(seed: u64, days: u32) -> TestKey {
         TestKey::of(seed, KeyType::Ed25519Legacy, Some(true), Some(days))

@@ -70,12 +70,14 @@ fn kind<R: ReadAt>(
 type Visit<'a> = dyn FnMut(&TreePath, &Inode, Option<&TreePath>) -> Result<(), ReadError> + 'a;
 
 /// Visits every path, a directory before what it holds, siblings by their bytes. Checks what concerns several inodes:
-/// that directories form a tree, that entries tell the kinds of their inodes, that links are counted right.
+/// that directories form a tree, that no data is shared, that entries tell the kinds of their inodes, that links are counted right.
 pub(in crate::formats::erofs) fn walk<R: ReadAt>(image: &Image<R>, visit: &mut Visit<'_>) -> Result<(), ReadError> {
     // First path, inode and number of entries of each inode met so far.
     let mut met: BTreeMap<u64, (TreePath, Inode, u64)> = BTreeMap::new();
     // Entries that share their bytes are a bomb: honest ones take at least a dirent each.
     let mut entries_left = image.size() / DIRENT_SIZE as u64;
+    // So is data that many inodes share: the writer gives every inode blocks of its own.
+    let mut stored_left = image.size();
     // Paths to visit, the next one last: nid, type told by the entry, nid of the parent.
     let directory_type = layout::file_type(layout::S_IFDIR).expect("directories have a type");
     let mut todo = vec![(TreePath::root(), image.root(), directory_type, image.root())];
@@ -96,6 +98,10 @@ pub(in crate::formats::erofs) fn walk<R: ReadAt>(image: &Image<R>, visit: &mut V
         let corrupt = |what| ReadError::Corrupt { offset: inode.offset, what };
         if layout::file_type(inode.header.mode) != Some(file_type) {
             return Err(corrupt("an inode of another kind than its directory entry says"));
+        }
+        if matches!(inode.header.mode & layout::S_IFMT, layout::S_IFDIR | layout::S_IFREG | layout::S_IFLNK) {
+            let stored: u64 = image.extents(&inode)?.iter().map(|extent| extent.stored).sum();
+            stored_left = stored_left.checked_sub(stored).ok_or(corrupt("more data than bytes"))?;
         }
         visit(&path, &inode, None)?;
         let mut links = 1;

@@ -108,6 +108,21 @@ fn a_directory_inside_of_itself_is_an_error() {
 }
 
 #[test]
+fn files_that_share_their_blocks_are_an_error_when_they_are_larger_than_the_image() {
+    let store = Store::new();
+    let mut image = written(&sample(&store), &store, &options(Codec::None, 16 << 10));
+    let size = u32::try_from(image.len()).unwrap().to_le_bytes();
+    for inode in ["/usr/text", "/usr/mixed"].map(|name| inode_at(&image, name)) {
+        // Flat, as many bytes as the image has, from its first block on.
+        image[inode] &= 1;
+        image[inode + 8..inode + 12].copy_from_slice(&size);
+        image[inode + 16..inode + 20].fill(0);
+    }
+    let error = read_back(&image).unwrap_err().to_string();
+    assert!(error.ends_with("more data than bytes"), "{error}");
+}
+
+#[test]
 fn sizes_beyond_the_image_are_errors() {
     let store = Store::new();
     for codec in [ZSTD, Codec::None] {

@@ -1,0 +1,44 @@
+//! The fuzz targets: one function a parser, from bytes that nobody vouches for to nothing.
+//!
+//! A target returns, whatever the bytes are; it panics if the parser does, or if what the parser accepted is not what
+//! it should be (what a writer makes of it must be read as the same). libFuzzer runs them (`fuzz_targets/`), and
+//! `tests/it/fuzz.rs` runs them on stable over the files in `corpus/TARGET`.
+
+mod archives;
+mod disks;
+mod programs;
+mod texts;
+
+/// The name of a corpus, and what runs over it.
+pub(crate) type Target = (&'static str, fn(&[u8]));
+
+pub(crate) const TARGETS: &[Target] = &[
+    ("cmdline", texts::cmdline),
+    ("control", archives::control),
+    ("cpio", archives::cpio),
+    ("deb", archives::deb),
+    ("erofs", disks::erofs),
+    ("fat", disks::fat),
+    ("gpt", disks::gpt),
+    ("images", archives::images),
+    ("inrelease", texts::inrelease),
+    ("keyring", texts::keyring),
+    ("lock", texts::lock),
+    ("module", programs::module),
+    ("nocloud", texts::nocloud),
+    ("packages", texts::packages),
+    ("pe", programs::pe),
+    ("primary", texts::primary),
+    ("qcow2", disks::qcow2),
+    ("recipe", texts::recipe),
+    ("release", texts::release),
+    ("repomd", texts::repomd),
+    ("rpm", archives::rpm),
+    ("script", programs::script),
+    ("seed", disks::seed),
+    ("signature", texts::signature),
+    ("tarball", archives::tarball),
+    ("unit", programs::unit),
+    ("verity", disks::verity),
+    ("volume", disks::volume),
+];
