@@ -100,6 +100,16 @@ pub const URL: Rule = Rule {
     },
 };
 
+pub const MODULE_STREAM: Rule = Rule {
+    slug: "bad-module-stream",
+    noun: "a stream of a module",
+    allowed: "module and stream with a colon between them, such as nodejs:20; profiles are not known",
+    holds: |text| {
+        let parts: Vec<&str> = text.split(':').collect();
+        parts.len() == 2 && parts.iter().all(|part| made_of(part, "+-._") && starts_alphanumeric(part))
+    },
+};
+
 pub const FINGERPRINT: Rule = Rule {
     slug: "bad-fingerprint",
     noun: "the fingerprint of a key",

@@ -96,7 +96,10 @@ fn repositories(recipe: &Recipe) -> BTreeMap<&str, Value> {
         RepositoryKind::Rpm(rpm) => json!({"rpm": {
             "source": rpm.source.print(),
             "fingerprint": rpm.fingerprint,
+            "signatures": if rpm.signed_packages { "packages" } else { "none" },
             "signed-metadata": rpm.signed_metadata,
+            "weak": rpm.weak.iter().map(|weak| weak.name()).collect::<Vec<_>>(),
+            "modules": rpm.modules.iter().map(|stream| stream.value.as_str()).collect::<Vec<_>>(),
             "neutral": rpm.neutral,
         }}),
     };

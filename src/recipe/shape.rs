@@ -1,5 +1,6 @@
 //! The shape of a recipe: the table that `check`, `schema` and the documentation share.
 
+use crate::repo::trust::Weak;
 use crate::shape::{Field, Shape, TEXTS, may, need};
 
 /// The whole recipe.
@@ -50,10 +51,15 @@ const APT: &[Field] = &[
 
 const RPM: &[Field] = &[
     may("url", Shape::Text, "the directory above repodata; file://below/the/recipe is relative to it"),
+    may("mirrorlist", Shape::Text, "instead of a URL: that of a text with such URLs, the best one first"),
+    may("metalink", Shape::Text, "instead of a URL: that of a metalink, whose hashes repomd.xml must have"),
     may("directory", Shape::Text, "instead of a URL: a directory of .rpm files, relative to the recipe"),
-    need("key", Shape::Text, "the OpenPGP key that signs the packages: a file, or the URL that its makers give"),
-    need("fingerprint", Shape::Text, "the key's fingerprint: no other key in the file is trusted"),
+    may("key", Shape::Text, "the OpenPGP key that signs the packages: a file, or the URL that its makers give"),
+    may("fingerprint", Shape::Text, "the key's fingerprint: no other key in the file is trusted"),
+    may("signatures", Shape::Word(&["packages", "none"]), "what the key signs; `none` takes unsigned packages too"),
     may("signed-metadata", Shape::Flag, "the key signs repomd.xml too (repomd.xml.asc), default false"),
+    may("weak", Shape::List(&Shape::Word(&Weak::NAMES)), "weak algorithms of signatures that are believed here"),
+    may("modules", TEXTS, "module streams that are enabled, such as nodejs:20; default those the repository says"),
     may("neutral", Shape::Flag, "the packages fit every distribution and may be put on a Debian base, default false"),
 ];
 

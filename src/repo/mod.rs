@@ -7,6 +7,7 @@ pub mod apt;
 pub(crate) mod date;
 pub mod fetch;
 pub mod host;
+mod refused;
 mod relation;
 mod rpm_capabilities;
 pub mod rpm_directory;
@@ -21,6 +22,7 @@ pub mod trust;
 
 use crate::package::{Family, PackageId};
 use crate::tree::Digest;
+pub use refused::Refused;
 
 /// Every package that a recipe's repositories offer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,6 +64,8 @@ pub struct Snapshot {
     pub signer: String,
     /// SHA-256 of the entry point as it was served: `InRelease`, `repomd.xml`.
     pub sha256: Digest,
+    /// Of an RPM-md repository: its other files, for who needs them ([`rpmmd::filelists`]), and its modules.
+    pub metadata: Option<rpmmd::Metadata>,
 }
 
 /// Alternatives in the order written; one of them must be met.

@@ -2,26 +2,33 @@
 //!
 //! `repodata/repomd.xml` names the other files with their digests, `primary.xml` lists the packages. Both are streamed:
 //! a distribution's primary.xml has 150 MB. `repomd.xml.asc` is a detached signature, looked at where the recipe says so.
+//! Of several mirrors the first that has the right `repomd.xml` decides, and every other file may come from any of them.
 //! Forms: createrepo_c is right in doubt; there is no specification.
 
+mod filelists;
+mod metalink;
+pub mod mirrors;
+pub mod modules;
 mod primary;
+mod repomd;
+mod unpack;
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail, ensure};
-use bzip2::bufread::MultiBzDecoder;
-use flate2::bufread::MultiGzDecoder;
-use liblzma::bufread::XzDecoder;
+use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
-use sha2::{Digest as _, Sha256};
 
 use super::date::show_day;
-use super::fetch::{Fetcher, Progress, Wanted, below};
+use super::fetch::{Fetcher, Progress, Wanted, below, shown};
 use super::trust::Keyring;
-use super::{Offer, Snapshot};
+use super::{Offer, Refused, Snapshot};
 use crate::tree::Digest;
+pub use filelists::filelists;
+use mirrors::Mirrors;
+use modules::{MODULES_MAX, Modules};
+use repomd::{Listed, Repomd};
 
 /// Largest `repomd.xml` and signature; Fedora's have 10 KB.
 const REPOMD_MAX: u64 = 4 << 20;
@@ -37,20 +44,115 @@ const DEPTH_MAX: usize = 32;
 pub struct Repository<'a> {
     /// Name in the recipe.
     pub name: &'a str,
-    pub base_url: &'a str,
+    pub mirrors: &'a Mirrors,
     /// The image's architecture, as RPM names it: `x86_64`.
     pub arch: &'a str,
     /// The key that has to have signed `repomd.xml`; nothing if signatures of packages are enough.
     pub metadata_key: Option<&'a Keyring>,
 }
 
-/// Reads a repository. Metadata that is not trusted is a [`Refusal`](super::trust::Refusal) in the chain of the error.
+/// A repository's `repomd.xml`, believed: what else of the repository is read later on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metadata {
+    name: String,
+    repomd: Repomd,
+    /// Base URLs, the one that served `repomd.xml` first.
+    bases: Vec<String>,
+    /// What it says about modules; it may be about packages of other repositories.
+    pub modules: Modules,
+}
+
+impl Metadata {
+    /// Sees to it that the store has this file of the repository; its path there.
+    fn fetch(&self, listed: &Listed, fetcher: &Fetcher<'_>, progress: &dyn Progress) -> Result<PathBuf> {
+        let wanted = Wanted {
+            what: format!("{} of repository {}", listed.href, self.name),
+            urls: self.bases.iter().map(|base| below(base, &listed.href)).collect::<Result<_>>()?,
+            size: listed.size,
+            digest: listed.digest,
+            if_gone: "the repository is being updated: try again in a few minutes",
+        };
+        fetcher.blob(&wanted, progress)?;
+        Ok(fetcher.store().blob_path(&listed.digest))
+    }
+}
+
+/// Reads a repository. Metadata that is not trusted is a [`Refusal`](super::trust::Refusal) or a [`Refused`] in the
+/// chain of the error.
 pub fn read(repository: &Repository<'_>, fetcher: &Fetcher<'_>, progress: &dyn Progress) -> Result<Snapshot> {
+    let Entry { base, bytes, signer } = entry(repository, fetcher, progress)?;
+    let repomd = repomd::parse(&bytes).context("reading repomd.xml")?;
+    let others = repository.mirrors.bases.iter().filter(|other| **other != base).cloned();
+    let bases = [base.clone()].into_iter().chain(others).collect();
+    // Revisions are times by custom only.
+    let date = repomd.revision.parse().map(show_day).unwrap_or_default();
+    let mut metadata = Metadata { name: repository.name.to_owned(), repomd, bases, modules: Modules::default() };
+
+    let none = || Refused::new("no-primary", "it names no primary.xml");
+    let primary = metadata.repomd.file("primary").ok_or_else(none).context("reading repomd.xml")?;
+    let path = metadata.fetch(primary, fetcher, progress)?;
+    let offers = || -> Result<Vec<Offer>> {
+        let mut text = unpack::open(&path, primary, PRIMARY_MAX)?;
+        let offers = primary::parse(BufReader::with_capacity(1 << 17, &mut text), repository)?;
+        text.finish()?;
+        Ok(offers)
+    };
+    let offers = offers().with_context(|| format!("reading {}", primary.href))?;
+
+    if let Some(listed) = metadata.repomd.file("modules") {
+        let path = metadata.fetch(listed, fetcher, progress)?;
+        let modules = || -> Result<Modules> {
+            let mut file = unpack::open(&path, listed, MODULES_MAX)?;
+            let mut text = String::new();
+            file.read_to_string(&mut text)?;
+            file.finish()?;
+            modules::parse(&listed.href, &text)
+        };
+        metadata.modules = modules().with_context(|| format!("reading {}", listed.href))?;
+    }
+    Ok(Snapshot { offers, date, signer, sha256: Digest::of(&bytes), metadata: Some(metadata) })
+}
+
+/// `repomd.xml` as the mirror at `base` has it.
+struct Entry {
+    base: String,
+    bytes: Vec<u8>,
+    signer: String,
+}
+
+/// From the first mirror that has one which is believed.
+fn entry(repository: &Repository<'_>, fetcher: &Fetcher<'_>, progress: &dyn Progress) -> Result<Entry> {
+    let mut failures: Vec<(String, Error)> = Vec::new();
+    for base in &repository.mirrors.bases {
+        match entry_of(base, repository, fetcher, progress) {
+            Ok((bytes, signer)) => return Ok(Entry { base: base.clone(), bytes, signer }),
+            Err(error) => {
+                if repository.mirrors.bases.len() > 1 {
+                    progress.note(&format!("leaving out the mirror {}: {error:#}", shown(base)));
+                }
+                failures.push((shown(base), error));
+            }
+        }
+    }
+    let tried = failures.len();
+    let (_, last) = failures.pop().ok_or_else(|| anyhow!("no mirror of repository {} is known", repository.name))?;
+    let others: String = failures.iter().map(|(base, error)| format!("; {base}: {error:#}")).collect();
+    Err(if tried == 1 { last } else { last.context(format!("none of {tried} mirrors can be used{others}; the last")) })
+}
+
+fn entry_of(
+    base: &str,
+    repository: &Repository<'_>,
+    fetcher: &Fetcher<'_>,
+    progress: &dyn Progress,
+) -> Result<(Vec<u8>, String)> {
     let get = |path: &str| {
         let what = format!("{path} of repository {}", repository.name);
-        fetcher.text(&what, &below(repository.base_url, path)?, REPOMD_MAX, progress)
+        fetcher.text(&what, &below(base, path)?, REPOMD_MAX, progress)
     };
     let bytes = get("repodata/repomd.xml")?;
+    let other = || Refused::new("metalink-mismatch", "it is not one of those that the metalink lists");
+    ensure!(repository.mirrors.accepts(&bytes), Error::new(other()).context("comparing repomd.xml"));
     let signer = match repository.metadata_key {
         None => String::new(),
         Some(keyring) => {
@@ -58,117 +160,15 @@ pub fn read(repository: &Repository<'_>, fetcher: &Fetcher<'_>, progress: &dyn P
             keyring.verify_detached(&bytes, &[signature]).context("verifying repomd.xml by repomd.xml.asc")?.0
         }
     };
-    let repomd = parse_repomd(&bytes).context("reading repomd.xml")?;
-    let primary = repomd.primary.context("reading repomd.xml: it names no primary.xml")?;
-    let wanted = Wanted {
-        what: format!("{} of repository {}", primary.href, repository.name),
-        urls: vec![below(repository.base_url, &primary.href)?],
-        size: primary.size,
-        digest: primary.digest,
-        if_gone: "the repository is being updated: try again in a few minutes",
-    };
-    fetcher.blob(&wanted, progress)?;
-    let path = fetcher.store().blob_path(&primary.digest);
-    let file = File::open(&path).with_context(|| format!("opening {}", path.display()))?;
-    let offers = read_primary(BufReader::with_capacity(1 << 16, file), &primary, repository)
-        .with_context(|| format!("reading {}", primary.href))?;
-    // Revisions are times by custom only.
-    let date = repomd.revision.parse().map(show_day).unwrap_or_default();
-    Ok(Snapshot { offers, date, signer, sha256: Digest::of(&bytes) })
-}
-
-#[derive(Debug, Default)]
-struct Repomd {
-    revision: String,
-    primary: Option<Listed>,
-}
-
-#[derive(Debug)]
-struct Listed {
-    href: String,
-    size: u64,
-    digest: Digest,
-    open_digest: Option<Digest>,
-}
-
-fn parse_repomd(bytes: &[u8]) -> Result<Repomd> {
-    let mut xml = Xml::new(bytes);
-    let mut repomd = Repomd::default();
-    while let Some(element) = xml.next()? {
-        match element.name.as_str() {
-            "revision" if xml.inside("repomd") => repomd.revision = xml.text()?,
-            "data" if element.attribute("type") == Some("primary") => {
-                repomd.primary = Some(parse_data(&mut xml).context("the entry of primary.xml")?);
-            }
-            "repomd" => {}
-            _ => xml.skip()?,
-        }
-    }
-    Ok(repomd)
-}
-
-fn parse_data(xml: &mut Xml<&[u8]>) -> Result<Listed> {
-    let (mut href, mut size, mut digest, mut open_digest) = (None, None, None, None);
-    let depth = xml.open.len();
-    while let Some(element) = xml.next_below(depth)? {
-        match element.name.as_str() {
-            "location" => {
-                ensure!(element.attribute("xml:base").is_none(), "files at another base are not known (`xml:base`)");
-                href = element.attribute("href").map(str::to_owned);
-                xml.skip()?;
-            }
-            "size" => size = Some(xml.text()?.trim().parse().context("its size")?),
-            "checksum" => digest = Some(checksum(&element, &xml.text()?)?),
-            "open-checksum" => open_digest = Some(checksum(&element, &xml.text()?)?),
-            _ => xml.skip()?,
-        }
-    }
-    Ok(Listed {
-        href: href.context("it has no location")?,
-        size: size.context("it has no size")?,
-        digest: digest.context("it has no checksum")?,
-        open_digest,
-    })
+    Ok((bytes, signer))
 }
 
 fn checksum(element: &Element, text: &str) -> Result<Digest> {
     let kind = element.attribute("type").unwrap_or("none");
-    ensure!(kind == "sha256", "checksums of type `{}` are not known, only sha256", kind.escape_debug());
-    Digest::parse(text.trim()).with_context(|| format!("`{}` is no SHA-256", text.trim().escape_debug()))
-}
-
-fn read_primary(file: BufReader<File>, listed: &Listed, repository: &Repository<'_>) -> Result<Vec<Offer>> {
-    let form = listed.href.rsplit_once('.').map_or("", |(_, form)| form);
-    let text: Box<dyn Read> = match form {
-        "gz" => Box::new(MultiGzDecoder::new(file)),
-        "xz" => Box::new(XzDecoder::new(file)),
-        "bz2" => Box::new(MultiBzDecoder::new(file)),
-        "zst" => Box::new(zstd::stream::read::Decoder::with_buffer(file)?),
-        "xml" => Box::new(file),
-        other => bail!("the compression `{}` is not known, only gz, xz, bz2, zst", other.escape_debug()),
-    };
-    let mut hashed = Hashed { stream: text.take(PRIMARY_MAX), hasher: Sha256::new() };
-    let offers = primary::parse(BufReader::with_capacity(1 << 17, &mut hashed), repository)?;
-    std::io::copy(&mut hashed, &mut std::io::sink())?;
-    let found = Digest(hashed.hasher.finalize().into());
-    if let Some(said) = listed.open_digest.filter(|said| *said != found) {
-        bail!("unpacked, its digest is {found}, and repomd.xml says {said}");
-    }
-    Ok(offers)
-}
-
-/// What passes through is hashed.
-struct Hashed<R> {
-    stream: R,
-    hasher: Sha256,
-}
-
-impl<R: Read> Read for Hashed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.stream.read(buffer)?;
-        self.hasher.update(&buffer[..count]);
-        Ok(count)
-    }
+    let unknown = || format!("checksums of type `{}` are not known, only sha256", kind.escape_debug());
+    ensure!(kind == "sha256", Refused::new("unknown-checksum", unknown()));
+    let wrong = || Refused::new("bad-checksum", format!("`{}` is no SHA-256", text.trim().escape_debug()));
+    Ok(Digest::parse(text.trim()).ok_or_else(wrong)?)
 }
 
 /// A start tag.
@@ -197,6 +197,10 @@ impl<R: BufRead> Xml<R> {
         Xml { reader, buffer: Vec::new(), open: Vec::new() }
     }
 
+    fn cut_off(&self) -> Refused {
+        Refused::new("xml-cut-off", format!("the text ends inside `{}`", self.open.join("/")))
+    }
+
     fn inside(&self, parent: &str) -> bool {
         self.open.len() >= 2 && self.open[self.open.len() - 2] == parent
     }
@@ -219,7 +223,8 @@ impl<R: BufRead> Xml<R> {
             match self.event()? {
                 Event::Start(tag) => {
                     let element = start(&tag)?;
-                    ensure!(self.open.len() < DEPTH_MAX, "elements are nested more than {DEPTH_MAX} deep");
+                    let deep = || Refused::new("xml-too-deep", format!("elements are nested more than {DEPTH_MAX} deep"));
+                    ensure!(self.open.len() < DEPTH_MAX, deep());
                     self.open.push(element.name.clone());
                     return Ok(Some(element));
                 }
@@ -230,10 +235,10 @@ impl<R: BufRead> Xml<R> {
                     }
                 }
                 Event::Eof => {
-                    ensure!(self.open.is_empty(), "the text ends inside `{}`", self.open.join("/"));
+                    ensure!(self.open.is_empty(), self.cut_off());
                     return Ok(None);
                 }
-                Event::DocType(_) => bail!("a document type is not allowed here"),
+                Event::DocType(_) => bail!(Refused::new("xml-doctype", "a document type is not allowed here")),
                 _ => {}
             }
         }
@@ -266,10 +271,11 @@ impl<R: BufRead> Xml<R> {
                 }
                 Event::End(_) => true,
                 Event::Start(_) => bail!("an element inside the text of `{}`", self.open.join("/")),
-                Event::Eof => bail!("the text ends inside `{}`", self.open.join("/")),
+                Event::Eof => bail!(self.cut_off()),
                 _ => false,
             };
-            ensure!(text.len() <= TEXT_MAX, "a text of more than {TEXT_MAX} bytes");
+            let long = || Refused::new("xml-too-long", format!("a text of more than {TEXT_MAX} bytes"));
+            ensure!(text.len() <= TEXT_MAX, long());
             if ended {
                 self.open.truncate(depth - 1);
                 return Ok(text);
@@ -310,7 +316,8 @@ impl<R: BufRead> Read for Limited<R> {
 impl<R: BufRead> BufRead for Limited<R> {
     fn fill_buf(&mut self) -> std::io::Result<&[u8]> {
         if self.since > TEXT_MAX {
-            return Err(std::io::Error::other(format!("a tag or a text of more than {TEXT_MAX} bytes")));
+            let text = format!("a tag or a text of more than {TEXT_MAX} bytes");
+            return Err(std::io::Error::other(Refused::new("xml-too-long", text)));
         }
         self.text.fill_buf()
     }
