@@ -18,7 +18,7 @@ use super::date::{parse_release_date, show_day};
 use super::fetch::{Fetcher, Progress, Wanted, below};
 use super::stanza::{self, Stanza};
 use super::trust::{CLOCK_TOLERANCE, Keyring, Refusal, Signed};
-use super::{Offer, Snapshot, relation};
+use super::{Offer, Snapshot, Weak, relation};
 use crate::package::version::version_problem;
 use crate::package::{Family, PackageId};
 use crate::tree::Digest;
@@ -282,6 +282,7 @@ fn offer(stanza: &Stanza, archive: &Archive<'_>) -> Result<Offer> {
         conflicts: [relations("Conflicts")?, relations("Breaks")?].concat(),
         obsoletes: Vec::new(),
         provides: relation::provided(provides, archive.arch).with_context(what)?,
+        weak: Weak::default(),
     })
 }
 

@@ -52,6 +52,20 @@ pub struct Offer {
     pub obsoletes: Vec<Relation>,
     /// Of an RPM also the paths that its repository's index lists.
     pub provides: Vec<Provided>,
+    pub weak: Weak,
+}
+
+/// What an RPM would like and does not need.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Weak {
+    /// Packages that belong to it.
+    pub recommends: Vec<Relation>,
+    /// Packages that it prefers.
+    pub suggests: Vec<Relation>,
+    /// Packages that it belongs to.
+    pub supplements: Vec<Relation>,
+    /// Packages that would prefer it.
+    pub enhances: Vec<Relation>,
 }
 
 /// What a repository was when it was read: what it offers, and enough to know it again.

@@ -12,6 +12,7 @@ mod files;
 mod header;
 mod payload;
 mod relations;
+mod rich;
 mod scripts;
 
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ use crate::tree::Digest;
 use files::{Kind, Listed};
 use header::{Header, Heads};
 pub use relations::{Capabilities, RPMLIB_FEATURES, print};
+pub use rich::{Rich, is_rich};
 
 /// The largest RPM of Fedora unpacks to less than 8 GiB.
 const PAYLOAD_MAX: u64 = 16 << 30;

@@ -59,6 +59,10 @@ fn package<R: BufRead>(xml: &mut Xml<R>, repository: &Repository<'_>) -> Result<
                 "rpm:requires" => capabilities.requires = relations(xml)?,
                 "rpm:conflicts" => capabilities.conflicts = relations(xml)?,
                 "rpm:obsoletes" => capabilities.obsoletes = relations(xml)?,
+                "rpm:recommends" => capabilities.weak.recommends = relations(xml)?,
+                "rpm:suggests" => capabilities.weak.suggests = relations(xml)?,
+                "rpm:supplements" => capabilities.weak.supplements = relations(xml)?,
+                "rpm:enhances" => capabilities.weak.enhances = relations(xml)?,
                 "rpm:provides" => capabilities.provides = relations(xml)?.into_iter().map(provided).collect(),
                 "file" => {
                     let path = xml.text()?;
