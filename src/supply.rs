@@ -1,6 +1,6 @@
 //! Where packages come from in a build: repositories → lock, lock → unpacked packages.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
@@ -20,11 +20,13 @@ use crate::repo::fetch::{Fetcher, Network, Progress, Wanted, below};
 use crate::repo::store::Store;
 use crate::repo::trust::Keyring;
 use crate::repo::rpmmd::mirrors::{self, Mirrors, Source};
+use crate::repo::pick::pick;
 use crate::repo::rpmmd::modules::filter;
 use crate::repo::{Index, Offer, Snapshot, apt, host, rpm_directory, rpmmd};
-use crate::resolve::{newest, resolve};
+use crate::resolve::{Preferences, newest, resolve_with};
 use crate::spelling;
 use crate::tree::Digest;
+use crate::yaml::Located;
 
 /// Packages that only the build needs: systemd's EFI stub and boot loader.
 const TOOLS: &[&str] = &["systemd-boot-efi"];
@@ -47,15 +49,19 @@ pub fn lock(
     let mut index = Index::default();
     let mut repositories = Vec::new();
     let mut bases = BTreeMap::new();
-    let (mut modules, mut enabled) = (Vec::new(), Vec::new());
+    let (mut metadata, mut enabled) = (Vec::new(), Vec::new());
+    let mut preferences = Preferences { weak_dependencies: recipe.weak_dependencies, ..Preferences::default() };
     for repository in &recipe.repositories {
         let reading = || format!("reading repository {}", repository.name);
         let base = base(repository, store, offline, progress).with_context(reading)?;
-        let snapshot = read(repository, &base, recipe.arch, store, offline, as_of, progress).with_context(reading)?;
+        let mut snapshot = read(repository, &base, recipe.arch, store, offline, as_of, progress).with_context(reading)?;
         bases.insert(repository.name.as_str(), base);
-        modules.extend(snapshot.metadata.map(|metadata| metadata.modules));
+        metadata.extend(snapshot.metadata.map(|metadata| (repository.name.as_str(), metadata)));
         if let RepositoryKind::Rpm(rpm) = &repository.kind {
             enabled.extend(rpm.modules.iter().cloned());
+            preferences.priorities.insert(repository.name.clone(), rpm.priority);
+            let patterns = |list: &[Located<String>]| list.iter().map(|it| it.value.clone()).collect::<Vec<String>>();
+            pick(&mut snapshot.offers, &patterns(&rpm.only), &patterns(&rpm.exclude));
         }
         let (mirror, suite) = match &repository.kind {
             RepositoryKind::Apt(AptRepository { mirror: Mirror::Host, suite, .. }) => {
@@ -74,9 +80,18 @@ pub fn lock(
             sha256: snapshot.sha256.to_string(),
         });
     }
-    filter(&mut index.offers, &modules.iter().collect::<Vec<_>>(), &enabled)?;
+    let modules: Vec<_> = metadata.iter().map(|(_, metadata)| &metadata.modules).collect();
+    filter(&mut index.offers, &modules, &enabled)?;
+    let file_lists = |paths: &BTreeSet<String>| {
+        let mut found = BTreeMap::new();
+        for (name, metadata) in &metadata {
+            let Some(base) = bases.get(name) else { continue };
+            found.extend(rpmmd::filelists(metadata, paths, &Fetcher::new(store, base.network(offline)), progress)?);
+        }
+        Ok(found)
+    };
     let requests: Vec<&PackageRequest> = recipe.packages.iter().chain([&recipe.kernel.package]).collect();
-    let chosen = resolve(&requests, &index)?;
+    let chosen = resolve_with(&requests, &index, &preferences, &file_lists)?;
     let tools = TOOLS.iter().map(|name| {
         newest(name, &index).ok_or_else(|| anyhow!("no repository of the recipe has `{name}`, which the build needs"))
     });

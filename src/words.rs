@@ -76,6 +76,13 @@ pub const PACKAGE: Rule = Rule {
     holds: |text| made_of(text, "+-._") && starts_alphanumeric(text),
 };
 
+pub const PACKAGE_PATTERN: Rule = Rule {
+    slug: "bad-package-pattern",
+    noun: "a pattern of package names",
+    allowed: "letters, digits and `+` `-` `.` `_` of package names, with `*` for anything and `?` for one character",
+    holds: |text| made_of(text, "+-._*?") && !text.is_empty(),
+};
+
 pub const PACKAGE_VERSION: Rule = Rule {
     slug: "bad-package-version",
     noun: "a package version",

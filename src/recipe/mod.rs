@@ -29,6 +29,8 @@ pub struct Recipe {
     pub epoch: i64,
     pub repositories: Vec<Repository>,
     pub packages: Vec<PackageRequest>,
+    /// Whether packages that RPMs recommend come too.
+    pub weak_dependencies: bool,
     /// Packages that come in by dependency and are left out of the root, with the reason.
     pub drop: Vec<Dropped>,
     /// Maintainer scripts that the recipe's author takes responsibility for.
@@ -114,6 +116,12 @@ pub struct RpmRepository {
     pub weak: Vec<Weak>,
     /// Module streams that are enabled: `nodejs:20`.
     pub modules: Vec<Located<String>>,
+    /// From 1 to 99, the smaller the better: packages of other repositories count only where this one has none.
+    pub priority: u32,
+    /// Patterns of the names of the only packages that count; nothing is all.
+    pub only: Vec<Located<String>>,
+    /// Patterns of the names of packages that do not count.
+    pub exclude: Vec<Located<String>>,
     /// Whether the packages fit every distribution, and may be put on a base of the other family.
     pub neutral: bool,
 }

@@ -6,6 +6,7 @@ use super::check::{checked_list, table, text, texts};
 use super::{AptRepository, KeySource, Mirror, Repository, RepositoryKind, RpmRepository, RpmSource};
 use crate::diag::{Diagnostic, Diagnostics, Location};
 use crate::repo::trust::{Keyring, Weak};
+use crate::resolve::PRIORITY;
 use crate::words;
 use crate::yaml::{Kind, Located, Value};
 
@@ -99,11 +100,29 @@ fn rpm_repository(rpm: &Value, found: &mut Diagnostics) -> RpmRepository {
         signed_metadata,
         weak: texts(rpm.get("weak")).filter_map(|(name, _)| Weak::parse(name)).collect(),
         modules: checked_list(rpm.get("modules"), &words::MODULE_STREAM, found),
+        priority: priority(rpm, found),
+        only: checked_list(rpm.get("only"), &words::PACKAGE_PATTERN, found),
+        exclude: checked_list(rpm.get("exclude"), &words::PACKAGE_PATTERN, found),
         neutral: flag("neutral"),
     };
     signatures(rpm, &repository, found);
     streams(&repository.modules, found);
     repository
+}
+
+fn priority(rpm: &Value, found: &mut Diagnostics) -> u32 {
+    let Some((text, location)) = text(rpm, "priority") else { return PRIORITY };
+    match text.parse().ok().filter(|priority| (1..=PRIORITY).contains(priority)) {
+        Some(priority) => priority,
+        None => {
+            found.push(
+                Diagnostic::new("bad-priority", format!("`{text}` is no priority of a repository"))
+                    .at(location, "not a number from 1 to 99")
+                    .help("1 is best; a repository without a priority has 99"),
+            );
+            PRIORITY
+        }
+    }
 }
 
 fn rpm_source(rpm: &Value, found: &mut Diagnostics) -> RpmSource {

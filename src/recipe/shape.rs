@@ -13,6 +13,7 @@ pub const RECIPE: Shape = Shape::Record(&[
     may("epoch", Shape::Text, "date (YYYY-MM-DD) of every file that the builder writes, default 2026-01-01"),
     need("repositories", Shape::Table(&REPOSITORY), "where packages come from, by name"),
     need("packages", TEXTS, "packages of the image: `name` or `name=version`"),
+    may("weak-dependencies", Shape::Flag, "packages that RPMs recommend come too, default false"),
     may("drop", Shape::Table(&Shape::Text), "packages left out although something depends on them: name → reason"),
     may(
         "accept-scripts",
@@ -60,6 +61,9 @@ const RPM: &[Field] = &[
     may("signed-metadata", Shape::Flag, "the key signs repomd.xml too (repomd.xml.asc), default false"),
     may("weak", Shape::List(&Shape::Word(&Weak::NAMES)), "weak algorithms of signatures that are believed here"),
     may("modules", TEXTS, "module streams that are enabled, such as nodejs:20; default those the repository says"),
+    may("priority", Shape::Text, "1 to 99: packages of repositories with a greater number count only where this one has none, default 99"),
+    may("only", TEXTS, "names of the only packages that count, with `*` and `?`; default all"),
+    may("exclude", TEXTS, "names of packages that do not count, with `*` and `?`"),
     may("neutral", Shape::Flag, "the packages fit every distribution and may be put on a Debian base, default false"),
 ];
 

@@ -7,6 +7,7 @@ pub mod apt;
 pub(crate) mod date;
 pub mod fetch;
 pub mod host;
+pub mod pick;
 mod refused;
 mod relation;
 mod rpm_capabilities;

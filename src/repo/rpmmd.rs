@@ -6,6 +6,7 @@
 //! Forms: createrepo_c is right in doubt; there is no specification.
 
 mod filelists;
+mod index_cache;
 mod metalink;
 pub mod mirrors;
 pub mod modules;
@@ -90,14 +91,7 @@ pub fn read(repository: &Repository<'_>, fetcher: &Fetcher<'_>, progress: &dyn P
 
     let none = || Refused::new("no-primary", "it names no primary.xml");
     let primary = metadata.repomd.file("primary").ok_or_else(none).context("reading repomd.xml")?;
-    let path = metadata.fetch(primary, fetcher, progress)?;
-    let offers = || -> Result<Vec<Offer>> {
-        let mut text = unpack::open(&path, primary, PRIMARY_MAX)?;
-        let offers = primary::parse(BufReader::with_capacity(1 << 17, &mut text), repository)?;
-        text.finish()?;
-        Ok(offers)
-    };
-    let offers = offers().with_context(|| format!("reading {}", primary.href))?;
+    let offers = offers(&metadata, primary, repository, fetcher, progress)?;
 
     if let Some(listed) = metadata.repomd.file("modules") {
         let path = metadata.fetch(listed, fetcher, progress)?;
@@ -111,6 +105,29 @@ pub fn read(repository: &Repository<'_>, fetcher: &Fetcher<'_>, progress: &dyn P
         metadata.modules = modules().with_context(|| format!("reading {}", listed.href))?;
     }
     Ok(Snapshot { offers, date, signer, sha256: Digest::of(&bytes), metadata: Some(metadata) })
+}
+
+/// The packages of `primary.xml`, which is fetched and parsed only if the store does not know what it says.
+fn offers(
+    metadata: &Metadata,
+    primary: &Listed,
+    repository: &Repository<'_>,
+    fetcher: &Fetcher<'_>,
+    progress: &dyn Progress,
+) -> Result<Vec<Offer>> {
+    if let Some(offers) = index_cache::load(fetcher.store(), &primary.digest, repository) {
+        return Ok(offers);
+    }
+    let path = metadata.fetch(primary, fetcher, progress)?;
+    let parse = || -> Result<Vec<Offer>> {
+        let mut text = unpack::open(&path, primary, PRIMARY_MAX)?;
+        let offers = primary::parse(BufReader::with_capacity(1 << 17, &mut text), repository)?;
+        text.finish()?;
+        Ok(offers)
+    };
+    let offers = parse().with_context(|| format!("reading {}", primary.href))?;
+    index_cache::keep(fetcher.store(), &primary.digest, repository, &offers);
+    Ok(offers)
 }
 
 /// `repomd.xml` as the mirror at `base` has it.

@@ -24,6 +24,7 @@ use crate::spelling::nearest;
 use crate::tree::Digest;
 use provider::Provider;
 use rpm::Owners;
+pub use rpm::PRIORITY;
 
 /// Names that are shown as meant, at most.
 const NEAREST: usize = 3;

@@ -3,6 +3,7 @@
 //! * `recipes`: every mistake in `tests/recipes/bad`, and its good twin
 //! * `policy`: what ARCHITECTURE.md promises about the source itself
 //! * `apt_closure`: our choice of packages against apt's
+//! * `dnf_closure`: our choice of RPMs against dnf's
 //! * `build`: `nodesmith build` as a program, confined and killed
 //! * `failures`: what a build says when the world is not as it should be
 //! * `signatures`: repositories that are not to be believed, and the same ones when they are
@@ -16,6 +17,7 @@
 
 mod apt_closure;
 mod build;
+mod dnf_closure;
 mod erofs;
 mod failures;
 mod images;

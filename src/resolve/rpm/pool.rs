@@ -15,18 +15,18 @@ use crate::package::Family;
 use crate::tree::Digest;
 
 /// Of a repository without a priority, as in dnf: the smaller the number, the more it counts.
-pub(super) const PRIORITY: u32 = 99;
+pub const PRIORITY: u32 = 99;
 /// What makes a package one of which several versions may stand side by side (dnf's `installonlypkgs`).
 const SIDE_BY_SIDE: &[&str] =
     &["installonlypkg(kernel)", "installonlypkg(kernel-module)", "installonlypkg(vm)", "multiversion(kernel)"];
 
 /// What file lists say about paths that the indexes do not have.
 #[derive(Debug, Clone, Default)]
-pub struct Owners {
+pub(in crate::resolve) struct Owners {
     /// The paths that were looked for.
-    pub known: BTreeSet<String>,
+    pub(in crate::resolve) known: BTreeSet<String>,
     /// Package's digest → those of them that it has.
-    pub paths: BTreeMap<Digest, Vec<String>>,
+    pub(in crate::resolve) paths: BTreeMap<Digest, Vec<String>>,
 }
 
 #[derive(Debug)]
