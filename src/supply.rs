@@ -82,7 +82,7 @@ pub fn lock(
     }
     let modules: Vec<_> = metadata.iter().map(|(_, metadata)| &metadata.modules).collect();
     filter(&mut index.offers, &modules, &enabled)?;
-    let file_lists = |paths: &BTreeSet<String>| {
+    let file_lists = |paths: &BTreeSet<String>| -> anyhow::Result<BTreeMap<Digest, Vec<String>>> {
         let mut found = BTreeMap::new();
         for (name, metadata) in &metadata {
             let Some(base) = bases.get(name) else { continue };

@@ -17,6 +17,7 @@ use nodesmith::repo::rpmmd::mirrors::Mirrors;
 use nodesmith::repo::store::Store;
 use nodesmith::repo::{Index, Snapshot, rpmmd};
 use nodesmith::resolve::{Preferences, resolve_with};
+use nodesmith::tree::Digest;
 use rpm::{BuildConfig, Dependency, FileOptions, PackageBuilder};
 
 use crate::support::{oracle, run};
@@ -234,7 +235,7 @@ fn ours(place: &Path, weak_dependencies: bool) -> Choices {
     let index = Index { offers: snapshots.iter().flat_map(|snapshot| snapshot.offers.clone()).collect() };
     let priorities = [("extra".to_owned(), 10)].into_iter().collect();
     let preferences = Preferences { priorities, weak_dependencies };
-    let file_lists = |paths: &BTreeSet<String>| {
+    let file_lists = |paths: &BTreeSet<String>| -> anyhow::Result<BTreeMap<Digest, Vec<String>>> {
         let mut found = BTreeMap::new();
         for metadata in snapshots.iter().filter_map(|it| it.metadata.as_ref()) {
             found.extend(rpmmd::filelists(metadata, paths, &fetcher, &())?);
@@ -281,15 +282,33 @@ fn write(line: &str, directory: &Path) {
         let (kind, list) = part.split_once(": ").unwrap();
         for text in list.split(", ") {
             match kind {
-                "files" => drop(builder.with_file_contents("x", FileOptions::new(text)).unwrap()),
-                "requires" => drop(builder.requires(relation(text))),
-                "provides" => drop(builder.provides(relation(text))),
-                "conflicts" => drop(builder.conflicts(relation(text))),
-                "obsoletes" => drop(builder.obsoletes(relation(text))),
-                "recommends" => drop(builder.recommends(relation(text))),
-                "suggests" => drop(builder.suggests(relation(text))),
-                "supplements" => drop(builder.supplements(relation(text))),
-                "enhances" => drop(builder.enhances(relation(text))),
+                "files" => {
+                    builder.with_file_contents("x", FileOptions::new(text)).unwrap();
+                }
+                "requires" => {
+                    builder.requires(relation(text));
+                }
+                "provides" => {
+                    builder.provides(relation(text));
+                }
+                "conflicts" => {
+                    builder.conflicts(relation(text));
+                }
+                "obsoletes" => {
+                    builder.obsoletes(relation(text));
+                }
+                "recommends" => {
+                    builder.recommends(relation(text));
+                }
+                "suggests" => {
+                    builder.suggests(relation(text));
+                }
+                "supplements" => {
+                    builder.supplements(relation(text));
+                }
+                "enhances" => {
+                    builder.enhances(relation(text));
+                }
                 other => panic!("{other}"),
             }
         }

@@ -6,6 +6,7 @@
 
 mod choice;
 mod judge;
+mod logic;
 mod pool;
 mod rules;
 mod search;

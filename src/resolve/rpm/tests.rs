@@ -6,7 +6,7 @@ use super::*;
 use crate::diag::{Location, Source};
 use crate::package::rpm::{Rich, is_rich};
 use crate::package::{Family, PackageId};
-use crate::repo::{Offer, Operator, Provided, Relation, Weak};
+use crate::repo::{Offer, Provided, Relation, Weak};
 use crate::resolve::provider::meets;
 use crate::tree::Digest;
 

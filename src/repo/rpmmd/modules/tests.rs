@@ -103,6 +103,7 @@ fn offer(name: &str, version: &str, arch: &str) -> Offer {
         conflicts: Vec::new(),
         obsoletes: Vec::new(),
         provides: Vec::new(),
+        weak: crate::repo::Weak::default(),
     }
 }
 
