@@ -17,10 +17,10 @@ use crate::recipe::{
     RpmSource, print,
 };
 use crate::repo::fetch::{Fetcher, Network, Progress, Wanted, below};
-use crate::repo::store::Store;
-use crate::repo::trust::Keyring;
 use crate::repo::rpmmd::mirrors::{self, Mirrors, Source};
 use crate::repo::rpmmd::modules::filter;
+use crate::repo::store::Store;
+use crate::repo::trust::Keyring;
 use crate::repo::{Index, Offer, Snapshot, apt, host, rpm_directory, rpmmd};
 use crate::resolve::{newest, resolve};
 use crate::spelling;
@@ -268,11 +268,7 @@ fn repository<'a>(recipe: &'a Recipe, name: &str) -> anyhow::Result<&'a Reposito
     repository.with_context(|| format!("the lock names repository {name}, the recipe does not"))
 }
 
-fn load(
-    package: &LockedPackage,
-    store: &Store,
-    keyrings: &BTreeMap<&str, Option<Keyring>>,
-) -> anyhow::Result<Package> {
+fn load(package: &LockedPackage, store: &Store, keyrings: &BTreeMap<&str, Option<Keyring>>) -> anyhow::Result<Package> {
     let (digest, named) = (package.digest()?, named(package));
     match keyrings.get(package.repository.as_str()).filter(|_| package.family == Family::Rpm) {
         None => deb::load(store, &digest, &named),

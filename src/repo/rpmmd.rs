@@ -351,7 +351,8 @@ impl<R: BufRead> Xml<R> {
             match self.event()? {
                 Event::Start(tag) => {
                     let element = start(&tag)?;
-                    let deep = || Refused::new("xml-too-deep", format!("elements are nested more than {DEPTH_MAX} deep"));
+                    let deep =
+                        || Refused::new("xml-too-deep", format!("elements are nested more than {DEPTH_MAX} deep"));
                     ensure!(self.open.len() < DEPTH_MAX, deep());
                     self.open.push(element.name.clone());
                     return Ok(Some(element));
