@@ -6,10 +6,10 @@
 //! Forms: createrepo_c is right in doubt; there is no specification.
 
 mod filelists;
-mod metalink;
+pub mod metalink;
 pub mod mirrors;
 pub mod modules;
-mod repomd;
+pub mod repomd;
 mod unpack;
 
 use std::io::{BufRead, BufReader, Read};
@@ -89,8 +89,9 @@ pub fn read(repository: &Repository<'_>, fetcher: &Fetcher<'_>, progress: &dyn P
     let repomd = repomd::parse(&bytes).context("reading repomd.xml")?;
     let others = repository.mirrors.bases.iter().filter(|other| **other != base).cloned();
     let bases = [base.clone()].into_iter().chain(others).collect();
-    // Revisions are times by custom only.
-    let date = repomd.revision.parse().map(show_day).unwrap_or_default();
+    // Revisions are times by custom only, and some count them in microseconds.
+    let seconds = repomd.revision.parse::<u32>().ok();
+    let date = seconds.map(|seconds| show_day(seconds.into())).unwrap_or_default();
     let mut metadata = Metadata { name: repository.name.to_owned(), repomd, bases, modules: Modules::default() };
 
     let none = || Refused::new("no-primary", "it names no primary.xml");

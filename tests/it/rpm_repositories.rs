@@ -223,7 +223,7 @@ fn metalink(world: &World, repomd: &[u8], mirrors: &[&str]) -> String {
 #[test]
 fn a_metalink_finds_the_mirror_that_has_what_it_says_and_packages_come_from_any() {
     let key = TestKey::new(1);
-    let world = World::new(&key);
+    let mut world = World::new(&key);
     let files = repository(&NODE, "", &good(&key));
     let repomd = &files["repodata/repomd.xml"];
     // One that is gone, one with other contents, one that lost its packages, and a whole one.
@@ -247,17 +247,16 @@ fn a_metalink_finds_the_mirror_that_has_what_it_says_and_packages_come_from_any(
     // What nobody vouches for is not followed.
     assert!(!has("/wrong/repodata/1") && !has("/whole/repodata/1"), "{asked:?}");
 
-    // Everything is there for a lock without a network.
-    drop(Some(&world.server));
-    let store = world.path("store");
-    let offline = world.locked(&["--offline"]);
-    assert_eq!(offline, lock);
-    fs::remove_dir_all(store).unwrap();
-
     world.serve("/metalink", metalink(&world, b"another", &["/half", "/whole"]).as_bytes());
     world.refused(&["repository el9", "none of 2 mirrors", "metalink lists [metalink-mismatch]"]);
     world.serve("/metalink", b"<html/>");
     world.refused(&["repository el9", "/metalink", "[not-metalink]"]);
+
+    // Everything is there for a lock without a network.
+    world.serve("/metalink", link.as_bytes());
+    world.locked(&[]);
+    world.server = None;
+    assert_eq!(world.locked(&["--offline"]), lock);
 }
 
 #[test]

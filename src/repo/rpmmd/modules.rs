@@ -43,7 +43,7 @@ struct Stream {
 type Artifact = (String, String, String);
 
 /// Reads the documents; kinds that are about something else are left out. `name` is how errors call the file.
-pub(super) fn parse(name: &str, text: &str) -> Result<Modules> {
+pub fn parse(name: &str, text: &str) -> Result<Modules> {
     let mut modules = Modules::default();
     for (line, document) in documents(text) {
         let source = Source::new(name, &document);
