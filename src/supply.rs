@@ -17,11 +17,11 @@ use crate::recipe::{
     RpmSource, print,
 };
 use crate::repo::fetch::{Fetcher, Network, Progress, Wanted, below};
-use crate::repo::store::Store;
-use crate::repo::trust::Keyring;
 use crate::repo::rpmmd::mirrors::{self, Mirrors, Source};
 use crate::repo::pick::pick;
 use crate::repo::rpmmd::modules::filter;
+use crate::repo::store::Store;
+use crate::repo::trust::Keyring;
 use crate::repo::{Index, Offer, Snapshot, apt, host, rpm_directory, rpmmd};
 use crate::resolve::{Preferences, newest, resolve_with};
 use crate::spelling;
@@ -283,11 +283,7 @@ fn repository<'a>(recipe: &'a Recipe, name: &str) -> anyhow::Result<&'a Reposito
     repository.with_context(|| format!("the lock names repository {name}, the recipe does not"))
 }
 
-fn load(
-    package: &LockedPackage,
-    store: &Store,
-    keyrings: &BTreeMap<&str, Option<Keyring>>,
-) -> anyhow::Result<Package> {
+fn load(package: &LockedPackage, store: &Store, keyrings: &BTreeMap<&str, Option<Keyring>>) -> anyhow::Result<Package> {
     let (digest, named) = (package.digest()?, named(package));
     match keyrings.get(package.repository.as_str()).filter(|_| package.family == Family::Rpm) {
         None => deb::load(store, &digest, &named),
@@ -315,6 +311,8 @@ fn want(package: &LockedPackage, digest: Digest) -> Wanted {
 struct Base {
     mirrors: Mirrors,
     proxy: Option<String>,
+    /// Whether nothing but the connection says that what comes is right.
+    https_only: bool,
 }
 
 impl Base {
@@ -327,17 +325,17 @@ impl Base {
     fn network(&self, offline: bool) -> Network {
         let network = network(offline, self.proxy.clone());
         let tries = if self.mirrors.bases.len() > 1 { 2 } else { network.tries };
-        Network { tries, ..network }
+        Network { tries, https_only: self.https_only, ..network }
     }
 }
 
 fn base(repository: &Repository, store: &Store, offline: bool, progress: &dyn Progress) -> anyhow::Result<Base> {
-    let one = |url: &str| Ok(Base { mirrors: Mirrors::of(url), proxy: None });
+    let one = |url: &str| Ok(Base { mirrors: Mirrors::of(url), proxy: None, https_only: false });
     match &repository.kind {
         RepositoryKind::Apt(AptRepository { mirror: Mirror::Url(url), .. }) => one(url),
         RepositoryKind::Apt(AptRepository { mirror: Mirror::Host, .. }) => {
             let mirror = host::debian_mirror().context("finding the mirror of this machine's apt")?;
-            Ok(Base { mirrors: Mirrors::of(&mirror.url), proxy: mirror.proxy })
+            Ok(Base { mirrors: Mirrors::of(&mirror.url), proxy: mirror.proxy, https_only: false })
         }
         RepositoryKind::Rpm(rpm) => {
             let source = match &rpm.source {
@@ -350,10 +348,13 @@ fn base(repository: &Repository, store: &Store, offline: bool, progress: &dyn Pr
                 RpmSource::Mirrorlist(url) => Source::Mirrorlist(url),
                 RpmSource::Metalink(url) => Source::Metalink(url),
             };
-            let fetcher = Fetcher::new(store, network(offline, None));
             let authentic = !rpm.signed_packages && !rpm.signed_metadata;
+            let network = Network { https_only: authentic, ..network(offline, None) };
+            let fetcher = Fetcher::new(store, network);
             let mirrors = mirrors::locate(&repository.name, source, authentic, &fetcher, progress)?;
-            Ok(Base { mirrors, proxy: None })
+            // A metalink that is right says itself what its mirrors may have.
+            let https_only = authentic && !matches!(source, Source::Metalink(_));
+            Ok(Base { mirrors, proxy: None, https_only })
         }
     }
 }

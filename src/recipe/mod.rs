@@ -14,8 +14,8 @@ pub mod shape;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use crate::repo::trust::Weak;
 use crate::diag::Location;
+use crate::repo::trust::Weak;
 use crate::yaml::Located;
 use kubernetes::Kubernetes;
 

@@ -80,12 +80,16 @@ fn rpm_repository(rpm: &Value, found: &mut Diagnostics) -> RpmRepository {
     let flag = |key: &str| rpm.get(key).is_some_and(|flag| flag.flag() == Some(true));
     let source = rpm_source(rpm, found);
     let needless = ["signed-metadata", "modules"].into_iter().filter_map(|key| rpm.get(key));
-    if let (RpmSource::Directory(_), Some(needless)) = (&source, needless.into_iter().find(|it| it.flag() != Some(false)))
+    if let (RpmSource::Directory(_), Some(needless)) =
+        (&source, needless.into_iter().find(|it| it.flag() != Some(false)))
     {
         found.push(
-            Diagnostic::new("no-metadata", "a directory of packages has no metadata that could be signed or have modules")
-                .at(&needless.location, "nothing to look at")
-                .help("take it out: every package's own signature is checked"),
+            Diagnostic::new(
+                "no-metadata",
+                "a directory of packages has no metadata that could be signed or have modules",
+            )
+            .at(&needless.location, "nothing to look at")
+            .help("take it out: every package's own signature is checked"),
         );
     }
     let signed_packages = text(rpm, "signatures").is_none_or(|(word, _)| word != "none");

@@ -7,11 +7,11 @@
 
 mod filelists;
 mod index_cache;
-mod metalink;
+pub mod metalink;
 pub mod mirrors;
 pub mod modules;
 mod primary;
-mod repomd;
+pub mod repomd;
 mod unpack;
 
 use std::io::{BufRead, BufReader, Read};
@@ -85,8 +85,9 @@ pub fn read(repository: &Repository<'_>, fetcher: &Fetcher<'_>, progress: &dyn P
     let repomd = repomd::parse(&bytes).context("reading repomd.xml")?;
     let others = repository.mirrors.bases.iter().filter(|other| **other != base).cloned();
     let bases = [base.clone()].into_iter().chain(others).collect();
-    // Revisions are times by custom only.
-    let date = repomd.revision.parse().map(show_day).unwrap_or_default();
+    // Revisions are times by custom only, and some count them in microseconds.
+    let seconds = repomd.revision.parse::<u32>().ok();
+    let date = seconds.map(|seconds| show_day(seconds.into())).unwrap_or_default();
     let mut metadata = Metadata { name: repository.name.to_owned(), repomd, bases, modules: Modules::default() };
 
     let none = || Refused::new("no-primary", "it names no primary.xml");
@@ -240,7 +241,8 @@ impl<R: BufRead> Xml<R> {
             match self.event()? {
                 Event::Start(tag) => {
                     let element = start(&tag)?;
-                    let deep = || Refused::new("xml-too-deep", format!("elements are nested more than {DEPTH_MAX} deep"));
+                    let deep =
+                        || Refused::new("xml-too-deep", format!("elements are nested more than {DEPTH_MAX} deep"));
                     ensure!(self.open.len() < DEPTH_MAX, deep());
                     self.open.push(element.name.clone());
                     return Ok(Some(element));

@@ -410,7 +410,8 @@ impl Signer<'_> {
         let mut validities = vec![validity(primary, own)];
         match self.subkey {
             None => {
-                weakness(primary.public_params(), weak).map_or(Ok(()), |why| Err(Refusal::WeakKey { key: key(), why }))?;
+                weakness(primary.public_params(), weak)
+                    .map_or(Ok(()), |why| Err(Refusal::WeakKey { key: key(), why }))?;
                 may_sign(own).then_some(()).ok_or_else(cannot_sign)?;
             }
             Some(subkey) => {

@@ -10,6 +10,7 @@
 //! * `images`: other people's tools look at what a build left
 //! * `erofs`, `oracles_disk`: other people's tools look at what each format writer writes
 //! * `rpm`: our reading of RPMs against rpm's own
+//! * `rpm_repositories`: mirrors, modules and signatures of RPM-md repositories, locked by the program
 //! * `support`, `import`: finding those tools, reading directories back
 //! * `testkey`, `testserver`: what the library's own tests sign and serve repositories with
 
@@ -26,6 +27,7 @@ mod oracles_disk;
 mod policy;
 mod recipes;
 mod rpm;
+mod rpm_repositories;
 mod signatures;
 mod support;
 #[path = "../../src/repo/testkey.rs"]

@@ -16,16 +16,16 @@ use crate::tree::Digest;
 const FILE: &str = "/repodata/repomd.xml";
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Metalink {
+pub struct Metalink {
     /// Base URLs, the preferred ones first.
-    pub(super) bases: Vec<String>,
+    pub bases: Vec<String>,
     /// At least one.
-    pub(super) versions: Vec<Version>,
+    pub versions: Vec<Version>,
 }
 
 /// A version of `repomd.xml`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Version {
+pub struct Version {
     size: Option<u64>,
     sha256: Option<Digest>,
     sha512: Option<[u8; 64]>,
@@ -33,7 +33,7 @@ pub(super) struct Version {
 
 impl Version {
     /// Whether these are the bytes.
-    pub(super) fn fits(&self, bytes: &[u8]) -> bool {
+    pub fn fits(&self, bytes: &[u8]) -> bool {
         let sized = self.size.is_none_or(|size| size == bytes.len() as u64);
         let sha256 = self.sha256.is_none_or(|said| said == Digest::of(bytes));
         let sha512 = self.sha512.is_none_or(|said| said[..] == Sha512::digest(bytes)[..]);
@@ -46,7 +46,8 @@ impl Version {
     }
 }
 
-pub(super) fn parse(bytes: &[u8]) -> Result<Metalink> {
+/// Reads a metalink. Mirrors in ways that this builder does not have (`rsync:`) are left out.
+pub fn parse(bytes: &[u8]) -> Result<Metalink> {
     let mut xml = Xml::new(bytes);
     let mut links: Vec<(u32, String)> = Vec::new();
     let mut versions = Vec::new();
@@ -59,9 +60,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Metalink> {
             }
             "files" | "resources" => {}
             "file" if element.attribute("name") == Some("repomd.xml") => {
-                let (version, others, found) = file(&mut xml)?;
-                versions.push(version);
-                versions.extend(others);
+                let (said, found) = file(&mut xml)?;
+                versions.extend(said);
                 links.extend(found);
             }
             _ => xml.skip()?,
@@ -74,8 +74,10 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Metalink> {
     Ok(Metalink { bases: links.into_iter().map(|(_, base)| base).collect(), versions })
 }
 
-/// The file's version, earlier versions, and its mirrors with their preference.
-fn file<R: std::io::BufRead>(xml: &mut Xml<R>) -> Result<(Version, Vec<Version>, Vec<(u32, String)>)> {
+/// What is said about the file: its version and earlier ones, and mirrors with their preference.
+type File = (Vec<Version>, Vec<(u32, String)>);
+
+fn file<R: std::io::BufRead>(xml: &mut Xml<R>) -> Result<File> {
     let depth = xml.open.len();
     let (mut version, mut others, mut links) = (Version::default(), Vec::new(), Vec::new());
     while let Some(element) = xml.next_below(depth)? {
@@ -103,7 +105,8 @@ fn file<R: std::io::BufRead>(xml: &mut Xml<R>) -> Result<(Version, Vec<Version>,
             _ => xml.skip()?,
         }
     }
-    Ok((version, others, links))
+    others.insert(0, version);
+    Ok((others, links))
 }
 
 fn say<R: std::io::BufRead>(xml: &mut Xml<R>, element: &Element, version: &mut Version) -> Result<()> {

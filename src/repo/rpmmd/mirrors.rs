@@ -82,9 +82,9 @@ pub(super) fn is_known(url: &str) -> bool {
     rest.is_some_and(|rest| !rest.is_empty() && !url.contains(|c: char| c.is_whitespace() || c.is_control()))
 }
 
-/// Mirrors of kinds that are not known (`ftp:`, `rsync:`) are left out. What is no URL at all is a page that says why
-/// there is no list.
-fn parse_list(bytes: &[u8]) -> Result<Vec<String>> {
+/// The base URLs in a mirrorlist. Mirrors of kinds that are not known (`ftp:`, `rsync:`) are left out. What is no URL at
+/// all is a page that says why there is no list.
+pub fn parse_list(bytes: &[u8]) -> Result<Vec<String>> {
     let text = std::str::from_utf8(bytes).map_err(|_| Refused::new("bad-mirrorlist", "it is not UTF-8"))?;
     let mut bases: Vec<String> = Vec::new();
     for (index, line) in text.lines().enumerate() {

@@ -43,7 +43,7 @@ struct Stream {
 type Artifact = (String, String, String);
 
 /// Reads the documents; kinds that are about something else are left out. `name` is how errors call the file.
-pub(super) fn parse(name: &str, text: &str) -> Result<Modules> {
+pub fn parse(name: &str, text: &str) -> Result<Modules> {
     let mut modules = Modules::default();
     for (line, document) in documents(text) {
         let source = Source::new(name, &document);
@@ -152,7 +152,8 @@ pub fn filter(offers: &mut Vec<Offer>, modules: &[&Modules], enabled: &[Located<
     }
     // Repositories that contradict each other give no default.
     let agreed = defaults.into_iter().filter(|(_, streams)| streams.len() == 1);
-    let mut active: BTreeMap<&str, &str> = agreed.flat_map(|(module, it)| it.into_iter().map(move |it| (module, it))).collect();
+    let mut active: BTreeMap<&str, &str> =
+        agreed.flat_map(|(module, it)| it.into_iter().map(move |it| (module, it))).collect();
     let mut found = Diagnostics::default();
     for word in enabled {
         let (module, stream) = word.value.split_once(':').unwrap_or((&word.value, ""));
@@ -214,11 +215,17 @@ fn unknown(word: &Located<String>, module: &str, modules: &[&Modules]) -> Diagno
 
 fn unmet(word: &Located<String>, build: &Stream) -> Diagnostic {
     let needs = build.needs.first().into_iter().flatten().filter(|(module, _)| *module != PLATFORM);
-    let needs: Vec<String> =
-        needs.map(|(module, streams)| format!("{module}:{}", if streams.is_empty() { "*".to_owned() } else { streams.join("|") })).collect();
-    Diagnostic::new("module-needs", format!("the module stream `{}` needs other streams that are not active", word.value))
-        .at(&word.location, "cannot be enabled alone")
-        .help(format!("enable them too: {}", needs.join(", ")))
+    let needs: Vec<String> = needs
+        .map(|(module, streams)| {
+            format!("{module}:{}", if streams.is_empty() { "*".to_owned() } else { streams.join("|") })
+        })
+        .collect();
+    Diagnostic::new(
+        "module-needs",
+        format!("the module stream `{}` needs other streams that are not active", word.value),
+    )
+    .at(&word.location, "cannot be enabled alone")
+    .help(format!("enable them too: {}", needs.join(", ")))
 }
 
 #[cfg(test)]

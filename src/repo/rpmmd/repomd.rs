@@ -12,35 +12,37 @@ use crate::tree::Digest;
 /// The kinds of files that are read.
 const KINDS: [&str; 3] = ["primary", "filelists", "modules"];
 
+/// What was read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Repomd {
+pub struct Repomd {
     /// By custom the seconds since 1970.
-    pub(super) revision: String,
+    pub revision: String,
     files: Vec<(String, Listed)>,
 }
 
 /// A file of the repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Listed {
+pub struct Listed {
     /// Below the repository's base.
-    pub(super) href: String,
-    pub(super) size: u64,
-    pub(super) digest: Digest,
+    pub href: String,
+    pub size: u64,
+    pub digest: Digest,
     /// What it is when it is unpacked.
-    pub(super) open_size: Option<u64>,
-    pub(super) open_digest: Option<Digest>,
+    pub open_size: Option<u64>,
+    pub open_digest: Option<Digest>,
 }
 
 impl Repomd {
     /// The file of this kind; one that is not in zchunk if there is a choice.
-    pub(super) fn file(&self, kind: &str) -> Option<&Listed> {
+    pub fn file(&self, kind: &str) -> Option<&Listed> {
         let mut files = self.files.iter().filter(|(other, _)| other == kind).map(|(_, listed)| listed);
         let first = files.clone().next();
         files.find(|listed| !listed.href.ends_with(".zck")).or(first)
     }
 }
 
-pub(super) fn parse(bytes: &[u8]) -> Result<Repomd> {
+/// Reads `repomd.xml`. Entries of other kinds than those that are used may be of any form.
+pub fn parse(bytes: &[u8]) -> Result<Repomd> {
     let mut xml = Xml::new(bytes);
     let mut repomd = Repomd::default();
     let mut root = false;

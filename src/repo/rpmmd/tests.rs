@@ -222,7 +222,8 @@ fn every_lie_of_the_entry_point_has_its_own_name() {
     let size = PRIMARY.len();
     let whole = fs::read_to_string(&at).unwrap();
     // The good twin of everything below.
-    let whole = whole.replace("</size></data>\n</repomd>", &format!("</size><open-size>{size}</open-size></data>\n</repomd>"));
+    let whole =
+        whole.replace("</size></data>\n</repomd>", &format!("</size><open-size>{size}</open-size></data>\n</repomd>"));
     fs::write(&at, &whole).unwrap();
     assert_eq!(read_with(&url, None).unwrap().offers.len(), 2);
     let open_digest = Digest::of(PRIMARY).to_string();
@@ -234,7 +235,11 @@ fn every_lie_of_the_entry_point_has_its_own_name() {
         ("type=\"primary\"", "type=\"primary_db\"", "no-primary"),
         ("<location href=\"repodata/x-primary.xml.gz\"/>", "", "incomplete-repomd"),
         ("href=\"repodata/x-p", "xml:base=\"https://example.org/\" href=\"repodata/x-p", "other-base"),
-        (&format!("<checksum type=\"sha256\">{digest}"), &format!("<checksum type=\"md5\">{digest}"), "unknown-checksum"),
+        (
+            &format!("<checksum type=\"sha256\">{digest}"),
+            &format!("<checksum type=\"md5\">{digest}"),
+            "unknown-checksum",
+        ),
         (&digest, "abc", "bad-checksum"),
         (&open_digest, &"0".repeat(64), "open-digest"),
         (&honest, &open(10), "open-size"),
@@ -273,8 +278,14 @@ fn a_copy_in_zchunk_is_left_out_where_there_is_another() {
     let at = dir.path().join("repodata/repomd.xml");
     let whole = fs::read_to_string(&at).unwrap();
     let zck = whole[whole.find("<data type=\"primary\"").unwrap()..].replace("xml.zst", "xml.zck");
-    fs::write(&at, whole.replace("<data type=\"primary\"", &format!("{}<data type=\"primary\"", &zck[..zck.find("</repomd>").unwrap()])))
-        .unwrap();
+    fs::write(
+        &at,
+        whole.replace(
+            "<data type=\"primary\"",
+            &format!("{}<data type=\"primary\"", &zck[..zck.find("</repomd>").unwrap()]),
+        ),
+    )
+    .unwrap();
     assert_eq!(read_with(&url, None).unwrap().offers.len(), 2);
 }
 
@@ -404,7 +415,8 @@ fn a_metalink_says_which_files_its_mirrors_may_have() {
 
 #[test]
 fn the_first_mirror_with_the_right_entry_point_decides_and_files_come_from_any() {
-    let (stale, good, wrong) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (stale, good, wrong) =
+        (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let urls = [&wrong, &stale, &good].map(|dir| write(dir.path(), PRIMARY, "gz"));
     let at = |dir: &tempfile::TempDir| dir.path().join("repodata/repomd.xml");
     fs::write(at(&wrong), repomd(b"x", "x", "repodata/x")).unwrap();

@@ -250,11 +250,13 @@ fn what_is_weak_counts_where_it_is_forgiven_by_name() {
     };
     let rsa = TestKey::of(3, KeyType::Rsa(2048), Some(true), None);
     let dsa = TestKey::of(4, KeyType::Dsa(DsaKeySize::B1024), Some(true), None);
-    let verdict = |key: &TestKey, hash: HashAlgorithm, weak: &[Weak]| {
-        match key.keyring().forgiving(weak).verify_detached(b"data", &[signed(key, hash)]) {
-            Ok(_) => "good",
-            Err(refusal) => refusal.slug(),
-        }
+    let verdict = |key: &TestKey, hash: HashAlgorithm, weak: &[Weak]| match key
+        .keyring()
+        .forgiving(weak)
+        .verify_detached(b"data", &[signed(key, hash)])
+    {
+        Ok(_) => "good",
+        Err(refusal) => refusal.slug(),
     };
     let (md5, sha1, sha224, sha256) =
         (HashAlgorithm::Md5, HashAlgorithm::Sha1, HashAlgorithm::Sha224, HashAlgorithm::Sha256);

@@ -167,10 +167,7 @@ fn what_is_wrong_with_a_document_is_said_with_its_line() {
         ("---\ndocument: modulemd\ndata: {stream: 1}\n", "at line 2: it has no name [bad-modules]"),
         ("document: modulemd\ndata: {name: x}\n", "at line 1: it has no stream [bad-modules]"),
         ("document: modulemd-defaults\n", "it has no module [bad-modules]"),
-        (
-            "document: modulemd\ndata: {name: x, stream: 1, artifacts: {rpms: [x]}}\n",
-            "`x` is no package [bad-modules]",
-        ),
+        ("document: modulemd\ndata: {name: x, stream: 1, artifacts: {rpms: [x]}}\n", "`x` is no package [bad-modules]"),
         (
             "document: modulemd\ndata: {name: x, stream: 1, artifacts: {rpms: [a-z:1-1.noarch]}}\n",
             "`a-z:1-1.noarch` is no package [bad-modules]",
