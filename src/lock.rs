@@ -90,6 +90,11 @@ impl LockedPackage {
         }
     }
 
+    /// The key that signed it; none of a package that nobody had to sign.
+    pub fn signers(&self) -> Vec<String> {
+        Some(self.signer.clone()).into_iter().filter(|signer| !signer.is_empty()).collect()
+    }
+
     /// The digest, which [`parse`] has seen to be one.
     pub fn digest(&self) -> anyhow::Result<Digest> {
         Digest::parse(&self.sha256).with_context(|| format!("reading the digest of {} in the lock", self.name))

@@ -1,6 +1,6 @@
 //! Where packages come from in a build: repositories → lock, lock → unpacked packages.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
@@ -17,12 +17,16 @@ use crate::recipe::{
     RpmSource, print,
 };
 use crate::repo::fetch::{Fetcher, Network, Progress, Wanted, below};
+use crate::repo::rpmmd::mirrors::{self, Mirrors, Source};
+use crate::repo::pick::pick;
+use crate::repo::rpmmd::modules::filter;
 use crate::repo::store::Store;
 use crate::repo::trust::Keyring;
 use crate::repo::{Index, Offer, Snapshot, apt, host, rpm_directory, rpmmd};
-use crate::resolve::{newest, resolve};
+use crate::resolve::{Preferences, newest, resolve_with};
 use crate::spelling;
 use crate::tree::Digest;
+use crate::yaml::Located;
 
 /// Packages that only the build needs: systemd's EFI stub and boot loader.
 const TOOLS: &[&str] = &["systemd-boot-efi"];
@@ -44,9 +48,21 @@ pub fn lock(
 ) -> anyhow::Result<Lock> {
     let mut index = Index::default();
     let mut repositories = Vec::new();
+    let mut bases = BTreeMap::new();
+    let (mut metadata, mut enabled) = (Vec::new(), Vec::new());
+    let mut preferences = Preferences { weak_dependencies: recipe.weak_dependencies, ..Preferences::default() };
     for repository in &recipe.repositories {
-        let snapshot = read(repository, recipe.arch, store, offline, as_of, progress)
-            .with_context(|| format!("reading repository {}", repository.name))?;
+        let reading = || format!("reading repository {}", repository.name);
+        let base = base(repository, store, offline, progress).with_context(reading)?;
+        let mut snapshot = read(repository, &base, recipe.arch, store, offline, as_of, progress).with_context(reading)?;
+        bases.insert(repository.name.as_str(), base);
+        metadata.extend(snapshot.metadata.map(|metadata| (repository.name.as_str(), metadata)));
+        if let RepositoryKind::Rpm(rpm) = &repository.kind {
+            enabled.extend(rpm.modules.iter().cloned());
+            preferences.priorities.insert(repository.name.clone(), rpm.priority);
+            let patterns = |list: &[Located<String>]| list.iter().map(|it| it.value.clone()).collect::<Vec<String>>();
+            pick(&mut snapshot.offers, &patterns(&rpm.only), &patterns(&rpm.exclude));
+        }
         let (mirror, suite) = match &repository.kind {
             RepositoryKind::Apt(AptRepository { mirror: Mirror::Host, suite, .. }) => {
                 ("host".to_owned(), suite.clone())
@@ -64,15 +80,25 @@ pub fn lock(
             sha256: snapshot.sha256.to_string(),
         });
     }
+    let modules: Vec<_> = metadata.iter().map(|(_, metadata)| &metadata.modules).collect();
+    filter(&mut index.offers, &modules, &enabled)?;
+    let file_lists = |paths: &BTreeSet<String>| -> anyhow::Result<BTreeMap<Digest, Vec<String>>> {
+        let mut found = BTreeMap::new();
+        for (name, metadata) in &metadata {
+            let Some(base) = bases.get(name) else { continue };
+            found.extend(rpmmd::filelists(metadata, paths, &Fetcher::new(store, base.network(offline)), progress)?);
+        }
+        Ok(found)
+    };
     let requests: Vec<&PackageRequest> = recipe.packages.iter().chain([&recipe.kernel.package]).collect();
-    let chosen = resolve(&requests, &index)?;
+    let chosen = resolve_with(&requests, &index, &preferences, &file_lists)?;
     let tools = TOOLS.iter().map(|name| {
         newest(name, &index).ok_or_else(|| anyhow!("no repository of the recipe has `{name}`, which the build needs"))
     });
     let tools = tools.collect::<anyhow::Result<Vec<usize>>>()?;
     let locked = |numbers: Vec<usize>| -> anyhow::Result<Vec<LockedPackage>> {
         let offers: Vec<&Offer> = numbers.into_iter().map(|it| &index.offers[it]).collect();
-        let signers = signers(recipe, &offers, store, offline, progress)?;
+        let signers = signers(recipe, &bases, &offers, store, offline, progress)?;
         let package = |offer: &Offer| LockedPackage::of(offer, signers.get(&offer.sha256).cloned().unwrap_or_default());
         Ok(offers.into_iter().map(package).collect())
     };
@@ -82,6 +108,7 @@ pub fn lock(
 
 fn read(
     repository: &Repository,
+    base: &Base,
     arch: Arch,
     store: &Store,
     offline: bool,
@@ -91,25 +118,24 @@ fn read(
     let name = repository.name.as_str();
     match &repository.kind {
         RepositoryKind::Apt(apt) => {
-            let base = base_url(&repository.kind)?;
             let archive = apt::Archive {
                 name,
-                base_url: &base.url,
+                base_url: base.mirrors.bases.first().map_or("", String::as_str),
                 suite: &apt.suite,
                 components: &apt.components,
                 arch: arch.debian(),
                 keyring: &apt.keyring,
             };
-            apt::read(&archive, &Fetcher::new(store, network(offline, base.proxy.clone())), as_of, progress)
+            apt::read(&archive, &Fetcher::new(store, base.network(offline)), as_of, progress)
         }
         RepositoryKind::Rpm(rpm) => {
             let keyring = keyring(repository, rpm, store, offline, progress)?;
             match &rpm.source {
                 RpmSource::Directory(directory) => rpm_directory::read(name, directory, arch.rpm()),
-                RpmSource::Url(url) => {
-                    let metadata_key = rpm.signed_metadata.then_some(&keyring);
-                    let rpm = rpmmd::Repository { name, base_url: url, arch: arch.rpm(), metadata_key };
-                    rpmmd::read(&rpm, &Fetcher::new(store, network(offline, None)), progress)
+                RpmSource::Url(_) | RpmSource::Mirrorlist(_) | RpmSource::Metalink(_) => {
+                    let metadata_key = keyring.as_ref().filter(|_| rpm.signed_metadata);
+                    let rpm = rpmmd::Repository { name, mirrors: &base.mirrors, arch: arch.rpm(), metadata_key };
+                    rpmmd::read(&rpm, &Fetcher::new(store, base.network(offline)), progress)
                 }
             }
         }
@@ -119,29 +145,42 @@ fn read(
 /// Largest file of keys that is fetched, in bytes.
 const KEY_MAX: u64 = 1 << 20;
 
-/// The key that a repository's packages have to be signed with.
+/// The key that signs what the recipe wants to be signed; nothing if that is nothing.
 fn keyring(
     repository: &Repository,
     rpm: &RpmRepository,
     store: &Store,
     offline: bool,
     progress: &dyn Progress,
-) -> anyhow::Result<Keyring> {
+) -> anyhow::Result<Option<Keyring>> {
     let keys = match &rpm.key {
-        KeySource::File(path) => Keyring::load(path)?,
-        KeySource::Url(url) => {
+        None => return Ok(None),
+        Some(KeySource::File(path)) => Keyring::load(path)?,
+        Some(KeySource::Url(url)) => {
             let what = format!("the key of repository {}", repository.name);
             let bytes = Fetcher::new(store, network(offline, None)).text(&what, url, KEY_MAX, progress)?;
             Keyring::parse(&format!("of repository {}", repository.name), &bytes)?
         }
     };
-    keys.only(&rpm.fingerprint)
+    Ok(Some(keys.only(&rpm.fingerprint)?.forgiving(&rpm.weak)))
+}
+
+/// The key that has to have signed each package.
+fn package_keyring(
+    repository: &Repository,
+    rpm: &RpmRepository,
+    store: &Store,
+    offline: bool,
+    progress: &dyn Progress,
+) -> anyhow::Result<Option<Keyring>> {
+    if rpm.signed_packages { keyring(repository, rpm, store, offline, progress) } else { Ok(None) }
 }
 
 /// Who signed each of the RPMs among the offers. They are fetched for it: a lock is not made of packages that a build
 /// would refuse.
 fn signers(
     recipe: &Recipe,
+    bases: &BTreeMap<&str, Base>,
     offers: &[&Offer],
     store: &Store,
     offline: bool,
@@ -151,22 +190,22 @@ fn signers(
     for repository in &recipe.repositories {
         let RepositoryKind::Rpm(rpm) = &repository.kind else { continue };
         let offers: Vec<&&Offer> = offers.iter().filter(|offer| offer.repository == repository.name).collect();
-        let base = base_url(&repository.kind)?;
+        let Some(base) = bases.get(repository.name.as_str()) else { continue };
         let named = |offer: &Offer| format!("{} from repository {}", offer.id, repository.name);
         let mut wanted = Vec::new();
         for offer in &offers {
             wanted.push(Wanted {
                 what: named(offer),
-                urls: vec![below(&base.url, &offer.path)?],
+                urls: base.urls(&offer.path)?,
                 size: offer.size,
                 digest: offer.sha256,
                 if_gone: "the repository is being updated: try again in a few minutes",
             });
         }
-        Fetcher::new(store, network(offline, base.proxy)).blobs(&wanted, progress)?;
-        let keyring = keyring(repository, rpm, store, offline, progress)?;
+        Fetcher::new(store, base.network(offline)).blobs(&wanted, progress)?;
+        let keyring = package_keyring(repository, rpm, store, offline, progress)?;
         for offer in offers {
-            let signer = rpm::signer(store, &offer.sha256, &named(offer), &keyring)?;
+            let signer = rpm::signer(store, &offer.sha256, &named(offer), keyring.as_ref())?;
             signers.insert(offer.sha256, signer);
         }
     }
@@ -201,25 +240,26 @@ pub fn fetch(
     let dropped = |package: &&LockedPackage| recipe.drop.iter().any(|drop| drop.name == package.name);
     let root: Vec<&LockedPackage> = lock.packages.iter().filter(|package| !dropped(package)).collect();
     let tools: Vec<&LockedPackage> = lock.tools.iter().collect();
-    let mut wanted: BTreeMap<&str, Vec<Wanted>> = BTreeMap::new();
+    let mut wanted: BTreeMap<&str, Vec<(&str, Wanted)>> = BTreeMap::new();
     for package in root.iter().chain(&tools) {
         let digest = package.digest()?;
         // A package that is unpacked already, or that is in the store, needs no download and no look at the mirror,
         // which may be the host's apt configuration.
         let unpacked = match package.family {
             Family::Deb => deb::unpacked(store, &digest)?,
-            Family::Rpm => rpm::unpacked(store, &digest)?,
+            Family::Rpm => rpm::unpacked(store, &digest, &package.signers())?,
         };
         if unpacked.is_none() && store.verified(&digest)?.is_none() {
-            wanted.entry(&package.repository).or_default().push(want(package, digest));
+            wanted.entry(&package.repository).or_default().push((&package.path, want(package, digest)));
         }
     }
     for (name, mut wanted) in wanted {
-        let base = base_url(&repository(recipe, name)?.kind)?;
-        for package in &mut wanted {
-            package.urls = package.urls.iter().map(|path| below(&base.url, path)).collect::<anyhow::Result<_>>()?;
+        let base = base(repository(recipe, name)?, store, offline, progress)?;
+        for (path, package) in wanted.iter_mut() {
+            package.urls = base.urls(path)?;
         }
-        Fetcher::new(store, network(offline, base.proxy)).blobs(&wanted, progress)?;
+        let wanted: Vec<Wanted> = wanted.into_iter().map(|(_, package)| package).collect();
+        Fetcher::new(store, base.network(offline)).blobs(&wanted, progress)?;
     }
     let mut keyrings = BTreeMap::new();
     for package in root.iter().chain(&tools).filter(|package| package.family == Family::Rpm) {
@@ -228,7 +268,8 @@ pub fn fetch(
             let RepositoryKind::Rpm(rpm) = &repository.kind else {
                 bail!("{} is in the lock as an RPM, and its repository has other packages", named(package))
             };
-            keyrings.insert(package.repository.as_str(), keyring(repository, rpm, store, offline, progress)?);
+            let keyring = package_keyring(repository, rpm, store, offline, progress)?;
+            keyrings.insert(package.repository.as_str(), keyring);
         }
     }
     let unpack = |packages: &[&LockedPackage]| -> anyhow::Result<Vec<Package>> {
@@ -242,12 +283,13 @@ fn repository<'a>(recipe: &'a Recipe, name: &str) -> anyhow::Result<&'a Reposito
     repository.with_context(|| format!("the lock names repository {name}, the recipe does not"))
 }
 
-fn load(package: &LockedPackage, store: &Store, keyrings: &BTreeMap<&str, Keyring>) -> anyhow::Result<Package> {
+fn load(package: &LockedPackage, store: &Store, keyrings: &BTreeMap<&str, Option<Keyring>>) -> anyhow::Result<Package> {
     let (digest, named) = (package.digest()?, named(package));
     match keyrings.get(package.repository.as_str()).filter(|_| package.family == Family::Rpm) {
         None => deb::load(store, &digest, &named),
+        Some(None) => rpm::load(store, &digest, &named, None),
         // The key that signed it when it was locked, not any that the recipe may trust since.
-        Some(keyring) => rpm::load(store, &digest, &named, &keyring.clone().only(&package.signer)?),
+        Some(Some(keyring)) => rpm::load(store, &digest, &named, Some(&keyring.clone().only(&package.signer)?)),
     }
 }
 
@@ -258,32 +300,61 @@ fn named(package: &LockedPackage) -> String {
 fn want(package: &LockedPackage, digest: Digest) -> Wanted {
     Wanted {
         what: named(package),
-        urls: vec![package.path.clone()],
+        urls: Vec::new(),
         size: package.size,
         digest,
         if_gone: "mirrors delete superseded packages: run nodesmith lock --update",
     }
 }
 
-/// Where a repository is, and how its server is reached.
+/// Where a repository is, and how its servers are reached.
 struct Base {
-    url: String,
+    mirrors: Mirrors,
     proxy: Option<String>,
+    /// Whether nothing but the connection says that what comes is right.
+    https_only: bool,
 }
 
-fn base_url(kind: &RepositoryKind) -> anyhow::Result<Base> {
-    let plain = |url: String| Base { url, proxy: None };
-    match kind {
-        RepositoryKind::Apt(AptRepository { mirror: Mirror::Url(url), .. }) => Ok(plain(url.clone())),
+impl Base {
+    /// Every place of a file below the repository's base.
+    fn urls(&self, path: &str) -> anyhow::Result<Vec<String>> {
+        self.mirrors.bases.iter().map(|base| below(base, path)).collect()
+    }
+
+    /// Where there are more mirrors, the next one helps sooner than patience.
+    fn network(&self, offline: bool) -> Network {
+        let network = network(offline, self.proxy.clone());
+        let tries = if self.mirrors.bases.len() > 1 { 2 } else { network.tries };
+        Network { tries, https_only: self.https_only, ..network }
+    }
+}
+
+fn base(repository: &Repository, store: &Store, offline: bool, progress: &dyn Progress) -> anyhow::Result<Base> {
+    let one = |url: &str| Ok(Base { mirrors: Mirrors::of(url), proxy: None, https_only: false });
+    match &repository.kind {
+        RepositoryKind::Apt(AptRepository { mirror: Mirror::Url(url), .. }) => one(url),
         RepositoryKind::Apt(AptRepository { mirror: Mirror::Host, .. }) => {
             let mirror = host::debian_mirror().context("finding the mirror of this machine's apt")?;
-            Ok(Base { url: mirror.url, proxy: mirror.proxy })
+            Ok(Base { mirrors: Mirrors::of(&mirror.url), proxy: mirror.proxy, https_only: false })
         }
-        RepositoryKind::Rpm(RpmRepository { source: RpmSource::Url(url), .. }) => Ok(plain(url.clone())),
-        RepositoryKind::Rpm(RpmRepository { source: RpmSource::Directory(directory), .. }) => {
-            let whole = std::fs::canonicalize(directory).with_context(|| format!("opening {}", directory.display()))?;
-            let url = below("file://", whole.to_string_lossy().trim_start_matches('/'))?;
-            Ok(plain(url))
+        RepositoryKind::Rpm(rpm) => {
+            let source = match &rpm.source {
+                RpmSource::Directory(directory) => {
+                    let whole = std::fs::canonicalize(directory);
+                    let whole = whole.with_context(|| format!("opening {}", directory.display()))?;
+                    return one(&below("file://", whole.to_string_lossy().trim_start_matches('/'))?);
+                }
+                RpmSource::Url(url) => Source::Url(url),
+                RpmSource::Mirrorlist(url) => Source::Mirrorlist(url),
+                RpmSource::Metalink(url) => Source::Metalink(url),
+            };
+            let authentic = !rpm.signed_packages && !rpm.signed_metadata;
+            let network = Network { https_only: authentic, ..network(offline, None) };
+            let fetcher = Fetcher::new(store, network);
+            let mirrors = mirrors::locate(&repository.name, source, authentic, &fetcher, progress)?;
+            // A metalink that is right says itself what its mirrors may have.
+            let https_only = authentic && !matches!(source, Source::Metalink(_));
+            Ok(Base { mirrors, proxy: None, https_only })
         }
     }
 }

@@ -76,6 +76,13 @@ pub const PACKAGE: Rule = Rule {
     holds: |text| made_of(text, "+-._") && starts_alphanumeric(text),
 };
 
+pub const PACKAGE_PATTERN: Rule = Rule {
+    slug: "bad-package-pattern",
+    noun: "a pattern of package names",
+    allowed: "letters, digits and `+` `-` `.` `_` of package names, with `*` for anything and `?` for one character",
+    holds: |text| made_of(text, "+-._*?") && !text.is_empty(),
+};
+
 pub const PACKAGE_VERSION: Rule = Rule {
     slug: "bad-package-version",
     noun: "a package version",
@@ -97,6 +104,16 @@ pub const URL: Rule = Rule {
     holds: |text| {
         let rest = ["https://", "http://", "file:///"].iter().find_map(|scheme| text.strip_prefix(scheme));
         rest.is_some_and(|rest| !rest.is_empty() && no_control(rest) && !rest.contains([' ', '@', '"', '\\']))
+    },
+};
+
+pub const MODULE_STREAM: Rule = Rule {
+    slug: "bad-module-stream",
+    noun: "a stream of a module",
+    allowed: "module and stream with a colon between them, such as nodejs:20; profiles are not known",
+    holds: |text| {
+        let parts: Vec<&str> = text.split(':').collect();
+        parts.len() == 2 && parts.iter().all(|part| made_of(part, "+-._") && starts_alphanumeric(part))
     },
 };
 

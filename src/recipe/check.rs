@@ -56,6 +56,7 @@ fn read(value: &Value, today: NaiveDate) -> (Recipe, Diagnostics) {
         repositories: repositories(value, f),
         drop: drop_list(value, &packages, f),
         packages,
+        weak_dependencies: weak_dependencies(value, f),
         accept_scripts: accepted_scripts(value, f),
         sysctl: sysctl(value, f),
         modules: modules(value, f),
@@ -111,6 +112,19 @@ pub(super) fn checked_list(value: Option<&Value>, rule: &Rule, found: &mut Diagn
         list.push(Located { value: words::check(rule, (text, location), found), location: location.clone() });
     }
     list
+}
+
+fn weak_dependencies(value: &Value, found: &mut Diagnostics) -> bool {
+    let Some(flag) = value.get("weak-dependencies").filter(|flag| flag.flag() == Some(true)) else { return false };
+    if let Some((key, _)) = table(value.get("repositories")).find(|(_, repository)| repository.get("apt").is_some()) {
+        found.push(
+            Diagnostic::new("weak-debs", "weak dependencies are followed only where every package is an RPM")
+                .at(&flag.location, "cannot be followed")
+                .related(&key.location, "Debian packages")
+                .help("take it out, and list the recommended packages that the image should have"),
+        );
+    }
+    true
 }
 
 fn epoch(value: &Value, found: &mut Diagnostics) -> i64 {

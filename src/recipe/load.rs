@@ -89,7 +89,9 @@ fn relocate(recipe: &mut Value, directory: &Path) {
                         let local = |value: &&mut Value| !value.text().is_some_and(|text| text.contains("://"));
                         descend(repository, &path).into_iter().filter(local).for_each(relocate_text);
                     }
-                    descend(repository, &["rpm", "url"]).into_iter().for_each(|url| relocate_url(url, directory));
+                    for key in ["url", "mirrorlist", "metalink"] {
+                        descend(repository, &["rpm", key]).into_iter().for_each(|url| relocate_url(url, directory));
+                    }
                 }
             }
             _ => {}

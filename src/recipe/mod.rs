@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::diag::Location;
+use crate::repo::trust::Weak;
 use crate::yaml::Located;
 use kubernetes::Kubernetes;
 
@@ -28,6 +29,8 @@ pub struct Recipe {
     pub epoch: i64,
     pub repositories: Vec<Repository>,
     pub packages: Vec<PackageRequest>,
+    /// Whether packages that RPMs recommend come too.
+    pub weak_dependencies: bool,
     /// Packages that come in by dependency and are left out of the root, with the reason.
     pub drop: Vec<Dropped>,
     /// Maintainer scripts that the recipe's author takes responsibility for.
@@ -101,12 +104,24 @@ pub struct AptRepository {
 #[derive(Debug, Clone)]
 pub struct RpmRepository {
     pub source: RpmSource,
-    /// Where the key is, perhaps among others.
-    pub key: KeySource,
-    /// Of the primary key that has to have signed the packages: upper-case hexadecimal.
+    /// Where the key is, perhaps among others; nothing where nothing is signed.
+    pub key: Option<KeySource>,
+    /// Of the primary key that has to have signed the packages: upper-case hexadecimal. Empty without a key.
     pub fingerprint: String,
+    /// Whether that key has to have signed each package.
+    pub signed_packages: bool,
     /// Whether that key has to have signed the metadata too.
     pub signed_metadata: bool,
+    /// What is forgiven of keys and signatures.
+    pub weak: Vec<Weak>,
+    /// Module streams that are enabled: `nodejs:20`.
+    pub modules: Vec<Located<String>>,
+    /// From 1 to 99, the smaller the better: packages of other repositories count only where this one has none.
+    pub priority: u32,
+    /// Patterns of the names of the only packages that count; nothing is all.
+    pub only: Vec<Located<String>>,
+    /// Patterns of the names of packages that do not count.
+    pub exclude: Vec<Located<String>>,
     /// Whether the packages fit every distribution, and may be put on a base of the other family.
     pub neutral: bool,
 }
@@ -122,6 +137,10 @@ pub enum KeySource {
 pub enum RpmSource {
     /// Of a repository with `repodata/repomd.xml`.
     Url(String),
+    /// Of a text with such URLs.
+    Mirrorlist(String),
+    /// Of a metalink to such repositories.
+    Metalink(String),
     /// A directory of `.rpm` files.
     Directory(PathBuf),
 }
@@ -131,8 +150,10 @@ impl RpmSource {
     pub fn print(&self) -> String {
         let last = |path: &str| path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
         match self {
-            RpmSource::Url(url) if url.starts_with("file:") => format!("file:{}", last(url)),
-            RpmSource::Url(url) => url.clone(),
+            RpmSource::Url(url) | RpmSource::Mirrorlist(url) | RpmSource::Metalink(url) if url.starts_with("file:") => {
+                format!("file:{}", last(url))
+            }
+            RpmSource::Url(url) | RpmSource::Mirrorlist(url) | RpmSource::Metalink(url) => url.clone(),
             RpmSource::Directory(directory) => format!("directory:{}", last(&directory.to_string_lossy())),
         }
     }

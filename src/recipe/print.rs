@@ -10,7 +10,6 @@ use crate::yaml::Located;
 
 /// The whole recipe.
 pub fn print(recipe: &Recipe) -> Value {
-    let texts = |list: &[Located<String>]| list.iter().map(|it| it.value.clone()).collect::<Vec<_>>();
     let (codec, level) = match recipe.compression {
         Compression::Zstd { level } => ("zstd", level),
         Compression::Lz4hc { level } => ("lz4hc", level),
@@ -31,6 +30,7 @@ pub fn print(recipe: &Recipe) -> Value {
         "epoch": recipe.epoch,
         "repositories": repositories(recipe),
         "packages": recipe.packages.iter().map(request).collect::<Vec<_>>(),
+        "weak-dependencies": recipe.weak_dependencies,
         "drop": recipe.drop.iter().map(|it| (it.name.clone(), it.reason.clone())).collect::<BTreeMap<_, _>>(),
         "accept-scripts": accepted,
         "kernel": {
@@ -78,6 +78,7 @@ pub fn package_inputs(recipe: &Recipe) -> Value {
         "arch": recipe.arch.debian(),
         "repositories": repositories(recipe),
         "packages": recipe.packages.iter().map(request).collect::<Vec<_>>(),
+        "weak-dependencies": recipe.weak_dependencies,
         "kernel": request(&recipe.kernel.package),
     })
 }
@@ -96,11 +97,21 @@ fn repositories(recipe: &Recipe) -> BTreeMap<&str, Value> {
         RepositoryKind::Rpm(rpm) => json!({"rpm": {
             "source": rpm.source.print(),
             "fingerprint": rpm.fingerprint,
+            "signatures": if rpm.signed_packages { "packages" } else { "none" },
             "signed-metadata": rpm.signed_metadata,
+            "weak": rpm.weak.iter().map(|weak| weak.name()).collect::<Vec<_>>(),
+            "modules": rpm.modules.iter().map(|stream| stream.value.as_str()).collect::<Vec<_>>(),
+            "priority": rpm.priority,
+            "only": texts(&rpm.only),
+            "exclude": texts(&rpm.exclude),
             "neutral": rpm.neutral,
         }}),
     };
     recipe.repositories.iter().map(|it| (it.name.as_str(), describe(&it.kind))).collect()
+}
+
+fn texts(list: &[Located<String>]) -> Vec<&str> {
+    list.iter().map(|it| it.value.as_str()).collect()
 }
 
 fn request(request: &PackageRequest) -> String {

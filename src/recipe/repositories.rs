@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::check::{checked_list, table, text};
+use super::check::{checked_list, table, text, texts};
 use super::{AptRepository, KeySource, Mirror, Repository, RepositoryKind, RpmRepository, RpmSource};
 use crate::diag::{Diagnostic, Diagnostics, Location};
-use crate::repo::trust::Keyring;
+use crate::repo::trust::{Keyring, Weak};
+use crate::resolve::PRIORITY;
 use crate::words;
-use crate::yaml::{Kind, Value};
+use crate::yaml::{Kind, Located, Value};
 
 /// By name; every mistake is in `found`.
 pub(super) fn repositories(value: &Value, found: &mut Diagnostics) -> Vec<Repository> {
@@ -77,9 +78,75 @@ fn apt_repository(apt: &Value, found: &mut Diagnostics) -> AptRepository {
 
 fn rpm_repository(rpm: &Value, found: &mut Diagnostics) -> RpmRepository {
     let flag = |key: &str| rpm.get(key).is_some_and(|flag| flag.flag() == Some(true));
-    let source = match (text(rpm, "url"), text(rpm, "directory")) {
-        (Some(url), None) => RpmSource::Url(words::check(&words::URL, url, found)),
-        (None, Some((directory, location))) => {
+    let source = rpm_source(rpm, found);
+    let needless = ["signed-metadata", "modules"].into_iter().filter_map(|key| rpm.get(key));
+    if let (RpmSource::Directory(_), Some(needless)) =
+        (&source, needless.into_iter().find(|it| it.flag() != Some(false)))
+    {
+        found.push(
+            Diagnostic::new(
+                "no-metadata",
+                "a directory of packages has no metadata that could be signed or have modules",
+            )
+            .at(&needless.location, "nothing to look at")
+            .help("take it out: every package's own signature is checked"),
+        );
+    }
+    let signed_packages = text(rpm, "signatures").is_none_or(|(word, _)| word != "none");
+    let signed_metadata = flag("signed-metadata");
+    let fingerprint = text(rpm, "fingerprint").map(|it| words::check(&words::FINGERPRINT, it, found));
+    let fingerprint = fingerprint.unwrap_or_default().replace(' ', "").to_ascii_uppercase();
+    let repository = RpmRepository {
+        source,
+        key: text(rpm, "key").map(|it| key(it, &fingerprint, found)),
+        fingerprint,
+        signed_packages,
+        signed_metadata,
+        weak: texts(rpm.get("weak")).filter_map(|(name, _)| Weak::parse(name)).collect(),
+        modules: checked_list(rpm.get("modules"), &words::MODULE_STREAM, found),
+        priority: priority(rpm, found),
+        only: checked_list(rpm.get("only"), &words::PACKAGE_PATTERN, found),
+        exclude: checked_list(rpm.get("exclude"), &words::PACKAGE_PATTERN, found),
+        neutral: flag("neutral"),
+    };
+    signatures(rpm, &repository, found);
+    streams(&repository.modules, found);
+    repository
+}
+
+fn priority(rpm: &Value, found: &mut Diagnostics) -> u32 {
+    let Some((text, location)) = text(rpm, "priority") else { return PRIORITY };
+    match text.parse().ok().filter(|priority| (1..=PRIORITY).contains(priority)) {
+        Some(priority) => priority,
+        None => {
+            found.push(
+                Diagnostic::new("bad-priority", format!("`{text}` is no priority of a repository"))
+                    .at(location, "not a number from 1 to 99")
+                    .help("1 is best; a repository without a priority has 99"),
+            );
+            PRIORITY
+        }
+    }
+}
+
+fn rpm_source(rpm: &Value, found: &mut Diagnostics) -> RpmSource {
+    let places = ["url", "mirrorlist", "metalink", "directory"];
+    let given: Vec<&str> = places.into_iter().filter(|key| rpm.get(key).is_some()).collect();
+    let [key] = given[..] else {
+        found.push(
+            Diagnostic::new("rpm-source", "an RPM repository is at a URL or in a directory")
+                .at(&rpm.location, format!("takes exactly one of {}", places.join(", ")))
+                .help(
+                    "`url` is where repodata lies, `mirrorlist` and `metalink` tell such URLs, \
+                     `directory` holds .rpm files without any",
+                ),
+        );
+        return RpmSource::Url(String::new());
+    };
+    let Some(word) = text(rpm, key) else { return RpmSource::Url(String::new()) };
+    match key {
+        "directory" => {
+            let (directory, location) = word;
             if !Path::new(directory).is_dir() {
                 found.push(
                     Diagnostic::new("directory-missing", format!("there is no directory `{directory}`"))
@@ -89,32 +156,59 @@ fn rpm_repository(rpm: &Value, found: &mut Diagnostics) -> RpmRepository {
             }
             RpmSource::Directory(PathBuf::from(directory))
         }
-        _ => {
+        "mirrorlist" => RpmSource::Mirrorlist(words::check(&words::URL, word, found)),
+        "metalink" => RpmSource::Metalink(words::check(&words::URL, word, found)),
+        _ => RpmSource::Url(words::check(&words::URL, word, found)),
+    }
+}
+
+/// Somebody has to vouch for every package: a pinned key, or the way on which the packages come.
+fn signatures(rpm: &Value, repository: &RpmRepository, found: &mut Diagnostics) {
+    let uses_key = repository.signed_packages || repository.signed_metadata;
+    if uses_key {
+        let missing: Vec<&str> = ["key", "fingerprint"].into_iter().filter(|key| rpm.get(key).is_none()).collect();
+        if !missing.is_empty() {
             found.push(
-                Diagnostic::new("rpm-source", "an RPM repository is at a URL or in a directory")
-                    .at(&rpm.location, "takes one of the two")
-                    .help("`url` is where repodata lies, `directory` holds .rpm files without any"),
+                Diagnostic::new("no-key", format!("an RPM repository without `{}`", missing.join("` and `")))
+                    .at(&rpm.location, "nobody's signatures would count")
+                    .help("get the key from the makers of the packages, and its fingerprint by another way")
+                    .help("packages that nobody signs are taken only with `signatures: none`"),
             );
-            RpmSource::Url(String::new())
         }
-    };
-    if let (RpmSource::Directory(_), Some(signed)) =
-        (&source, rpm.get("signed-metadata").filter(|_| flag("signed-metadata")))
-    {
+        return;
+    }
+    if let Some(needless) = ["key", "fingerprint", "weak"].into_iter().find_map(|key| rpm.get(key)) {
         found.push(
-            Diagnostic::new("no-metadata", "a directory of packages has no metadata that could be signed")
-                .at(&signed.location, "nothing to check")
-                .help("take `signed-metadata` out: every package's own signature is checked"),
+            Diagnostic::new("unused-key", "with `signatures: none` no signature is looked at")
+                .at(&needless.location, "says how to look at signatures")
+                .help("take out one of the two, or add `signed-metadata: true` if the key signs repomd.xml"),
         );
     }
-    let fingerprint = text(rpm, "fingerprint").map(|it| words::check(&words::FINGERPRINT, it, found));
-    let fingerprint = fingerprint.unwrap_or_default().replace(' ', "").to_ascii_uppercase();
-    RpmRepository {
-        source,
-        key: text(rpm, "key").map_or_else(|| KeySource::File(PathBuf::new()), |it| key(it, &fingerprint, found)),
-        fingerprint,
-        signed_metadata: flag("signed-metadata"),
-        neutral: flag("neutral"),
+    let (RpmSource::Url(url) | RpmSource::Mirrorlist(url) | RpmSource::Metalink(url)) = &repository.source else {
+        return;
+    };
+    if url.starts_with("http:") {
+        let location = rpm.get("signatures").map_or(&rpm.location, |value| &value.location);
+        found.push(
+            Diagnostic::new("nobody-vouches", "nobody vouches for unsigned packages that come by plain http")
+                .at(location, "not signed")
+                .help("use an https:// URL, a directory, or `signed-metadata` with a key"),
+        );
+    }
+}
+
+/// At most one stream of a module can be active.
+fn streams(modules: &[Located<String>], found: &mut Diagnostics) {
+    let module = |word: &Located<String>| word.value.split(':').next().unwrap_or_default().to_owned();
+    for (index, word) in modules.iter().enumerate() {
+        if let Some(first) = modules[..index].iter().find(|first| module(first) == module(word)) {
+            found.push(
+                Diagnostic::new("two-streams", format!("two streams of the module `{}`", module(word)))
+                    .at(&word.location, "the second one")
+                    .related(&first.location, "the first one")
+                    .help("a module has one active stream: take out one of the two"),
+            );
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The shape of a recipe: the table that `check`, `schema` and the documentation share.
 
+use crate::repo::trust::Weak;
 use crate::shape::{Field, Shape, TEXTS, may, need};
 
 /// The whole recipe.
@@ -12,6 +13,7 @@ pub const RECIPE: Shape = Shape::Record(&[
     may("epoch", Shape::Text, "date (YYYY-MM-DD) of every file that the builder writes, default 2026-01-01"),
     need("repositories", Shape::Table(&REPOSITORY), "where packages come from, by name"),
     need("packages", TEXTS, "packages of the image: `name` or `name=version`"),
+    may("weak-dependencies", Shape::Flag, "packages that RPMs recommend come too, default false"),
     may("drop", Shape::Table(&Shape::Text), "packages left out although something depends on them: name → reason"),
     may(
         "accept-scripts",
@@ -50,10 +52,18 @@ const APT: &[Field] = &[
 
 const RPM: &[Field] = &[
     may("url", Shape::Text, "the directory above repodata; file://below/the/recipe is relative to it"),
+    may("mirrorlist", Shape::Text, "instead of a URL: that of a text with such URLs, the best one first"),
+    may("metalink", Shape::Text, "instead of a URL: that of a metalink, whose hashes repomd.xml must have"),
     may("directory", Shape::Text, "instead of a URL: a directory of .rpm files, relative to the recipe"),
-    need("key", Shape::Text, "the OpenPGP key that signs the packages: a file, or the URL that its makers give"),
-    need("fingerprint", Shape::Text, "the key's fingerprint: no other key in the file is trusted"),
+    may("key", Shape::Text, "the OpenPGP key that signs the packages: a file, or the URL that its makers give"),
+    may("fingerprint", Shape::Text, "the key's fingerprint: no other key in the file is trusted"),
+    may("signatures", Shape::Word(&["packages", "none"]), "what the key signs; `none` takes unsigned packages too"),
     may("signed-metadata", Shape::Flag, "the key signs repomd.xml too (repomd.xml.asc), default false"),
+    may("weak", Shape::List(&Shape::Word(&Weak::NAMES)), "weak algorithms of signatures that are believed here"),
+    may("modules", TEXTS, "module streams that are enabled, such as nodejs:20; default those the repository says"),
+    may("priority", Shape::Text, "1 to 99: packages of repositories with a greater number count only where this one has none, default 99"),
+    may("only", TEXTS, "names of the only packages that count, with `*` and `?`; default all"),
+    may("exclude", TEXTS, "names of packages that do not count, with `*` and `?`"),
     may("neutral", Shape::Flag, "the packages fit every distribution and may be put on a Debian base, default false"),
 ];
 

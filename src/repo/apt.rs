@@ -18,7 +18,7 @@ use super::date::{parse_release_date, show_day};
 use super::fetch::{Fetcher, Progress, Wanted, below};
 use super::stanza::{self, Stanza};
 use super::trust::{CLOCK_TOLERANCE, Keyring, Refusal, Signed};
-use super::{Offer, Snapshot, relation};
+use super::{Offer, Snapshot, Weak, relation};
 use crate::package::version::version_problem;
 use crate::package::{Family, PackageId};
 use crate::tree::Digest;
@@ -91,7 +91,7 @@ pub fn read(
         read_packages(text, archive, &mut offers).with_context(|| format!("reading {path}"))?;
     }
     let sha256 = Digest::of(&bytes);
-    Ok(Snapshot { offers, date: show_day(release.date), signer: signed.signer, sha256 })
+    Ok(Snapshot { offers, date: show_day(release.date), signer: signed.signer, sha256, metadata: None })
 }
 
 /// The fields of a Release file that count.
@@ -290,6 +290,7 @@ fn offer(stanza: &Stanza, archive: &Archive<'_>) -> Result<Offer> {
         conflicts: [relations("Conflicts")?, relations("Breaks")?].concat(),
         obsoletes: Vec::new(),
         provides: relation::provided(provides, archive.arch).with_context(what)?,
+        weak: Weak::default(),
     })
 }
 

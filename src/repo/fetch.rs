@@ -20,6 +20,7 @@ use reqwest::header::{CONTENT_RANGE, ETAG, IF_RANGE, LAST_MODIFIED, RANGE};
 use reqwest::{StatusCode, Url};
 use sha2::{Digest as _, Sha256};
 
+use super::Refused;
 use super::store::Store;
 use crate::tree::Digest;
 
@@ -56,11 +57,13 @@ pub struct Network {
     pub tries: u32,
     /// Pause before the second try; doubled before each further one.
     pub pause: Duration,
+    /// Plain `http:` is refused, as a URL and where a server sends us to it.
+    pub https_only: bool,
 }
 
 impl Default for Network {
     fn default() -> Network {
-        Network { offline: false, proxy: None, tries: 4, pause: Duration::from_secs(1) }
+        Network { offline: false, proxy: None, tries: 4, pause: Duration::from_secs(1), https_only: false }
     }
 }
 
@@ -212,7 +215,9 @@ impl<'a> Fetcher<'a> {
         let read = body.by_ref().take(limit.saturating_add(1)).read_to_end(&mut bytes);
         read.map_err(|error| Failure::Passing(plain(error)))?;
         match bytes.len() as u64 > limit {
-            true => Err(Failure::Wrong(anyhow!("the file has more than {limit} bytes"))),
+            true => {
+                Err(Failure::Wrong(Refused::new("too-large", format!("the file has more than {limit} bytes")).into()))
+            }
             false => Ok(bytes),
         }
     }
@@ -285,14 +290,16 @@ impl<'a> Fetcher<'a> {
             }
         }
         if done < wanted.size {
-            return Err(Failure::Passing(anyhow!("the file ends after {done} of {} bytes", wanted.size)));
+            let text = format!("the file ends after {done} of {} bytes", wanted.size);
+            return Err(Failure::Passing(Refused::new("cut-off", text).into()));
         }
         let found = Digest(hasher.finalize().into());
         if found == wanted.digest {
             return Ok(());
         }
         part.clear().map_err(Failure::Local)?;
-        let error = anyhow!("the file has sha256 {found} instead of {}", wanted.digest);
+        let text = format!("the file has sha256 {found} instead of {}", wanted.digest);
+        let error = Error::new(Refused::new("wrong-digest", text));
         // The wrong half may be the old one.
         Err(if resumed { Failure::Passing(error) } else { Failure::Wrong(error) })
     }
@@ -321,7 +328,8 @@ impl<'a> Fetcher<'a> {
             };
             if done + count as u64 > wanted.size {
                 part.clear().map_err(Failure::Local)?;
-                return Err(Failure::Wrong(anyhow!("the file has more than the {} bytes expected", wanted.size)));
+                let text = format!("the file has more than the {} bytes expected", wanted.size);
+                return Err(Failure::Wrong(Refused::new("wrong-size", text).into()));
             }
             hasher.update(&chunk[..count]);
             let written = part.file.write_all(&chunk[..count]);
@@ -331,6 +339,10 @@ impl<'a> Fetcher<'a> {
     }
 
     fn get(&self, url: &str, offset: u64, validator: Option<String>) -> Result<Response, Failure> {
+        if self.network.https_only && !url.starts_with("https:") {
+            let text = "it comes by plain http, and nothing else vouches for it";
+            return Err(Failure::Gone(Refused::new("plain-http", text).into()));
+        }
         let client = self.client().map_err(Failure::Local)?;
         let mut request = client.get(url);
         if offset > 0 {
@@ -359,6 +371,7 @@ impl<'a> Fetcher<'a> {
         }
         let agent = concat!("nodesmith/", env!("CARGO_PKG_VERSION"));
         let mut builder = Client::builder().user_agent(agent).connect_timeout(PATIENCE).timeout(PATIENCE);
+        builder = builder.https_only(self.network.https_only);
         if let Some(proxy) = &self.network.proxy {
             let proxy = reqwest::Proxy::http(proxy).map_err(reqwest::Error::without_url);
             builder = builder.proxy(proxy.context("using the proxy of apt's configuration")?);
@@ -475,7 +488,8 @@ pub fn shown(url: &str) -> String {
 /// stay below.
 pub fn below(base: &str, path: &str) -> Result<String> {
     let name = |name: &str| !name.is_empty() && name != "." && name != "..";
-    ensure!(path.split('/').all(name), "the path `{}` is not a plain relative one", path.escape_debug());
+    let outside = || format!("the path `{}` is not a plain relative one", path.escape_debug());
+    ensure!(path.split('/').all(name), Refused::new("bad-path", outside()));
     let mut url = format!("{}/", base.trim_end_matches('/'));
     for byte in path.bytes() {
         match byte {

@@ -7,6 +7,8 @@ pub mod apt;
 pub(crate) mod date;
 pub mod fetch;
 pub mod host;
+pub mod pick;
+mod refused;
 mod relation;
 mod rpm_capabilities;
 pub mod rpm_directory;
@@ -21,6 +23,7 @@ pub mod trust;
 
 use crate::package::{Family, PackageId};
 use crate::tree::Digest;
+pub use refused::Refused;
 
 /// Every package that a recipe's repositories offer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,6 +53,20 @@ pub struct Offer {
     pub obsoletes: Vec<Relation>,
     /// Of an RPM also the paths that its repository's index lists.
     pub provides: Vec<Provided>,
+    pub weak: Weak,
+}
+
+/// What an RPM would like and does not need.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Weak {
+    /// Packages that belong to it.
+    pub recommends: Vec<Relation>,
+    /// Packages that it prefers.
+    pub suggests: Vec<Relation>,
+    /// Packages that it belongs to.
+    pub supplements: Vec<Relation>,
+    /// Packages that would prefer it.
+    pub enhances: Vec<Relation>,
 }
 
 /// What a repository was when it was read: what it offers, and enough to know it again.
@@ -62,6 +79,8 @@ pub struct Snapshot {
     pub signer: String,
     /// SHA-256 of the entry point as it was served: `InRelease`, `repomd.xml`.
     pub sha256: Digest,
+    /// Of an RPM-md repository: its other files, for who needs them ([`rpmmd::filelists`]), and its modules.
+    pub metadata: Option<rpmmd::Metadata>,
 }
 
 /// Alternatives in the order written; one of them must be met.

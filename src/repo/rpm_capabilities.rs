@@ -23,7 +23,7 @@ pub(super) fn fits(arch: &str, wanted: &str) -> bool {
 }
 
 pub(super) fn offer(id: PackageId, capabilities: Capabilities, place: Place) -> Offer {
-    let Capabilities { requires, mut provides, conflicts, obsoletes, files } = capabilities;
+    let Capabilities { requires, mut provides, conflicts, obsoletes, weak, files } = capabilities;
     provides.extend(files.into_iter().map(|name| Provided { name, version: None }));
     let own: BTreeSet<&str> = provides.iter().map(|provided| provided.name.as_str()).collect();
     // Features of rpm that this reader has, and what the package brings itself, ask nothing of others. An unknown
@@ -50,5 +50,6 @@ pub(super) fn offer(id: PackageId, capabilities: Capabilities, place: Place) -> 
         conflicts,
         obsoletes,
         provides,
+        weak,
     }
 }

@@ -38,7 +38,7 @@ pub fn read(name: &str, directory: &Path, arch: &str) -> Result<Snapshot> {
         offers.push(offer(description.id, description.capabilities, place));
     }
     ensure!(!offers.is_empty(), "{} has no .rpm file for {arch}", directory.display());
-    Ok(Snapshot { offers, date: String::new(), signer: String::new(), sha256: Digest::of(lines) })
+    Ok(Snapshot { offers, date: String::new(), signer: String::new(), sha256: Digest::of(lines), metadata: None })
 }
 
 fn list(directory: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()> {

@@ -2,13 +2,15 @@
 //!
 //! The `pgp` crate parses and computes; what counts is decided here. A signature counts if its hash is SHA-256 or
 //! better, its key is in the keyring, may sign, is strong enough, is not revoked, and had not expired when it signed.
+//! What is too weak counts only where the recipe allows it by name ([`Weak`]).
 //! With a date to judge by, the key must not have expired by then either. Self-signatures may be of any hash: the
 //! keyring is the recipe author's own file, so nobody else chose what they cover. Rules: RFC 9580; in doubt, `gpgv`.
 //! Every refusal has a slug of its own.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
-use std::io::{BufReader, Read};
+use std::io::{self, BufReader, Cursor, Read};
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
@@ -23,15 +25,63 @@ use super::date::show_day;
 
 /// RSA keys below this are refused, as apt and sequoia do since 2024.
 const RSA_BITS_MIN: u16 = 2048;
+/// Keys below this are refused whatever the recipe allows.
+const WEAK_BITS_MIN: u16 = 1024;
 /// How far a date may lie after the beginning of the day it is judged by: that day, and one for the time zone in which
 /// it was taken from a calendar.
 pub(super) const CLOCK_TOLERANCE: i64 = 2 * 86_400;
+
+/// What is too weak to be believed, and counts where a recipe says its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weak {
+    /// Signatures over MD5.
+    Md5,
+    /// Signatures over SHA-1.
+    Sha1,
+    /// DSA keys from 1024 bits on.
+    Dsa1024,
+    /// RSA keys from 1024 bits on.
+    Rsa1024,
+}
+
+impl Weak {
+    /// The names, as recipes have them.
+    pub const NAMES: [&'static str; 4] = ["md5", "sha1", "dsa1024", "rsa1024"];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Weak::Md5 => "md5",
+            Weak::Sha1 => "sha1",
+            Weak::Dsa1024 => "dsa1024",
+            Weak::Rsa1024 => "rsa1024",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Weak> {
+        [Weak::Md5, Weak::Sha1, Weak::Dsa1024, Weak::Rsa1024].into_iter().find(|weak| weak.name() == name)
+    }
+}
 
 /// Public keys that may sign.
 #[derive(Debug, Clone)]
 pub struct Keyring {
     name: String,
     keys: Vec<SignedPublicKey>,
+    /// What else the file has, and why it is no use.
+    skipped: Vec<String>,
+    weak: BTreeSet<Weak>,
+}
+
+/// What signatures are over: bytes that can be read again from their beginning.
+pub trait Message: Read {
+    fn rewind(&mut self) -> io::Result<()>;
+}
+
+impl<T: AsRef<[u8]>> Message for Cursor<T> {
+    fn rewind(&mut self) -> io::Result<()> {
+        self.set_position(0);
+        Ok(())
+    }
 }
 
 /// A text that was signed by a key of the keyring.
@@ -177,24 +227,43 @@ impl Keyring {
         Keyring::parse(&path.display().to_string(), &bytes)
     }
 
-    /// Packets of unknown kinds or versions are skipped, as other programs do; a keyring without any key that can be
-    /// read is an error. `name` is how messages call it.
+    /// Blocks that cannot be read, packets of unknown kinds or versions and keys of unknown algorithms are skipped, as
+    /// other programs do; a keyring without any key that can be used is an error. `name` is how messages call it.
     pub fn parse(name: &str, bytes: &[u8]) -> Result<Keyring> {
-        let mut keys = Vec::new();
-        for block in blocks(bytes).with_context(|| format!("reading the keyring {name}"))? {
-            keys.extend(parse_keys(&block));
+        let (mut keys, mut skipped) = (Vec::new(), Vec::new());
+        for (index, block) in blocks(bytes).into_iter().enumerate() {
+            match block {
+                Ok(block) => keys.extend(parse_keys(&block, &mut skipped)),
+                Err(error) => skipped.push(format!("armored block {} cannot be read: {error:#}", index + 1)),
+            }
         }
-        ensure!(!keys.is_empty(), "the keyring {name} has no public key that can be read");
-        Ok(Keyring { name: name.to_owned(), keys })
+        let (keys, useless): (Vec<_>, Vec<_>) = keys.into_iter().partition(is_of_use);
+        skipped.extend(useless.iter().map(|key| {
+            let algorithm = u8::from(key.primary_key.algorithm());
+            format!("{} is of the unknown algorithm {algorithm}", show_fingerprint(&key.fingerprint()))
+        }));
+        let keyring = Keyring { name: name.to_owned(), keys, skipped, weak: BTreeSet::new() };
+        let left_out = keyring.left_out();
+        ensure!(!keyring.keys.is_empty(), "the keyring {name} has no public key that can be read{left_out}");
+        Ok(keyring)
+    }
+
+    /// The same keys, where these weaknesses are forgiven.
+    pub fn forgiving(self, weak: &[Weak]) -> Keyring {
+        Keyring { weak: weak.iter().copied().collect(), ..self }
+    }
+
+    fn left_out(&self) -> String {
+        self.skipped.iter().map(|skipped| format!("; {skipped}")).collect()
     }
 
     /// The one key with this fingerprint (upper-case hexadecimal): a file may hold more keys than somebody trusts.
     pub fn only(self, fingerprint: &str) -> Result<Keyring> {
-        let there = self.fingerprints().join(", ");
-        let Keyring { name, mut keys } = self;
+        let (there, left_out) = (self.fingerprints().join(", "), self.left_out());
+        let Keyring { name, mut keys, skipped, weak } = self;
         keys.retain(|key| show_fingerprint(&key.fingerprint()) == fingerprint);
-        ensure!(!keys.is_empty(), "the key file {name} has no key {fingerprint}; it has {there}");
-        Ok(Keyring { name, keys })
+        ensure!(!keys.is_empty(), "the key file {name} has no key {fingerprint}; it has {there}{left_out}");
+        Ok(Keyring { name, keys, skipped, weak })
     }
 
     /// How messages call it.
@@ -218,13 +287,22 @@ impl Keyring {
         let (message, _) = CleartextSignedMessage::from_string(message)
             .map_err(|error| no_signature(&format!("the signed message does not parse: {error}")))?;
         let text = message.signed_text();
-        let (signer, at) = self.judge(text.as_bytes(), message.signatures(), as_of)?;
+        let (signer, at) = self.judge(&mut Cursor::new(text.as_bytes()), message.signatures(), as_of)?;
         Ok(Signed { text: text.replace("\r\n", "\n"), signer, at })
     }
 
     /// Fingerprint of the key of this ring that made one of the detached signatures over `data`, and when it did, in
     /// seconds since 1970. Signatures are binary or armored; keys are judged at the time of the signature.
     pub fn verify_detached(&self, data: &[u8], signatures: &[impl AsRef<[u8]>]) -> Result<(String, i64), Refusal> {
+        self.verify_message(&mut Cursor::new(data), signatures)
+    }
+
+    /// The same for data that is not in memory. What cannot be read is not what was signed.
+    pub fn verify_message(
+        &self,
+        data: &mut dyn Message,
+        signatures: &[impl AsRef<[u8]>],
+    ) -> Result<(String, i64), Refusal> {
         let mut parsed = Vec::new();
         for signature in signatures {
             parsed.extend(parse_signatures(signature.as_ref()));
@@ -237,7 +315,12 @@ impl Keyring {
     }
 
     /// One good signature is enough: a repository signs with its old and its new key at once.
-    fn judge(&self, data: &[u8], signatures: &[Signature], as_of: Option<i64>) -> Result<(String, i64), Refusal> {
+    fn judge(
+        &self,
+        data: &mut dyn Message,
+        signatures: &[Signature],
+        as_of: Option<i64>,
+    ) -> Result<(String, i64), Refusal> {
         let mut refusals = Vec::new();
         let mut strangers = Vec::new();
         for signature in signatures {
@@ -246,7 +329,7 @@ impl Keyring {
                 strangers.push(show_issuer(signature));
             }
             for signer in candidates {
-                match signer.judge(data, signature, as_of) {
+                match signer.judge(&mut *data, signature, as_of, &self.weak) {
                     Ok(at) => return Ok((show_fingerprint(&signer.key.fingerprint()), at)),
                     Err(refusal) => refusals.push(refusal),
                 }
@@ -279,7 +362,13 @@ fn signers<'a>(key: &'a SignedPublicKey, signature: &Signature) -> Vec<Signer<'a
 
 impl Signer<'_> {
     /// When the signature was made, if it counts.
-    fn judge(&self, data: &[u8], signature: &Signature, as_of: Option<i64>) -> Result<i64, Refusal> {
+    fn judge(
+        &self,
+        data: &mut dyn Message,
+        signature: &Signature,
+        as_of: Option<i64>,
+        weak: &BTreeSet<Weak>,
+    ) -> Result<i64, Refusal> {
         let key = || match self.subkey {
             Some(subkey) => show_fingerprint(&subkey.key.fingerprint()),
             None => show_fingerprint(&self.key.fingerprint()),
@@ -292,12 +381,18 @@ impl Signer<'_> {
             HashAlgorithm::Sha3_256,
             HashAlgorithm::Sha3_512,
         ];
-        if !strong.contains(&hash) {
+        let forgiven = match hash {
+            HashAlgorithm::Md5 => weak.contains(&Weak::Md5),
+            HashAlgorithm::Sha1 => weak.contains(&Weak::Sha1),
+            _ => false,
+        };
+        if !strong.contains(&hash) && !forgiven {
             return Err(Refusal::WeakHash { key: key(), hash: hash.to_string() });
         }
+        data.rewind().map_err(|_| Refusal::BadSignature { key: key() })?;
         let verified = match self.subkey {
-            Some(subkey) => signature.verify(&subkey.key, data),
-            None => signature.verify(&self.key.primary_key, data),
+            Some(subkey) => signature.verify(&subkey.key, &mut *data),
+            None => signature.verify(&self.key.primary_key, &mut *data),
         };
         let of_text = matches!(signature.typ(), Some(SignatureType::Text | SignatureType::Binary));
         let (true, Ok(()), Some(made)) = (of_text, verified, signature.created()) else {
@@ -315,12 +410,13 @@ impl Signer<'_> {
         let mut validities = vec![validity(primary, own)];
         match self.subkey {
             None => {
-                weakness(primary.public_params()).map_or(Ok(()), |why| Err(Refusal::WeakKey { key: key(), why }))?;
+                weakness(primary.public_params(), weak)
+                    .map_or(Ok(()), |why| Err(Refusal::WeakKey { key: key(), why }))?;
                 may_sign(own).then_some(()).ok_or_else(cannot_sign)?;
             }
             Some(subkey) => {
                 for params in [primary.public_params(), subkey.key.public_params()] {
-                    weakness(params).map_or(Ok(()), |why| Err(Refusal::WeakKey { key: key(), why }))?;
+                    weakness(params, weak).map_or(Ok(()), |why| Err(Refusal::WeakKey { key: key(), why }))?;
                 }
                 let bound = |binding: &&Signature| binding.verify_subkey_binding(primary, &subkey.key).is_ok();
                 let valid = || subkey.signatures.iter().filter(bound);
@@ -387,43 +483,58 @@ fn may_sign(statement: &Signature) -> bool {
     !has_flags || statement.key_flags().sign()
 }
 
-fn weakness(params: &PublicParams) -> Option<String> {
-    match params {
-        PublicParams::RSA(_) => {
-            // The first number of the parameters is the modulus; numbers start with their length in bits.
-            let bytes = params.to_bytes().unwrap_or_default();
-            let bits = bytes.first_chunk().map_or(0, |bits| u16::from_be_bytes(*bits));
-            (bits < RSA_BITS_MIN).then(|| format!("RSA with {bits} bits"))
-        }
+/// Why a key is too weak, and not forgiven.
+fn weakness(params: &PublicParams, weak: &BTreeSet<Weak>) -> Option<String> {
+    let (name, enough, forgiven) = match params {
+        PublicParams::RSA(_) => ("RSA", RSA_BITS_MIN, Weak::Rsa1024),
+        PublicParams::DSA(_) => ("DSA", u16::MAX, Weak::Dsa1024),
         PublicParams::ECDSA(_) | PublicParams::EdDSALegacy(_) | PublicParams::Ed25519(_) | PublicParams::Ed448(_) => {
-            None
+            return None;
         }
-        PublicParams::DSA(_) => Some("DSA".to_owned()),
-        _ => Some("its algorithm is not one for signing".to_owned()),
-    }
+        _ => return Some("its algorithm is not one for signing".to_owned()),
+    };
+    // The first number of the parameters is the modulus; numbers start with their length in bits.
+    let bytes = params.to_bytes().unwrap_or_default();
+    let bits = bytes.first_chunk().map_or(0, |bits| u16::from_be_bytes(*bits));
+    let enough = if weak.contains(&forgiven) { WEAK_BITS_MIN } else { enough };
+    (bits < enough).then(|| format!("{name} with {bits} bits"))
+}
+
+/// Whether the key is of an algorithm that is known, however weak.
+fn is_of_use(key: &SignedPublicKey) -> bool {
+    matches!(
+        key.primary_key.public_params(),
+        PublicParams::RSA(_)
+            | PublicParams::DSA(_)
+            | PublicParams::ECDSA(_)
+            | PublicParams::EdDSALegacy(_)
+            | PublicParams::Ed25519(_)
+            | PublicParams::Ed448(_)
+    )
 }
 
 /// The binary keyrings in a file: the file itself, or what its armored blocks hold.
-fn blocks(bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
+fn blocks(bytes: &[u8]) -> Vec<Result<Vec<u8>>> {
     const BEGIN: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
-    // The first byte of a binary packet has its top bit set, so a binary keyring is no ASCII.
-    let Some(text) = std::str::from_utf8(bytes).ok().filter(|text| text.contains(BEGIN)) else {
-        return Ok(vec![bytes.to_vec()]);
-    };
-    let mut blocks = Vec::new();
-    for (index, block) in text.split(BEGIN).skip(1).enumerate() {
+    // The first byte of a binary packet has its top bit set, so a binary keyring is no ASCII; comments between blocks
+    // may be in any encoding.
+    let text = String::from_utf8_lossy(bytes);
+    if bytes.first().is_none_or(|first| first & 0x80 != 0) || !text.contains(BEGIN) {
+        return vec![Ok(bytes.to_vec())];
+    }
+    let block = |block: &str| -> Result<Vec<u8>> {
         let block = format!("{BEGIN}{block}");
         let mut armor = Dearmor::new(BufReader::new(block.as_bytes()));
         let mut bytes = Vec::new();
-        armor.read_to_end(&mut bytes).with_context(|| format!("reading armored block {}", index + 1))?;
-        ensure!(armor.typ == Some(BlockType::PublicKey), "armored block {} has no public keys", index + 1);
-        blocks.push(bytes);
-    }
-    Ok(blocks)
+        armor.read_to_end(&mut bytes)?;
+        ensure!(armor.typ == Some(BlockType::PublicKey), "it has no public keys");
+        Ok(bytes)
+    };
+    text.split(BEGIN).skip(1).map(block).collect()
 }
 
-/// Keys from packets. One that does not parse takes the signatures over it along.
-fn parse_keys(bytes: &[u8]) -> Vec<SignedPublicKey> {
+/// Keys from packets. One that does not parse takes the signatures over it along, and is noted in `skipped`.
+fn parse_keys(bytes: &[u8], skipped: &mut Vec<String>) -> Vec<SignedPublicKey> {
     let mut groups: Vec<Vec<Packet>> = Vec::new();
     let mut skipping = true;
     let mut parser = PacketParser::new(bytes);
@@ -437,6 +548,10 @@ fn parse_keys(bytes: &[u8]) -> Vec<SignedPublicKey> {
         let packet = Packet::from_reader(header, bytes.as_slice()).ok();
         match (header.tag(), packet) {
             (Tag::PublicKey, packet) => {
+                if packet.is_none() {
+                    let version = bytes.first().copied().unwrap_or_default();
+                    skipped.push(format!("a key of version {version} cannot be read"));
+                }
                 // Without its primary key, what follows belongs to nothing.
                 groups.push(packet.into_iter().collect());
                 skipping = false;

@@ -2,15 +2,17 @@
 //!
 //! Dependencies of all strengths up to Depends are hard, Recommends are not followed. Where several packages would do,
 //! the choice is apt's: alternatives in the order written, a package of that very name before one that stands in for
-//! it, the newest version. RPMs are chosen by the same walk; `provider` says how the families mix. `walk` finds what apt would take; the solver has the last word on it, and finds another
-//! solution, or why there is none, where the walk leads nowhere. The oracle is `apt-get install -s` with an empty status
-//! (`tests/it/apt_closure.rs`).
+//! it, the newest version. `provider` says how the families mix. `walk` finds what apt would take; the solver has the
+//! last word on it, and finds another solution, or why there is none, where the walk leads nowhere. The oracle is
+//! `apt-get install -s` with an empty status (`tests/it/apt_closure.rs`). Where every package on offer is an RPM, the
+//! choice is dnf's (`rpm`).
 
 mod provider;
+mod rpm;
 mod walk;
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use resolvo::{Problem, Requirement, SolvableId, Solver, UnsolvableOrCancelled};
 
@@ -19,21 +21,80 @@ use crate::package::Family;
 use crate::recipe::PackageRequest;
 use crate::repo::{Index, Offer};
 use crate::spelling::nearest;
+use crate::tree::Digest;
 use provider::Provider;
+use rpm::Owners;
+pub use rpm::PRIORITY;
 
 /// Names that are shown as meant, at most.
 const NEAREST: usize = 3;
 /// Versions that are shown, at most.
 const OFFERED: usize = 8;
 
-/// Indexes into `index.offers`, in order of package name.
+/// The wanted paths that packages have by their file lists, by the package's digest.
+pub type FileLists<'a> = dyn Fn(&BTreeSet<String>) -> anyhow::Result<BTreeMap<Digest, Vec<String>>> + 'a;
+
+/// What a recipe says about the choice among RPMs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Preferences {
+    /// Repository → its priority. The smaller, the better; 99 where there is none.
+    pub priorities: BTreeMap<String, u32>,
+    /// Recommended packages come too, where nothing speaks against them.
+    pub weak_dependencies: bool,
+}
+
+/// As [`resolve_with`], without preferences and file lists.
+pub fn resolve(requests: &[&PackageRequest], index: &Index) -> Result<Vec<usize>, Diagnostics> {
+    let requests = all_offered(requests, index)?;
+    match only_rpms(index) {
+        true => Ok(rpm::choose(requests, index, &BTreeMap::new(), false, &Owners::default())?.offers),
+        false => resolve_debs(requests, index),
+    }
+}
+
+/// Indexes into `index.offers`, in order of package name. `file_lists` is asked only when the choice hangs on paths that
+/// the index does not have.
 ///
 /// A request that nothing offers, and a set that cannot be had together, are mistakes at the requests' places.
-pub fn resolve(requests: &[&PackageRequest], index: &Index) -> Result<Vec<usize>, Diagnostics> {
+pub fn resolve_with(
+    requests: &[&PackageRequest],
+    index: &Index,
+    preferences: &Preferences,
+    file_lists: &FileLists<'_>,
+) -> anyhow::Result<Vec<usize>> {
+    let requests = all_offered(requests, index)?;
+    if !only_rpms(index) {
+        return Ok(resolve_debs(requests, index)?);
+    }
+    let Preferences { priorities, weak_dependencies } = preferences;
+    let mut owners = Owners::default();
+    loop {
+        let choice = rpm::choose(requests, index, priorities, *weak_dependencies, &owners)?;
+        if choice.unknown.is_empty() {
+            return Ok(choice.offers);
+        }
+        // Each round knows more paths, and there are only so many.
+        for (package, paths) in file_lists(&choice.unknown)? {
+            owners.paths.entry(package).or_default().extend(paths);
+        }
+        owners.known.extend(choice.unknown);
+    }
+}
+
+fn only_rpms(index: &Index) -> bool {
+    index.offers.iter().all(|offer| offer.family == Family::Rpm)
+}
+
+fn all_offered<'a>(
+    requests: &'a [&'a PackageRequest],
+    index: &Index,
+) -> Result<&'a [&'a PackageRequest], Diagnostics> {
     let mut found = Diagnostics::default();
     requests.iter().for_each(|request| offered(request, index, &mut found));
-    let requests = found.or(requests)?;
+    found.or(requests)
+}
 
+fn resolve_debs(requests: &[&PackageRequest], index: &Index) -> Result<Vec<usize>, Diagnostics> {
     let essential: BTreeSet<&str> =
         index.offers.iter().filter(|offer| offer.essential).map(|offer| offer.id.name.as_str()).collect();
     let asked = requests.iter().map(|request| (request.name.as_str(), request.version.as_deref()));
@@ -49,14 +110,14 @@ pub fn resolve(requests: &[&PackageRequest], index: &Index) -> Result<Vec<usize>
         let requirements: Vec<_> = requirements(&provider).into_iter().chain(proposed).map(Into::into).collect();
         // What the solver refuses here, it may allow when it chooses itself.
         if let Ok(solution) = Solver::new(provider).solve(Problem::new().requirements(requirements)) {
-            return Ok(sorted(solution, index));
+            return Ok(sorted(numbers(solution), index));
         }
     }
     let provider = Provider::new(index);
     let requirements = requirements(&provider).into_iter().map(Into::into).collect();
     let mut solver = Solver::new(provider);
     match solver.solve(Problem::new().requirements(requirements)) {
-        Ok(solution) => Ok(sorted(solution, index)),
+        Ok(solution) => Ok(sorted(numbers(solution), index)),
         Err(UnsolvableOrCancelled::Unsolvable(conflict)) => {
             let chain = conflict.display_user_friendly(&solver).to_string();
             Err(unsatisfiable(requests, &chain).into())
@@ -65,8 +126,11 @@ pub fn resolve(requests: &[&PackageRequest], index: &Index) -> Result<Vec<usize>
     }
 }
 
-fn sorted(solution: Vec<SolvableId>, index: &Index) -> Vec<usize> {
-    let mut chosen: Vec<usize> = solution.into_iter().filter_map(provider::offer_number).collect();
+fn numbers(solution: Vec<SolvableId>) -> Vec<usize> {
+    solution.into_iter().filter_map(provider::offer_number).collect()
+}
+
+fn sorted(mut chosen: Vec<usize>, index: &Index) -> Vec<usize> {
     chosen.sort_by(|a, b| index.offers[*a].id.cmp(&index.offers[*b].id));
     chosen
 }

@@ -38,18 +38,18 @@ struct VersionSet {
 
 /// Values that are the same get the same number.
 #[derive(Debug)]
-struct Interned<T> {
-    values: Vec<T>,
+pub(super) struct Interned<T> {
+    pub(super) values: Vec<T>,
     // Only looked up, never walked: its order reaches nothing.
     numbers: HashMap<T, u32>,
 }
 
 impl<T: Clone + Eq + Hash> Interned<T> {
-    fn new() -> Interned<T> {
+    pub(super) fn new() -> Interned<T> {
         Interned { values: Vec::new(), numbers: HashMap::new() }
     }
 
-    fn number(&mut self, value: T) -> u32 {
+    pub(super) fn number(&mut self, value: T) -> u32 {
         let next = u32::try_from(self.values.len()).expect("no index has four billion relations");
         *self.numbers.entry(value.clone()).or_insert_with(|| {
             self.values.push(value);
@@ -298,7 +298,7 @@ pub(super) fn has_version(offer: &Offer, version: &str) -> bool {
 
 /// Whether what a package of a family has satisfies what a package of another asks for. A deb's provision without a
 /// version meets only relations without one; an RPM's meets them all.
-fn meets(family: Family, version: Option<&str>, relation: &Relation, asker: Family) -> bool {
+pub(super) fn meets(family: Family, version: Option<&str>, relation: &Relation, asker: Family) -> bool {
     let Some((operator, wanted)) = &relation.constraint else { return true };
     let Some(version) = version else { return family == Family::Rpm };
     let order = match (family, asker) {

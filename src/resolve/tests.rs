@@ -27,6 +27,7 @@ fn offer(line: &str) -> Offer {
         conflicts: Vec::new(),
         obsoletes: Vec::new(),
         provides: Vec::new(),
+        weak: Default::default(),
     };
     for part in parts {
         let (kind, rest) = part.split_once(':').unwrap();

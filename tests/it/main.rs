@@ -3,6 +3,7 @@
 //! * `recipes`: every mistake in `tests/recipes/bad`, and its good twin
 //! * `policy`: what ARCHITECTURE.md promises about the source itself
 //! * `apt_closure`: our choice of packages against apt's
+//! * `dnf_closure`: our choice of RPMs against dnf's
 //! * `build`: `nodesmith build` as a program, confined and killed
 //! * `failures`: what a build says when the world is not as it should be
 //! * `fuzz`: the fuzz targets over their corpus
@@ -10,6 +11,7 @@
 //! * `images`: other people's tools look at what a build left
 //! * `erofs`, `oracles_disk`: other people's tools look at what each format writer writes
 //! * `rpm`: our reading of RPMs against rpm's own
+//! * `rpm_repositories`: mirrors, modules and signatures of RPM-md repositories, locked by the program
 //! * `support`, `import`: finding those tools, reading directories back
 //! * `testkey`, `testserver`: what the library's own tests sign and serve repositories with
 
@@ -17,6 +19,7 @@
 
 mod apt_closure;
 mod build;
+mod dnf_closure;
 mod erofs;
 mod failures;
 mod fuzz;
@@ -26,6 +29,7 @@ mod oracles_disk;
 mod policy;
 mod recipes;
 mod rpm;
+mod rpm_repositories;
 mod signatures;
 mod support;
 #[path = "../../src/repo/testkey.rs"]

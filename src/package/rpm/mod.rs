@@ -2,7 +2,8 @@
 //!
 //! An RPM is a lead, a header with signatures and digests, the main header, and a compressed cpio archive. The main
 //! header is believed once a signature of a pinned key over it is good; it has the digest of the payload and of every
-//! file, so everything else follows from it. Signatures over header and payload together (rpm 3) are not known.
+//! file, so everything else follows from it. Signatures over header and payload together (rpm 3) count where there is no
+//! other. Without a keyring nothing has to be signed: the recipe says so (`signatures: none`).
 //! Files go to the store as they are unpacked, and the list of what was unpacked is kept there too.
 //! Formats: rpm's docs/manual/format.md; in doubt, `rpm` is right. Every error names the package and a byte or a key.
 
@@ -11,24 +12,27 @@ mod files;
 mod header;
 mod payload;
 mod relations;
+mod rich;
 mod scripts;
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::evr::print_evr;
 use super::{Family, FileEntry, FileKind, Package, PackageId, saved};
 use crate::agent::base64;
+use crate::repo::Refused;
 use crate::repo::store::{Store, digest_of_file};
-use crate::repo::trust::{Keyring, Refusal};
+use crate::repo::trust::{Keyring, Message, Refusal};
 use crate::tree::Digest;
 use files::{Kind, Listed};
 use header::{Header, Heads};
 pub use relations::{Capabilities, RPMLIB_FEATURES, print};
+pub use rich::{Rich, is_rich};
 
 /// The largest RPM of Fedora unpacks to less than 8 GiB.
 const PAYLOAD_MAX: u64 = 16 << 30;
@@ -57,32 +61,32 @@ pub fn describe(path: &Path) -> Result<Description> {
     description().with_context(reading)
 }
 
-/// The fingerprint of the key of `keyring` that signed the RPM in blob `digest`; its headers' and its payload's digests
-/// are checked on the way.
-pub fn signer(store: &Store, digest: &Digest, named: &str, keyring: &Keyring) -> Result<String> {
+/// The fingerprint of the key of `keyring` that signed the RPM in blob `digest`, empty without a keyring; its headers'
+/// and its payload's digests are checked on the way.
+pub fn signer(store: &Store, digest: &Digest, named: &str, keyring: Option<&Keyring>) -> Result<String> {
     let mut rpm = open(store, digest)?;
     let heads = header::read(&mut rpm).with_context(|| format!("reading {named}"))?;
-    let signer = verify(&heads, keyring).with_context(|| format!("verifying {named}"))?;
+    let signer = verify(&mut rpm, &heads, keyring).with_context(|| format!("verifying {named}"))?;
     check_payload(&mut rpm, &heads).with_context(|| format!("verifying {named}"))?;
     Ok(signer)
 }
 
-/// What the store keeps of a package that was unpacked before, if all its files are still there.
-pub fn unpacked(store: &Store, digest: &Digest) -> Result<Option<Package>> {
-    saved::kept(store, KEPT, digest)
+/// What the store keeps of a package that was unpacked before, if all its files are still there and its signature was
+/// found to be of one of these keys (of none: was not looked at).
+pub fn unpacked(store: &Store, digest: &Digest, signers: &[String]) -> Result<Option<Package>> {
+    let package = saved::kept(store, KEPT, digest)?;
+    let signer = |package: &Package| package.control.iter().find(|(name, _)| name == SIGNER).map(|(_, it)| it.clone());
+    Ok(package.filter(|package| match signer(package).filter(|signer| !signer.is_empty()) {
+        Some(signer) => signers.contains(&signer),
+        None => signers.is_empty(),
+    }))
 }
 
-/// Unpacks an RPM that is the blob `digest` of the store, unless that was done before. `named` is how errors call it.
-/// A package of another key than the keyring's is refused in both cases.
-pub fn load(store: &Store, digest: &Digest, named: &str, keyring: &Keyring) -> Result<Package> {
-    if let Some(package) = unpacked(store, digest)? {
-        let trusted = keyring.fingerprints();
-        let signer = package.control.iter().find(|(name, _)| name == SIGNER).map(|(_, signer)| signer.clone());
-        let signer = signer.unwrap_or_default();
-        if !trusted.contains(&signer) {
-            let refusal = Refusal::UnknownKey { signers: vec![signer], keyring: keyring.name().to_owned() };
-            return Err(anyhow::Error::new(refusal).context(format!("verifying {named}")));
-        }
+/// Unpacks an RPM that is the blob `digest` of the store, unless that was done before for one of the keyring's keys.
+/// `named` is how errors call it.
+pub fn load(store: &Store, digest: &Digest, named: &str, keyring: Option<&Keyring>) -> Result<Package> {
+    let signers = keyring.map(Keyring::fingerprints).unwrap_or_default();
+    if let Some(package) = unpacked(store, digest, &signers)? {
         return Ok(package);
     }
     let package = unpack(&mut open(store, digest)?, named, keyring, store)?;
@@ -97,9 +101,9 @@ fn open(store: &Store, digest: &Digest) -> Result<BufReader<File>> {
 }
 
 /// Unpacks an RPM, its files into the store.
-pub fn unpack<R: Read + Seek>(rpm: &mut R, named: &str, keyring: &Keyring, store: &Store) -> Result<Package> {
+pub fn unpack<R: Read + Seek>(rpm: &mut R, named: &str, keyring: Option<&Keyring>, store: &Store) -> Result<Package> {
     let heads = header::read(rpm).with_context(|| format!("reading {named}"))?;
-    let signer = verify(&heads, keyring).with_context(|| format!("verifying {named}"))?;
+    let signer = verify(rpm, &heads, keyring).with_context(|| format!("verifying {named}"))?;
     let unpacking = || format!("unpacking {named}");
     check_payload(rpm, &heads).with_context(unpacking)?;
     let main = &heads.main;
@@ -170,32 +174,59 @@ const SIGNATURE_RSA: u32 = 268;
 const SIGNATURE_DSA: u32 = 267;
 const SIGNATURE_SHA256: u32 = 273;
 const SIGNATURE_OPENPGP: u32 = 278;
-/// Over header and payload together.
-const SIGNATURES_OF_OLD: [u32; 3] = [1002, 1005, 259];
+/// Over header and payload together, RSA and DSA: rpm 3's only form, which rpm 4 wrote too until 2023.
+const SIGNATURES_OF_WHOLE: [u32; 2] = [1002, 1005];
 
-/// The main header against its digest and its signatures; the fingerprint of the key that made the good one. Keys are
-/// judged at the time of the signature: packages outlive the keys that signed them.
-fn verify(heads: &Heads, keyring: &Keyring) -> Result<String> {
+/// The main header against its digest and its signatures; the fingerprint of the key that made a good one, empty without
+/// a keyring. Keys are judged at the time of the signature: packages outlive the keys that signed them.
+fn verify<R: Read + Seek>(rpm: &mut R, heads: &Heads, keyring: Option<&Keyring>) -> Result<String> {
     let (main, signature) = (&heads.main, &heads.signature);
     if let Some(said) = signature.text(SIGNATURE_SHA256)? {
         let found = Digest::of(&main.bytes).to_string();
-        ensure!(said == found, "at byte {}: the header's digest is {found}, not {said}", main.offset);
+        let text = || format!("at byte {}: the header's digest is {found}, not {said}", main.offset);
+        ensure!(said == found, Refused::new("header-digest", text()));
     }
-    let mut signatures = Vec::new();
-    for armored in signature.texts(SIGNATURE_OPENPGP)? {
-        let decoded = base64::decode(armored);
-        signatures.push(decoded.map_err(|problem| anyhow!("reading a signature in base64: {problem}"))?);
-    }
+    let Some(keyring) = keyring else { return Ok(String::new()) };
+    // One that is not even base64 is one that is not known.
+    let texts = signature.texts(SIGNATURE_OPENPGP)?;
+    let mut signatures: Vec<Vec<u8>> = texts.into_iter().filter_map(|text| base64::decode(text).ok()).collect();
     // Whatever the algorithm is: EdDSA and ECDSA are found where DSA was meant to be.
     for tag in [SIGNATURE_RSA, SIGNATURE_DSA] {
         signatures.extend(signature.binary(tag)?.map(<[u8]>::to_vec));
     }
-    if signatures.is_empty() {
-        let old = SIGNATURES_OF_OLD.iter().any(|tag| signature.has(*tag));
-        let why = if old { "only one of rpm 3's form, over header and payload" } else { "the package is not signed" };
-        return Err(Refusal::NoSignature { why: why.to_owned() }.into());
+    let of_header = match signatures.is_empty() {
+        true => Err(Refusal::NoSignature { why: "the package is not signed".to_owned() }),
+        false => keyring.verify_detached(&main.bytes, &signatures),
+    };
+    let Err(refusal) = of_header else { return Ok(of_header?.0) };
+    let mut of_whole = Vec::new();
+    for tag in SIGNATURES_OF_WHOLE {
+        of_whole.extend(signature.binary(tag)?.map(<[u8]>::to_vec));
     }
-    Ok(keyring.verify_detached(&main.bytes, &signatures)?.0)
+    if of_whole.is_empty() {
+        return Err(refusal.into());
+    }
+    let verified = keyring.verify_message(&mut Tail { rpm, start: main.offset }, &of_whole);
+    // What is wrong with the signature that is there says more than that the other one is not.
+    Ok(verified.map_err(|other| if signatures.is_empty() { other } else { refusal })?.0)
+}
+
+/// A file from a byte on.
+struct Tail<'a, R> {
+    rpm: &'a mut R,
+    start: u64,
+}
+
+impl<R: Read> Read for Tail<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.rpm.read(buffer)
+    }
+}
+
+impl<R: Read + Seek> Message for Tail<'_, R> {
+    fn rewind(&mut self) -> io::Result<()> {
+        self.rpm.seek(SeekFrom::Start(self.start)).map(|_| ())
+    }
 }
 
 const SIGNATURE_SIZE: u32 = 1000;
@@ -213,12 +244,14 @@ fn check_payload<R: Read + Seek>(rpm: &mut R, heads: &Heads) -> Result<()> {
     let whole = said.and_then(|size| size.checked_sub(heads.main.bytes.len() as u64));
     if let Some(whole) = whole.filter(|whole| *whole > length) {
         let end = heads.payload + length;
-        bail!("the file ends at byte {end}, {} bytes before the payload does", whole - length);
+        let text = format!("the file ends at byte {end}, {} bytes before the payload does", whole - length);
+        bail!(Refused::new("payload-cut-off", text));
     }
     let algorithm = heads.main.number(PAYLOAD_DIGEST_ALGORITHM)?.unwrap_or(8);
     if let Some(said) = heads.main.text(PAYLOAD_DIGEST)?.filter(|_| algorithm == 8) {
         let found = found.to_string();
-        ensure!(said == found, "at byte {}: the payload's digest is {found}, not {said}", heads.payload);
+        let text = || format!("at byte {}: the payload's digest is {found}, not {said}", heads.payload);
+        ensure!(said == found, Refused::new("payload-digest", text()));
     }
     Ok(())
 }

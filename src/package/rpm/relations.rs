@@ -1,20 +1,24 @@
 //! What an RPM's header says about other packages: requires, provides, conflicts, obsoletes.
 //!
 //! Names are capabilities: packages, `libc.so.6()(64bit)`, paths, `config(kubelet) = 1.20.2-1`. Whatever has no
-//! definite meaning yet stays in as a name that nothing has: `(a if b)`, rich dependencies.
+//! definite meaning yet stays in as a name that nothing has; rich dependencies are read by `rich`.
 //! Meaning: rpm-dependencies(7); flags: rpm's docs/manual/tags.md.
 
 use anyhow::{Context, Result, ensure};
 
 use super::files;
 use super::header::Header;
-use crate::repo::{Operator, Provided, Relation};
+use crate::repo::{Operator, Provided, Relation, Weak};
 use crate::tree::path::escape;
 
 const REQUIRES: [u32; 3] = [1049, 1050, 1048];
 const PROVIDES: [u32; 3] = [1047, 1113, 1112];
 const CONFLICTS: [u32; 3] = [1054, 1055, 1053];
 const OBSOLETES: [u32; 3] = [1090, 1115, 1114];
+const RECOMMENDS: [u32; 3] = [5046, 5047, 5048];
+const SUGGESTS: [u32; 3] = [5049, 5050, 5051];
+const SUPPLEMENTS: [u32; 3] = [5052, 5053, 5054];
+const ENHANCES: [u32; 3] = [5055, 5056, 5057];
 
 const LESS: u64 = 2;
 const GREATER: u64 = 4;
@@ -55,6 +59,7 @@ pub struct Capabilities {
     pub conflicts: Vec<Relation>,
     /// Names of packages, never of what packages provide.
     pub obsoletes: Vec<Relation>,
+    pub weak: Weak,
     /// Paths that it brings; of a repository's index perhaps not all.
     pub files: Vec<String>,
 }
@@ -80,6 +85,12 @@ pub(super) fn read(header: &Header) -> Result<Capabilities> {
         provides: list(PROVIDES)?.into_iter().map(provided).collect(),
         conflicts: bare(list(CONFLICTS)?),
         obsoletes: bare(list(OBSOLETES)?),
+        weak: Weak {
+            recommends: bare(list(RECOMMENDS)?),
+            suggests: bare(list(SUGGESTS)?),
+            supplements: bare(list(SUPPLEMENTS)?),
+            enhances: bare(list(ENHANCES)?),
+        },
         // Nobody requires a path that is not UTF-8.
         files: files::paths(header)?.into_iter().filter_map(|path| String::from_utf8(path).ok()).collect(),
     })

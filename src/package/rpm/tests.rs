@@ -1,5 +1,6 @@
 use std::io::Cursor;
 
+use pgp::composed::KeyType;
 use rpm::{
     BuildConfig, CompressionWithLevel, Dependency, FileOptions, HeaderEntry, IndexData, IndexSignatureTag,
     PackageBuilder, Scriptlet,
@@ -70,7 +71,7 @@ fn store() -> (tempfile::TempDir, Store) {
 
 fn unpacked(rpm: &[u8], key: &TestKey) -> Result<Package> {
     let (_dir, store) = store();
-    unpack(&mut Cursor::new(rpm), "demo", &key.keyring(), &store)
+    unpack(&mut Cursor::new(rpm), "demo", Some(&key.keyring()), &store)
 }
 
 fn refused(rpm: &[u8], key: &TestKey) -> String {
@@ -126,7 +127,7 @@ fn everything_of_a_package_is_read_with_every_compression() {
     for config in configs {
         let (_dir, store) = store();
         let rpm = signed(&mut sample(config), &key);
-        let package = unpack(&mut Cursor::new(&rpm), "demo", &key.keyring(), &store).unwrap();
+        let package = unpack(&mut Cursor::new(&rpm), "demo", Some(&key.keyring()), &store).unwrap();
         for file in &package.files {
             if let FileKind::File { digest, size } = &file.kind {
                 assert!(store.has(digest, *size), "{}", file.path);
@@ -228,10 +229,58 @@ fn signatures_are_judged_and_every_refusal_names_package_and_key() {
     assert!(unpacked(&written(&package), &key).is_ok());
     attach(&mut package, SIGNATURE_RSA, IndexData::StringTag("x".into()));
     assert!(refused(&written(&package), &key).contains("tag 268 of the header is no binary value"));
-    // Only over header and payload together, as rpm 3 signed.
-    let mut package = sample(BuildConfig::v4()).build().unwrap();
-    attach(&mut package, 1002, IndexData::Bin(vec![1, 2, 3]));
-    assert!(refused(&written(&package), &key).contains("only one of rpm 3's form"));
+    // One that is no base64 is left out, and so is one of a stranger.
+    let mut package = sample(BuildConfig::v6()).build().unwrap();
+    let texts = ["%%".to_owned(), encode(&other.sign_detached(&header, SIGNED))];
+    attach(&mut package, SIGNATURE_OPENPGP, IndexData::StringArray(texts.to_vec()));
+    assert!(refused(&written(&package), &key).ends_with("[unknown-key]"));
+    let signature = key.sign_detached(&package.header_bytes().unwrap(), SIGNED);
+    attach(&mut package, SIGNATURE_DSA, IndexData::Bin(signature));
+    assert!(unpacked(&written(&package), &key).is_ok());
+}
+
+#[test]
+fn a_signature_over_header_and_payload_counts_where_there_is_no_better_one() {
+    let (key, other) = (TestKey::of(1, KeyType::Rsa(2048), Some(true), None), TestKey::new(2));
+    let plain = sample(BuildConfig::v4()).build().unwrap();
+    let whole = written(&plain);
+    let covered = whole[parts(&whole).0..].to_vec();
+    let with = |tag: u32, signature: Vec<u8>| {
+        let mut package = plain.clone();
+        attach(&mut package, tag, IndexData::Bin(signature));
+        written(&package)
+    };
+    let [rsa, dsa] = SIGNATURES_OF_WHOLE;
+    assert!(unpacked(&with(rsa, key.sign_detached(&covered, SIGNED)), &key).is_ok());
+    // As rpm 4 of el7 wrote it.
+    assert!(unpacked(&with(rsa, key.sign_v3(&covered, 100)), &key).is_ok());
+    assert!(unpacked(&with(dsa, other.sign_detached(&covered, SIGNED)), &other).is_ok());
+    assert!(refused(&with(rsa, key.sign_detached(&covered, SIGNED)), &other).ends_with("[unknown-key]"));
+    assert!(refused(&with(rsa, key.sign_detached(&covered[1..], SIGNED)), &key).ends_with("[bad-signature]"));
+    assert!(refused(&with(rsa, vec![1, 2, 3]), &key).ends_with("[no-signature]"));
+    // Two bytes of the payload change places: nothing but the signature covers the packed form of an rpm 3 package.
+    let mut changed = with(rsa, key.sign_detached(&covered, SIGNED));
+    changed.push(0);
+    assert!(refused(&changed, &key).ends_with("[bad-signature]"));
+}
+
+#[test]
+fn without_a_keyring_signatures_do_not_count_and_digests_do() {
+    let (_dir, store) = store();
+    let key = TestKey::new(1);
+    let rpm = written(&sample(BuildConfig::v4()).build().unwrap());
+    let package = unpack(&mut Cursor::new(&rpm), "demo", None, &store).unwrap();
+    assert!(package.control.contains(&(SIGNER.to_owned(), String::new())));
+    let mut changed = rpm.clone();
+    *changed.last_mut().unwrap() ^= 1;
+    let error = format!("{:#}", unpack(&mut Cursor::new(&changed), "demo", None, &store).unwrap_err());
+    assert!(error.ends_with("[payload-digest]"), "{error}");
+    // What was unpacked so is no answer for who asks for a key.
+    let digest = store.put(&rpm).unwrap();
+    load(&store, &digest, "demo", None).unwrap();
+    assert_eq!(signer(&store, &digest, "demo", None).unwrap(), "");
+    let error = format!("{:#}", load(&store, &digest, "demo", Some(&key.keyring())).unwrap_err());
+    assert!(error.ends_with("the package is not signed [no-signature]"), "{error}");
 }
 
 /// Where the main header and the payload of a file begin.
@@ -272,7 +321,7 @@ fn no_change_of_any_byte_makes_it_panic_or_pass_as_another_package() {
             let mut rpm = rpm.clone();
             rpm[at] ^= bit;
             // Nothing signs the lead, and the signature header only carries what it says.
-            if let Ok(package) = unpack(&mut Cursor::new(&rpm), "demo", &key.keyring(), &store) {
+            if let Ok(package) = unpack(&mut Cursor::new(&rpm), "demo", Some(&key.keyring()), &store) {
                 assert!(at < main && package == whole, "byte {at}");
             }
         }
@@ -394,11 +443,13 @@ fn what_was_unpacked_is_kept_for_the_key_that_signed_it() {
     let (_dir, store) = store();
     let key = TestKey::new(1);
     let digest = store.put(&signed(&mut sample(BuildConfig::v4()), &key)).unwrap();
-    let first = load(&store, &digest, "demo", &key.keyring()).unwrap();
-    assert_eq!(super::unpacked(&store, &digest).unwrap(), Some(first.clone()));
-    assert_eq!(load(&store, &digest, "demo", &key.keyring()).unwrap(), first);
-    assert_eq!(signer(&store, &digest, "demo", &key.keyring()).unwrap(), key.fingerprint());
-    let error = format!("{:#}", load(&store, &digest, "demo", &TestKey::new(2).keyring()).unwrap_err());
+    let keyring = key.keyring();
+    let first = load(&store, &digest, "demo", Some(&keyring)).unwrap();
+    assert_eq!(super::unpacked(&store, &digest, &[key.fingerprint()]).unwrap(), Some(first.clone()));
+    assert_eq!(super::unpacked(&store, &digest, &[]).unwrap(), None);
+    assert_eq!(load(&store, &digest, "demo", Some(&keyring)).unwrap(), first);
+    assert_eq!(signer(&store, &digest, "demo", Some(&keyring)).unwrap(), key.fingerprint());
+    let error = format!("{:#}", load(&store, &digest, "demo", Some(&TestKey::new(2).keyring())).unwrap_err());
     assert!(error.contains("[unknown-key]"), "{error}");
 }
 

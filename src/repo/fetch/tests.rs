@@ -83,6 +83,21 @@ fn a_wrong_beginning_is_thrown_away() {
 }
 
 #[test]
+fn plain_http_is_refused_where_nothing_else_vouches_for_a_file() {
+    let (_dir, store) = store();
+    let server = Server::start(|_| ok(FILE));
+    let url = server.url("/fox");
+    let read = |https_only| {
+        let fetcher = Fetcher::new(&store, Network { https_only, ..network() });
+        fetcher.text("fox", &url, 100, &()).map_err(|error| format!("{error:#}"))
+    };
+    let error = read(true).unwrap_err();
+    assert!(error.ends_with("it comes by plain http, and nothing else vouches for it [plain-http]"), "{error}");
+    assert!(server.requests().is_empty());
+    assert_eq!(read(false).unwrap(), FILE);
+}
+
+#[test]
 fn failures_are_one_clear_line_without_credentials() {
     let (_dir, store) = store();
     let cut = Server::start(|_| ok(FILE)[..100].to_vec());
@@ -94,17 +109,17 @@ fn failures_are_one_clear_line_without_credentials() {
     let short = Server::start(|_| ok(&FILE[..10]));
     assert_eq!(
         refusal(&store, &short),
-        "fetching fox 1.0 from repository test: http://SERVER/fox: the file ends after 10 of 43 bytes"
+        "fetching fox 1.0 from repository test: http://SERVER/fox: the file ends after 10 of 43 bytes [cut-off]"
     );
     let long = Server::start(|_| ok(&[FILE, FILE].concat()));
     assert_eq!(
         refusal(&store, &long),
-        "fetching fox 1.0 from repository test: http://SERVER/fox: the file has more than the 43 bytes expected"
+        "fetching fox 1.0 from repository test: http://SERVER/fox: the file has more than the 43 bytes expected [wrong-size]"
     );
     let wrong = Server::start(|_| ok(&FILE.to_ascii_uppercase()));
     let line = refusal(&store, &wrong);
     assert!(line.starts_with("fetching fox 1.0 from repository test: http://SERVER/fox: the file has sha256 "));
-    assert!(line.ends_with(&format!(" instead of {}", Digest::of(FILE))));
+    assert!(line.ends_with(&format!(" instead of {} [wrong-digest]", Digest::of(FILE))));
     let gone = Server::start(|_| status("404 Not Found", "", b""));
     assert_eq!(
         refusal(&store, &gone),
@@ -179,7 +194,7 @@ fn files_of_this_machine_have_urls_too() {
     fetcher.blob(&wanted(&[format!("{url}.missing"), url.clone()]), &()).unwrap();
     assert_eq!(fetcher.text("fox", &url, 100, &()).unwrap(), FILE);
     let line = format!("{:#}", fetcher.text("fox", &url, 9, &()).unwrap_err());
-    assert!(line.ends_with("the file has more than 9 bytes"), "{line}");
+    assert!(line.ends_with("the file has more than 9 bytes [too-large]"), "{line}");
 }
 
 #[test]

@@ -2,6 +2,7 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
+use super::mirrors::{Source, locate};
 use super::*;
 use crate::package::rpm::print;
 use crate::repo::fetch::Network;
@@ -76,7 +77,7 @@ fn compress(text: &str, form: &str) -> Vec<u8> {
 fn repomd(primary: &[u8], text: &str, href: &str) -> String {
     format!(
         "<?xml version=\"1.0\"?>\n<repomd xmlns=\"http://linux.duke.edu/metadata/repo\">\n<revision>1757635200</revision>\n\
-         <data type=\"filelists\"><location href=\"repodata/none.gz\"/><size>1</size></data>\n\
+         <data type=\"other\"><location href=\"repodata/none.gz\"/><size>1</size></data>\n\
          <data type=\"primary\"><checksum type=\"sha256\">{}</checksum><open-checksum type=\"sha256\">{}</open-checksum>\n\
          <location href=\"{href}\"/><timestamp>1</timestamp><size>{}</size></data>\n</repomd>\n",
         Digest::of(primary),
@@ -100,7 +101,8 @@ fn read_with(url: &str, key: Option<&Keyring>) -> Result<Snapshot> {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
     let fetcher = Fetcher::new(&store, Network { offline: true, ..Network::default() });
-    read(&Repository { name: "k8s", base_url: url, arch: "x86_64", metadata_key: key }, &fetcher, &())
+    let mirrors = Mirrors::of(url);
+    read(&Repository { name: "k8s", mirrors: &mirrors, arch: "x86_64", metadata_key: key }, &fetcher, &())
 }
 
 fn refused(text: &str) -> String {
@@ -204,7 +206,240 @@ fn an_index_that_is_not_the_one_named_is_refused() {
     assert!(after(&open, &"0".repeat(64)).contains("unpacked, its digest is "));
     let primary = Digest::of(fs::read(dir.path().join("repodata/x-primary.xml.gz")).unwrap()).to_string();
     assert!(after(&primary, &"0".repeat(64)).contains("repodata/x-primary.xml.gz of repository k8s"));
-    assert!(after("type=\"primary\"", "type=\"secondary\"").contains("it names no primary.xml"));
+    assert!(after("type=\"primary\"", "type=\"secondary\"").contains("it names no primary.xml [no-primary]"));
     assert!(after("repodata/x-primary.xml.gz", "../x.gz").contains("not a plain relative one"));
     assert!(after("x-primary.xml.gz", "x-primary.xml.zck").contains("x-primary.xml.zck"));
+}
+
+/// An error's slug, in whatever form it is there.
+fn slug(error: &Error) -> String {
+    let text = format!("{error:#}");
+    text.rsplit_once('[').and_then(|(_, end)| end.strip_suffix(']')).unwrap_or(&text).to_owned()
+}
+
+#[test]
+fn every_lie_of_the_entry_point_has_its_own_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = write(dir.path(), PRIMARY, "gz");
+    let at = dir.path().join("repodata/repomd.xml");
+    let size = PRIMARY.len();
+    let whole = fs::read_to_string(&at).unwrap();
+    // The good twin of everything below.
+    let whole =
+        whole.replace("</size></data>\n</repomd>", &format!("</size><open-size>{size}</open-size></data>\n</repomd>"));
+    fs::write(&at, &whole).unwrap();
+    assert_eq!(read_with(&url, None).unwrap().offers.len(), 2);
+    let open_digest = Digest::of(PRIMARY).to_string();
+    let digest = Digest::of(fs::read(dir.path().join("repodata/x-primary.xml.gz")).unwrap()).to_string();
+    let open = |size: u64| format!("<open-size>{size}<");
+    let honest = open(size as u64);
+    for (from, to, expected) in [
+        ("<repomd", "<html", "not-repomd"),
+        ("type=\"primary\"", "type=\"primary_db\"", "no-primary"),
+        ("<location href=\"repodata/x-primary.xml.gz\"/>", "", "incomplete-repomd"),
+        ("href=\"repodata/x-p", "xml:base=\"https://example.org/\" href=\"repodata/x-p", "other-base"),
+        (
+            &format!("<checksum type=\"sha256\">{digest}"),
+            &format!("<checksum type=\"md5\">{digest}"),
+            "unknown-checksum",
+        ),
+        (&digest, "abc", "bad-checksum"),
+        (&open_digest, &"0".repeat(64), "open-digest"),
+        (&honest, &open(10), "open-size"),
+        (&honest, &open(size as u64 + 1), "open-size"),
+        (&honest, &open(1 << 40), "too-large"),
+        ("<revision>", "<!DOCTYPE x><revision>", "xml-doctype"),
+        ("</repomd>", "", "xml-cut-off"),
+    ] {
+        assert!(whole.contains(from), "{from}");
+        fs::write(&at, whole.replace(from, to)).unwrap();
+        let error = read_with(&url, None).unwrap_err();
+        assert_eq!(slug(&error), expected, "{from} → {to}: {error:#}");
+    }
+}
+
+#[test]
+fn files_are_what_their_first_bytes_say() {
+    let entry = |file: &[u8]| -> Result<Snapshot> {
+        let dir = tempfile::tempdir().unwrap();
+        let url = write(dir.path(), PRIMARY, "gz");
+        fs::write(dir.path().join("repodata/x-primary.xml.gz"), file).unwrap();
+        fs::write(dir.path().join("repodata/repomd.xml"), repomd(file, PRIMARY, "repodata/x-primary.xml.gz")).unwrap();
+        read_with(&url, None)
+    };
+    for form in ["", "gz", "xz", "bz2", "zst"] {
+        assert_eq!(entry(&compress(PRIMARY, form)).unwrap().offers.len(), 2, "{form}");
+    }
+    assert_eq!(slug(&entry(b"\0ZCK1rest").unwrap_err()), "zchunk-only");
+    assert_eq!(slug(&entry(b"PK\x03\x04\0\0").unwrap_err()), "unknown-compression");
+}
+
+#[test]
+fn a_copy_in_zchunk_is_left_out_where_there_is_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = write(dir.path(), PRIMARY, "zst");
+    let at = dir.path().join("repodata/repomd.xml");
+    let whole = fs::read_to_string(&at).unwrap();
+    let zck = whole[whole.find("<data type=\"primary\"").unwrap()..].replace("xml.zst", "xml.zck");
+    fs::write(
+        &at,
+        whole.replace(
+            "<data type=\"primary\"",
+            &format!("{}<data type=\"primary\"", &zck[..zck.find("</repomd>").unwrap()]),
+        ),
+    )
+    .unwrap();
+    assert_eq!(read_with(&url, None).unwrap().offers.len(), 2);
+}
+
+const ONE: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+#[test]
+fn lists_of_files_are_read_only_when_a_path_is_wanted() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = write(dir.path(), PRIMARY, "gz");
+    let other = "b".repeat(64);
+    let text = format!(
+        "<filelists xmlns=\"http://linux.duke.edu/metadata/filelists\" packages=\"2\">\n\
+         <package pkgid=\"{ONE}\" name=\"kubelet\" arch=\"x86_64\"><version epoch=\"0\" ver=\"1\" rel=\"1\"/>\n\
+         <file>/usr/bin/kubelet</file><file type=\"dir\">/etc/kubernetes</file><file>/usr/share/a&amp;b</file></package>\n\
+         <package pkgid=\"{other}\" name=\"x\" arch=\"noarch\"><file>/usr/bin/x</file></package></filelists>\n"
+    );
+    let at = dir.path().join("repodata/repomd.xml");
+    let file = compress(&text, "zst");
+    let whole = fs::read_to_string(&at).unwrap();
+    let entry = repomd(&file, &text, "repodata/files").replace("\"primary\"", "\"filelists\"");
+    let from = entry.find("<data type=\"filelists\"><checksum").unwrap();
+    let old = "<data type=\"other\"><location href=\"repodata/none.gz\"/><size>1</size></data>\n";
+    assert!(whole.contains(old));
+    fs::write(&at, whole.replace(old, &entry[from..entry.find("</repomd>").unwrap()])).unwrap();
+
+    let store_dir = tempfile::tempdir().unwrap();
+    let store = Store::open(store_dir.path()).unwrap();
+    let fetcher = Fetcher::new(&store, Network { offline: true, ..Network::default() });
+    let mirrors = Mirrors::of(&url);
+    let repository = Repository { name: "k8s", mirrors: &mirrors, arch: "x86_64", metadata_key: None };
+    // It is not there yet, and nobody asks for it.
+    let metadata = read(&repository, &fetcher, &()).unwrap().metadata.unwrap();
+    let wanted = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect();
+    assert!(filelists(&metadata, &wanted(&[]), &fetcher, &()).unwrap().is_empty());
+    let error = filelists(&metadata, &wanted(&["/usr/bin/x"]), &fetcher, &()).unwrap_err();
+    assert!(format!("{error:#}").contains("repodata/files of repository k8s"), "{error:#}");
+    fs::write(dir.path().join("repodata/files"), &file).unwrap();
+    let found = filelists(&metadata, &wanted(&["/usr/share/a&b", "/etc/kubernetes", "/none"]), &fetcher, &()).unwrap();
+    let one = Digest::parse(ONE).unwrap();
+    assert_eq!(found, [(one, vec!["/etc/kubernetes".to_owned(), "/usr/share/a&b".to_owned()])].into());
+    let both = filelists(&metadata, &wanted(&["/usr/bin/kubelet", "/usr/bin/x"]), &fetcher, &()).unwrap();
+    assert_eq!(both.keys().copied().collect::<Vec<_>>(), [one, Digest::parse(&other).unwrap()]);
+}
+
+/// A metalink of these mirrors (preference, URL) for a file with these contents, and for earlier ones.
+fn metalink(file: &[u8], earlier: &[&[u8]], mirrors: &[(&str, String)]) -> String {
+    let hashes = |file: &[u8]| {
+        format!(
+            "<size>{}</size><verification><hash type=\"md5\">00</hash><hash type=\"sha256\">{}</hash></verification>",
+            file.len(),
+            Digest::of(file)
+        )
+    };
+    let alternates: String =
+        earlier.iter().map(|file| format!("<mm0:alternate>{}</mm0:alternate>", hashes(file))).collect();
+    let url = |(preference, base): &(&str, String)| {
+        format!("<url protocol=\"x\" preference=\"{preference}\">{base}/repodata/repomd.xml</url>\n")
+    };
+    format!(
+        "<?xml version=\"1.0\"?>\n<metalink version=\"3.0\" xmlns=\"http://www.metalinker.org/\"><files>\
+         <file name=\"repomd.xml\"><mm0:timestamp>1</mm0:timestamp>{}<mm0:alternates>{alternates}</mm0:alternates>\
+         <resources maxconnections=\"1\">{}</resources></file></files></metalink>\n",
+        hashes(file),
+        mirrors.iter().map(url).collect::<String>()
+    )
+}
+
+/// The bases that a list with this text gives.
+fn located(kind: &str, text: &str, authentic: bool) -> Result<Mirrors> {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let fetcher = Fetcher::new(&store, Network { offline: true, ..Network::default() });
+    fs::write(dir.path().join("list"), text).unwrap();
+    let url = format!("file://{}/list", dir.path().display());
+    let source = if kind == "metalink" { Source::Metalink(&url) } else { Source::Mirrorlist(&url) };
+    locate("k8s", source, authentic, &fetcher, &())
+}
+
+#[test]
+fn lists_of_mirrors_are_read_in_their_order() {
+    let text = "# Rocky\nhttps://b.example/os/\n\n http://a.example/os \nrsync://c.example/os\nhttps://b.example/os/\n";
+    let bases = |text: &str, authentic| located("mirrorlist", text, authentic).unwrap().bases;
+    assert_eq!(bases(text, false), ["https://b.example/os/", "http://a.example/os"]);
+    assert_eq!(bases(text, true), ["https://b.example/os/"]);
+    let many: String = (0..20).map(|number| format!("https://m{number}.example/\n")).collect();
+    assert_eq!(bases(&many, false).len(), 8);
+    for (text, expected) in [
+        ("", "no-mirror"),
+        ("# nothing\nftp://a.example/os\n", "no-mirror"),
+        ("invalid repo or arch\n", "bad-mirrorlist"),
+        ("<html>http://x</html>", "bad-mirrorlist"),
+    ] {
+        assert_eq!(slug(&located("mirrorlist", text, false).unwrap_err()), expected, "{text}");
+    }
+    let plain = located("mirrorlist", "http://a.example/os\n", true).unwrap_err();
+    assert_eq!(slug(&plain), "no-mirror");
+}
+
+#[test]
+fn a_metalink_says_which_files_its_mirrors_may_have() {
+    let of = |base: &str| base.to_owned();
+    let mirrors = [
+        ("90", of("http://slow.example/os")),
+        ("100", of("http://plain.example/os")),
+        ("100", of("https://fast.example/os")),
+        ("100", of("rsync://fast.example/os")),
+    ];
+    let text = metalink(b"new", &[b"old"], &mirrors);
+    let found = located("metalink", &text, true).unwrap();
+    assert_eq!(found.bases, ["https://fast.example/os", "http://plain.example/os", "http://slow.example/os"]);
+    assert!(found.accepts(b"new") && found.accepts(b"old") && !found.accepts(b"ned"));
+    assert!(!located("metalink", &text.replace("<size>3</size>", "<size>4</size>"), true).unwrap().accepts(b"new"));
+    let sha512 = "<hash type=\"sha512\">dba6e2fdd3e7cd0e4b8b1ffb8f6a0ab6b5e0b2d2dd3c3a1a1d7bcd1ee2a2fd6d\
+                  dba6e2fdd3e7cd0e4b8b1ffb8f6a0ab6b5e0b2d2dd3c3a1a1d7bcd1ee2a2fd6d</hash></verification><mm0";
+    assert!(!located("metalink", &text.replace("</verification><mm0", sha512), true).unwrap().accepts(b"new"));
+    for (from, to, expected) in [
+        ("sha256", "sha1", "metalink-hash"),
+        ("type=\"sha256\">", "type=\"sha256\">x", "metalink-hash"),
+        ("<metalink", "<html", "not-metalink"),
+        ("/repodata/repomd.xml</url>", "/else.xml</url>", "no-mirror"),
+        ("</files>", "", "metalink"),
+    ] {
+        let error = located("metalink", &text.replace(from, to), true).unwrap_err();
+        assert!(slug(&error).contains(expected), "{expected}: {error:#}");
+    }
+}
+
+#[test]
+fn the_first_mirror_with_the_right_entry_point_decides_and_files_come_from_any() {
+    let (stale, good, wrong) =
+        (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let urls = [&wrong, &stale, &good].map(|dir| write(dir.path(), PRIMARY, "gz"));
+    let at = |dir: &tempfile::TempDir| dir.path().join("repodata/repomd.xml");
+    fs::write(at(&wrong), repomd(b"x", "x", "repodata/x")).unwrap();
+    let right = fs::read(at(&good)).unwrap();
+    // The best mirror has no primary.xml any more.
+    fs::remove_file(stale.path().join("repodata/x-primary.xml.gz")).unwrap();
+    let mirrors: Vec<(&str, String)> = ["30", "20", "10"].into_iter().zip(urls.clone()).collect();
+    let text = metalink(&right, &[], &mirrors);
+    let found = located("metalink", &text, true).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let fetcher = Fetcher::new(&store, Network { offline: true, ..Network::default() });
+    let read = |mirrors: &Mirrors| {
+        read(&Repository { name: "k8s", mirrors, arch: "x86_64", metadata_key: None }, &fetcher, &())
+    };
+    let snapshot = read(&found).unwrap();
+    assert_eq!((snapshot.offers.len(), snapshot.sha256), (2, Digest::of(&right)));
+    fs::write(at(&stale), "<repomd/>").unwrap();
+    fs::write(at(&good), "<repomd/>").unwrap();
+    let error = read(&found).unwrap_err();
+    assert_eq!(slug(&error), "metalink-mismatch");
+    assert!(format!("{error:#}").starts_with("none of 3 mirrors can be used; "), "{error:#}");
 }

@@ -19,6 +19,7 @@ use nodesmith::package::version::compare_versions;
 use nodesmith::recipe::{check, load, print};
 use nodesmith::repo::Offer;
 use nodesmith::repo::apt::{self, Archive};
+use nodesmith::repo::rpmmd::mirrors::{self, Mirrors};
 use nodesmith::repo::rpmmd::{self, Repository};
 use nodesmith::repo::trust::{Keyring, Signed};
 use nodesmith::report::{Color, render};
@@ -168,13 +169,26 @@ pub(crate) fn packages(data: &[u8]) {
 }
 
 pub(crate) fn repomd(data: &[u8]) {
-    let _ = rpmmd::parse_repomd(data);
+    let _ = rpmmd::repomd::parse(data);
+}
+
+pub(crate) fn metalink(data: &[u8]) {
+    let _ = rpmmd::metalink::parse(data);
+}
+
+pub(crate) fn mirrorlist(data: &[u8]) {
+    let _ = mirrors::parse_list(data);
+}
+
+pub(crate) fn modules(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let _ = rpmmd::modules::parse("appstream", text);
 }
 
 pub(crate) fn primary(data: &[u8]) {
-    let repository =
-        Repository { name: "fedora", base_url: "http://mirror.example.org/", arch: "x86_64", metadata_key: None };
-    let Ok(offers) = rpmmd::read_packages(data, &repository) else { return };
+    let mirrors = Mirrors::of("http://mirror.example.org/");
+    let repository = Repository { name: "fedora", mirrors: &mirrors, arch: "x86_64", metadata_key: None };
+    let Ok(offers) = rpmmd::primary::parse(data, &repository) else { return };
     assert!(offers.iter().all(|offer| matches!(offer.id.arch.as_str(), "x86_64" | "noarch")));
     in_order(&offers, compare_evr);
 }

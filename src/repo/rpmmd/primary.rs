@@ -1,0 +1,148 @@
+//! `primary.xml`, unpacked: every package of a repository with its relations → [`Offer`]s.
+//!
+//! Streamed: a distribution's has 150 MB. Forms: createrepo_c is right in doubt; there is no specification.
+
+use std::io::BufRead;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::{Element, Repository, Xml, checksum};
+use crate::package::PackageId;
+use crate::package::evr::{part_problem, print_evr};
+use crate::package::rpm::Capabilities;
+use crate::repo::rpm_capabilities::{Place, fits, offer};
+use crate::repo::{Offer, Operator, Provided, Relation};
+
+/// Most relations of one package; kernels have 21,000.
+const RELATIONS_MAX: usize = 1 << 20;
+
+/// The packages that fit the repository's architecture, in the file's order.
+///
+/// # Errors
+/// The first element that is malformed or missing, with its package.
+pub fn parse<R: BufRead>(text: R, repository: &Repository<'_>) -> Result<Vec<Offer>> {
+    let mut offers = Vec::new();
+    let mut xml = Xml::new(text);
+    while let Some(element) = xml.next()? {
+        match element.name.as_str() {
+            "metadata" => {}
+            "package" => offers.extend(package(&mut xml, repository)?),
+            _ => xml.skip()?,
+        }
+    }
+    Ok(offers)
+}
+
+/// The package whose element was opened last; nothing if it is of another architecture.
+fn package<R: BufRead>(xml: &mut Xml<R>, repository: &Repository<'_>) -> Result<Option<Offer>> {
+    let depth = xml.open.len();
+    let (mut name, mut arch, mut version) = (String::new(), String::new(), None);
+    let (mut path, mut size, mut sha256) = (None, None, None);
+    let mut capabilities = Capabilities::default();
+    let mut read = |xml: &mut Xml<R>, name: &mut String| -> Result<()> {
+        while let Some(element) = xml.next_below(depth)? {
+            match element.name.as_str() {
+                "name" => *name = xml.text()?,
+                "arch" => arch = xml.text()?,
+                "version" => {
+                    version = Some(evr(&element)?);
+                    xml.skip()?;
+                }
+                "checksum" => sha256 = Some(checksum(&element, &xml.text()?)?),
+                "size" => {
+                    size = element.attribute("package").map(str::parse).transpose().context("its size")?;
+                    xml.skip()?;
+                }
+                "location" => {
+                    ensure!(element.attribute("xml:base").is_none(), "packages at another base are not known");
+                    path = element.attribute("href").map(str::to_owned);
+                    xml.skip()?;
+                }
+                "format" => {}
+                "rpm:requires" => capabilities.requires = relations(xml)?,
+                "rpm:conflicts" => capabilities.conflicts = relations(xml)?,
+                "rpm:obsoletes" => capabilities.obsoletes = relations(xml)?,
+                "rpm:recommends" => capabilities.weak.recommends = relations(xml)?,
+                "rpm:suggests" => capabilities.weak.suggests = relations(xml)?,
+                "rpm:supplements" => capabilities.weak.supplements = relations(xml)?,
+                "rpm:enhances" => capabilities.weak.enhances = relations(xml)?,
+                "rpm:provides" => capabilities.provides = relations(xml)?.into_iter().map(provided).collect(),
+                "file" => {
+                    let path = xml.text()?;
+                    ensure!(capabilities.files.len() < RELATIONS_MAX, "more than {RELATIONS_MAX} files");
+                    capabilities.files.push(path);
+                }
+                _ => xml.skip()?,
+            }
+        }
+        Ok(())
+    };
+    let done = read(xml, &mut name);
+    done.with_context(|| format!("package `{}`", name.escape_debug()))?;
+    if !fits(&arch, repository.arch) {
+        return Ok(None);
+    }
+    let complete = || -> Result<Offer> {
+        ensure!(!name.is_empty(), "it has no name");
+        let place = Place {
+            repository: repository.name.to_owned(),
+            path: path.context("it has no location")?,
+            size: size.context("it has no size")?,
+            sha256: sha256.context("it has no checksum")?,
+        };
+        let id = PackageId { name: name.clone(), version: version.context("it has no version")?, arch };
+        Ok(offer(id, capabilities, place))
+    };
+    complete().map(Some).with_context(|| format!("package `{}`", name.escape_debug()))
+}
+
+fn evr(element: &Element) -> Result<String> {
+    let part = |name: &str| element.attribute(name).unwrap_or_default();
+    for part in [part("ver"), part("rel")] {
+        if let Some(problem) = part_problem(part) {
+            bail!("version or release `{}`: {problem}", part.escape_debug());
+        }
+    }
+    Ok(print_evr(epoch(element)?, part("ver"), part("rel")))
+}
+
+fn epoch(element: &Element) -> Result<u64> {
+    let text = element.attribute("epoch").filter(|epoch| !epoch.is_empty()).unwrap_or("0");
+    text.parse().with_context(|| format!("the epoch `{}`", text.escape_debug()))
+}
+
+/// The entries of the list that was opened last.
+fn relations<R: BufRead>(xml: &mut Xml<R>) -> Result<Vec<Relation>> {
+    let depth = xml.open.len();
+    let mut relations = Vec::new();
+    while let Some(element) = xml.next_below(depth)? {
+        if element.name == "rpm:entry" {
+            let name = element.attribute("name").context("a relation without a name")?.to_owned();
+            let operator = match element.attribute("flags") {
+                None => None,
+                Some("LT") => Some(Operator::Less),
+                Some("LE") => Some(Operator::LessOrEqual),
+                Some("EQ") => Some(Operator::Equal),
+                Some("GE") => Some(Operator::GreaterOrEqual),
+                Some("GT") => Some(Operator::Greater),
+                Some(other) => bail!("the relation to `{name}` is `{}`", other.escape_debug()),
+            };
+            let version = element.attribute("ver").unwrap_or_default();
+            let release = element.attribute("rel").unwrap_or_default();
+            let constraint = match operator.filter(|_| !version.is_empty()) {
+                None => None,
+                Some(operator) => Some((operator, print_evr(epoch(&element)?, version, release))),
+            };
+            ensure!(relations.len() < RELATIONS_MAX, "more than {RELATIONS_MAX} relations");
+            relations.push(Relation { name, constraint });
+        }
+        xml.skip()?;
+    }
+    Ok(relations)
+}
+
+/// A range is no version to compare with: as if there were none.
+fn provided(relation: Relation) -> Provided {
+    let version = relation.constraint.filter(|(operator, _)| *operator == Operator::Equal);
+    Provided { name: relation.name, version: version.map(|(_, version)| version) }
+}

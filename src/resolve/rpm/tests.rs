@@ -1,0 +1,243 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::diag::{Location, Source};
+use crate::package::rpm::{Rich, is_rich};
+use crate::package::{Family, PackageId};
+use crate::repo::{Offer, Provided, Relation, Weak};
+use crate::resolve::provider::meets;
+use crate::tree::Digest;
+
+/// `name version; kind: relation, …`; kinds are requires, conflicts, obsoletes, provides.
+fn offer(line: &str) -> Offer {
+    let mut parts = line.split(';').map(str::trim);
+    let (name, version) = parts.next().unwrap().split_once(' ').unwrap();
+    let mut offer = Offer {
+        id: PackageId { name: name.into(), version: version.into(), arch: "x86_64".into() },
+        family: Family::Rpm,
+        repository: "test".into(),
+        path: String::new(),
+        size: 0,
+        sha256: Digest::of(line),
+        essential: false,
+        priority: 3,
+        depends: Vec::new(),
+        conflicts: Vec::new(),
+        obsoletes: Vec::new(),
+        provides: Vec::new(),
+        weak: Weak::default(),
+    };
+    for part in parts.filter(|part| !part.is_empty()) {
+        let (kind, list) = part.split_once(": ").unwrap();
+        let relations: Vec<Relation> = list.split(", ").map(relation).collect();
+        match kind {
+            "requires" => offer.depends = relations.into_iter().map(|it| Dependency(vec![it])).collect(),
+            "conflicts" => offer.conflicts = relations,
+            "obsoletes" => offer.obsoletes = relations,
+            "recommends" => offer.weak.recommends = relations,
+            "provides" => {
+                let provided = |it: Relation| Provided { name: it.name, version: it.constraint.map(|it| it.1) };
+                offer.provides = relations.into_iter().map(provided).collect();
+            }
+            other => panic!("{other}"),
+        }
+    }
+    offer
+}
+
+fn relation(text: &str) -> Relation {
+    match Rich::parse(&format!("({text})")) {
+        Some(Rich::Relation(relation)) if !is_rich(text) => relation,
+        _ => Relation { name: text.to_owned(), constraint: None },
+    }
+}
+
+fn request(name: &str) -> PackageRequest {
+    let source = Source::new("r.yaml", name);
+    PackageRequest { name: name.into(), version: None, location: Location::new(&source, 0..name.len()) }
+}
+
+fn solve_knowing(lines: &str, names: &[&str], owners: &Owners) -> Result<(String, BTreeSet<String>), Diagnostics> {
+    let index = Index { offers: lines.lines().map(str::trim).filter(|line| !line.is_empty()).map(offer).collect() };
+    let requests: Vec<PackageRequest> = names.iter().map(|name| request(name)).collect();
+    let choice = choose(&requests.iter().collect::<Vec<_>>(), &index, &BTreeMap::new(), false, owners)?;
+    let shown = choice.offers.iter().map(|it| index.offers[*it].id.to_string());
+    Ok((shown.collect::<Vec<_>>().join(", "), choice.unknown))
+}
+
+fn solve(lines: &str, names: &[&str]) -> Result<String, Diagnostics> {
+    solve_knowing(lines, names, &Owners::default()).map(|(shown, _)| shown)
+}
+
+#[test]
+fn a_renamed_package_is_found_by_its_old_name_unless_a_version_is_asked_for() {
+    let lines = "old 1-1\nold 2-1\nnew 5-1; obsoletes: old < 3";
+    assert_eq!(solve(lines, &["old"]).unwrap(), "new 5-1");
+    assert_eq!(solve(lines, &["new", "old"]).unwrap(), "new 5-1");
+    let index = Index { offers: lines.lines().map(offer).collect() };
+    let pinned = PackageRequest { version: Some("1".into()), ..request("old") };
+    let choice = choose(&[&pinned], &index, &BTreeMap::new(), false, &Owners::default()).unwrap();
+    assert_eq!(choice.offers, [0]);
+}
+
+#[test]
+fn file_lists_are_asked_only_for_paths_of_what_is_chosen() {
+    let lines = "a 1-1; requires: /opt/x\nb 1-1\nc 1-1; requires: either\nd 1-1; provides: either\ne 1-1; provides: either; requires: /opt/y";
+    let none = Owners::default();
+    assert_eq!(solve_knowing(lines, &["c"], &none).unwrap(), ("c 1-1, d 1-1".to_owned(), BTreeSet::new()));
+    assert_eq!(solve_knowing(lines, &["a"], &none).unwrap().1, ["/opt/x".to_owned()].into_iter().collect());
+    let mut owners = Owners { known: ["/opt/x".to_owned()].into_iter().collect(), paths: BTreeMap::new() };
+    let error = solve_knowing(lines, &["a"], &owners).unwrap_err();
+    assert!(error.0[0].help[0].contains("/opt/x"), "{error}");
+    owners.paths.insert(Digest::of("b 1-1"), vec!["/opt/x".to_owned()]);
+    assert_eq!(solve_knowing(lines, &["a"], &owners).unwrap(), ("a 1-1, b 1-1".to_owned(), BTreeSet::new()));
+}
+
+#[test]
+fn why_there_is_nothing_is_said_with_the_whole_chain() {
+    let lines = "app 1-1; requires: lib >= 2\nlib 1-1\nlib 2-1; requires: (ssl or tls)\n\
+                 other 1-1; conflicts: lib\nrich 1-1; requires: (lib if app)\nssl2 1-1";
+    let why = |names: &[&str]| {
+        let error = solve(lines, names).unwrap_err();
+        assert_eq!(error.0[0].slug, "unsatisfiable");
+        error.0[0].help[0].clone()
+    };
+    insta::assert_snapshot!(why(&["app"]), @"");
+    insta::assert_snapshot!(why(&["lib", "other"]), @"");
+}
+
+#[test]
+fn kernels_stand_side_by_side_and_others_do_not() {
+    let lines = "kernel 5-1\nkernel 6-1\na 1-1; requires: kernel = 5\nb 1-1; requires: kernel = 6\n\
+                 lib 5-1\nlib 6-1\nc 1-1; requires: lib = 5\nd 1-1; requires: lib = 6";
+    assert_eq!(solve(lines, &["kernel"]).unwrap(), "kernel 6-1");
+    assert_eq!(solve(lines, &["a", "b"]).unwrap(), "a 1-1, b 1-1, kernel 5-1, kernel 6-1");
+    assert!(solve(lines, &["c", "d"]).is_err());
+}
+
+/// Whether a relation holds in a set of packages, straight from what the words mean.
+fn naive(relation: &Relation, offers: &[Offer], set: u32) -> bool {
+    match Rich::parse(&relation.name).filter(|_| is_rich(&relation.name)) {
+        None => (0..offers.len()).any(|it| set >> it & 1 == 1 && is(&offers[it], relation)),
+        Some(rich) => naive_rich(&rich, offers, set),
+    }
+}
+
+fn naive_rich(rich: &Rich, offers: &[Offer], set: u32) -> bool {
+    let holds = |part: &Rich| naive_rich(part, offers, set);
+    let otherwise = |part: &Option<Box<Rich>>, default| part.as_ref().map_or(default, |part| holds(part));
+    match rich {
+        Rich::Relation(relation) => naive(relation, offers, set),
+        Rich::All(parts) => parts.iter().all(holds),
+        Rich::Any(parts) => parts.iter().any(holds),
+        Rich::If { what, condition, otherwise: other } => {
+            if holds(condition) { holds(what) } else { otherwise(other, true) }
+        }
+        Rich::Unless { what, condition, otherwise: other } => {
+            if holds(condition) { otherwise(other, false) } else { holds(what) }
+        }
+        Rich::With(_) | Rich::Without(_) => {
+            (0..offers.len()).any(|it| set >> it & 1 == 1 && one_is(&offers[it], rich))
+        }
+    }
+}
+
+fn one_is(offer: &Offer, rich: &Rich) -> bool {
+    match rich {
+        Rich::Relation(relation) => is(offer, relation),
+        Rich::With(parts) => parts.iter().all(|part| one_is(offer, part)),
+        Rich::Without(both) => one_is(offer, &both[0]) && !one_is(offer, &both[1]),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn is(offer: &Offer, relation: &Relation) -> bool {
+    let meets = |version: Option<&str>| meets(Family::Rpm, version, relation, Family::Rpm);
+    offer.id.name == relation.name && meets(Some(&offer.id.version))
+        || offer.provides.iter().any(|it| it.name == relation.name && meets(it.version.as_deref()))
+}
+
+/// Whether the set can be installed.
+fn stands(offers: &[Offer], set: u32) -> bool {
+    let inside = || (0..offers.len()).filter(|it| set >> it & 1 == 1);
+    inside().all(|it| {
+        let offer = &offers[it];
+        let others = set & !(1 << it);
+        let depends = offer.depends.iter().all(|Dependency(any)| naive(&any[0], offers, set));
+        let conflicts = offer.conflicts.iter().any(|relation| match is_rich(&relation.name) {
+            false => naive(relation, offers, others),
+            true => naive(relation, offers, set),
+        });
+        let obsoletes = offer.obsoletes.iter().any(|relation| {
+            inside().any(|other| {
+                other != it
+                    && offers[other].id.name == relation.name
+                    && meets(Family::Rpm, Some(&offers[other].id.version), relation, Family::Rpm)
+            })
+        });
+        let twice = inside().any(|other| other != it && offers[other].id.name == offer.id.name);
+        depends && !conflicts && !obsoletes && !twice
+    })
+}
+
+fn relation_text() -> impl Strategy<Value = String> {
+    let simple = || {
+        ("[a-e]", prop_oneof![Just(""), Just(" = 1"), Just(" >= 2"), Just(" < 2")]).prop_map(|(name, rest)| name + rest)
+    };
+    prop_oneof![
+        5 => simple(),
+        1 => (simple(), simple()).prop_map(|(a, b)| format!("({a} or {b})")),
+        1 => (simple(), simple()).prop_map(|(a, b)| format!("({a} and {b})")),
+        1 => (simple(), simple()).prop_map(|(a, b)| format!("({a} if {b})")),
+        1 => (simple(), simple(), simple()).prop_map(|(a, b, c)| format!("({a} if {b} else {c})")),
+        1 => (simple(), simple()).prop_map(|(a, b)| format!("({a} unless {b})")),
+        1 => (simple(), simple(), simple()).prop_map(|(a, b, c)| format!("({a} unless ({b} or {c}))")),
+        1 => (simple(), simple()).prop_map(|(a, b)| format!("({a} with {b})")),
+        1 => (simple(), simple()).prop_map(|(a, b)| format!("({a} without {b})")),
+    ]
+}
+
+fn offer_text() -> impl Strategy<Value = String> {
+    let list = |kind: &'static str, most: usize| {
+        prop::collection::vec(relation_text(), 0..=most).prop_map(move |relations| match relations.is_empty() {
+            true => String::new(),
+            false => format!("; {kind}: {}", relations.join(", ")),
+        })
+    };
+    let rest = (list("requires", 2), list("conflicts", 1));
+    let plain = prop_oneof![3 => Just(String::new()), 1 => "; obsoletes: [a-e]", 1 => "; provides: [a-e]( = [12])?"];
+    ("[a-e] [123]-1", rest, plain).prop_map(|(head, (requires, conflicts), plain)| head + &requires + &conflicts + &plain)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn a_choice_stands_and_none_is_missed(lines in prop::collection::vec(offer_text(), 1..9), weak in any::<bool>()) {
+        let index = Index { offers: lines.iter().map(|line| offer(line)).collect() };
+        // What a rich conflict with itself means is nobody's question.
+        let with_itself = |it: &Offer| {
+            let rich = it.conflicts.iter().filter_map(|conflict| Rich::parse(&conflict.name));
+            rich.into_iter().any(|rich| rich.relations().into_iter().any(|relation| is(it, relation)))
+        };
+        prop_assume!(!index.offers.iter().any(with_itself));
+        let owners = Owners::default();
+        let pool = Pool::new(&index.offers, &BTreeMap::new(), &owners);
+        let wanted: Vec<u32> = (0..number(index.offers.len())).filter(|it| pool.offer(*it).id.name == pool.offer(0).id.name).collect();
+        let asked = |set: &u32| wanted.iter().any(|it| set >> it & 1 == 1);
+        let possible = (0..1_u32 << index.offers.len()).filter(asked).any(|set| stands(&index.offers, set));
+        let jobs = vec![("asked".to_owned(), wanted.clone())];
+        let judged = judge::judge(&pool, &jobs);
+        prop_assert_eq!(judged.is_ok(), possible, "resolvo: {:?}", judged);
+        match search(&pool, &[wanted.clone()], weak) {
+            Outcome::Chosen(chosen) => {
+                let set = chosen.iter().fold(0, |set, it| set | 1 << it);
+                prop_assert!(asked(&set) && stands(&index.offers, set), "{:?}", chosen);
+            }
+            Outcome::Impossible => prop_assert!(!possible),
+            Outcome::Unknown => prop_assert!(false, "given up"),
+        }
+    }
+}
