@@ -402,7 +402,7 @@ fn triggers_are_scripts_by_their_kind() {
         .iter()
         .map(|script| (script.name.as_str(), String::from_utf8(script.text.clone()).unwrap()))
         .collect();
-    assert_eq!(scripts[0], ("%triggerin", "# on glibc\necho in\n".to_owned()));
-    assert_eq!(scripts[1], ("%filetriggerin", "# on /usr/lib\necho file\n".to_owned()));
-    assert_eq!(scripts[2], ("%transfiletriggerpostun", "# on /etc\n#!<lua>\nx()\n".to_owned()));
+    assert_eq!(scripts[0], ("%triggerin", "# on glibc\necho in".to_owned()));
+    assert_eq!(scripts[1], ("%filetriggerin", "# on /usr/lib\necho file".to_owned()));
+    assert_eq!(scripts[2], ("%transfiletriggerpostun", "# on /etc\n#!<lua>\nx()".to_owned()));
 }
