@@ -28,6 +28,7 @@ mod prune;
 mod root;
 mod rpm_database;
 pub mod scripts;
+mod selinux;
 mod sysusers;
 mod trust_store;
 pub mod units;
@@ -104,6 +105,7 @@ const STEPS: &[Step] = &[
     Step { name: "certificates", run: ca::bundle },
     Step { name: "trust store", run: trust_store::extract },
     Step { name: "crypto policies", run: crypto_policies::link },
+    Step { name: "selinux", run: selinux::write },
     Step { name: "depmod", run: depmod::write },
     Step { name: "loader cache", run: loader_cache::write },
     Step { name: "units", run: units::enable },

@@ -75,11 +75,9 @@ pub(crate) fn extract(root: &mut Root) -> anyhow::Result<()> {
         let mut text = String::new();
         for authority in authorities.iter().filter(|authority| authority.trusted && !distrusted.contains(&authority.der)) {
             if serves(authority, purpose, &stapled) && seen.insert(&authority.der) {
-                if let Some(label) = &authority.label {
-                    text.push_str(&format!("# {label}\n"));
-                }
-                text.push_str(&pem(&authority.der));
-                text.push('\n');
+                let label = authority.label.clone().or_else(|| Certificate::parse(&authority.der)?.label());
+                let label = label.map(|label| format!("# {label}\n")).unwrap_or_default();
+                text.push_str(&format!("{}{label}{}", if text.is_empty() { "" } else { "\n" }, pem(&authority.der)));
             }
         }
         root.file(&format!("{EXTRACTED}/{bundle}"), 0o444, text)?;
@@ -245,6 +243,20 @@ impl<'a> Certificate<'a> {
         Some(Certificate { first_version, issuer, subject, public_key, extensions })
     }
 
+    /// The name that it is called by: common name, unit, organization, whichever it has first.
+    fn label(&self) -> Option<String> {
+        let (_, names, _, _) = element(self.subject)?;
+        let pair = |(_, set, _): (u8, &'a [u8], &[u8])| -> Option<(&'a [u8], &'a [u8])> {
+            let (_, pair, _, _) = element(set)?;
+            let (_, kind, _, value) = element(pair)?;
+            Some((kind, element(value)?.1))
+        };
+        let pairs: Vec<_> = elements(names).into_iter().filter_map(pair).collect();
+        let found = |kind: &[u8]| pairs.iter().find(|(known, _)| *known == kind).map(|(_, value)| *value);
+        let value = found(b"\x55\x04\x03").or_else(|| found(b"\x55\x04\x0b")).or_else(|| found(b"\x55\x04\x0a"))?;
+        Some(String::from_utf8_lossy(value).into_owned())
+    }
+
     fn extension(&self, identifier: &[u8]) -> Option<&'a [u8]> {
         let named = |extension: &&&[u8]| {
             let contents = element(extension).map(|(_, contents, _, _)| contents);
@@ -262,5 +274,139 @@ impl<'a> Certificate<'a> {
             }
             None => self.first_version && self.issuer == self.subject,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+    use std::process::Command;
+
+    use super::*;
+    use crate::assemble::tests::World;
+    use crate::oracle::{oracle, skip};
+
+    const EXTENSIONS: &str = "[req]\ndistinguished_name=dn\n[dn]\n[ca]\nbasicConstraints=critical,CA:TRUE\n\
+        [leaf]\nbasicConstraints=CA:FALSE\n[mail]\nbasicConstraints=critical,CA:TRUE\nextendedKeyUsage=emailProtection\n";
+    const PURPOSES: [&str; 3] = ["server-auth", "email", "code-signing"];
+
+    fn certificate(openssl: &Path, directory: &Path, name: &str, extensions: &str) -> (String, String) {
+        let run = |arguments: &[&str]| {
+            let output = Command::new(openssl).args(arguments).current_dir(directory).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let subject = format!("/O=Test/CN={name}");
+        let pem = run(&[
+            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "/dev/null", "-days", "3650", "-subj", &subject,
+            "-config", "extensions", "-extensions", extensions,
+        ]);
+        fs::write(directory.join("one.pem"), &pem).unwrap();
+        (pem, run(&["x509", "-in", "one.pem", "-noout", "-pubkey"]))
+    }
+
+    /// A store with every way of being trusted, and what p11-kit makes of it, where it can be asked.
+    #[test]
+    fn the_bundles_are_what_p11_kit_extracts() {
+        let Some(openssl) = oracle("openssl") else { return };
+        let directory = tempfile::tempdir().unwrap();
+        let at = directory.path();
+        fs::write(at.join("extensions"), EXTENSIONS).unwrap();
+        let names = [("everything", "ca"), ("stapled", "ca"), ("bad", "ca"), ("blocked", "ca"), ("anchor", "ca")];
+        let names = names.into_iter().chain([("leaf", "leaf"), ("mail", "mail"), ("neutral", "ca")]);
+        let made: BTreeMap<&str, (String, String)> =
+            names.map(|(name, extensions)| (name, certificate(&openssl, at, name, extensions))).collect();
+        let entry = |name: &str, says: &str| format!("[p11-kit-object-v1]\nlabel: \"{name}\"\n{says}{}\n", made[name].0);
+        // The key usage "e-mail" as an extension that somebody else says about the key.
+        let value = "0%16%06%03U%1d%25%01%01%ff%04%0c0%0a%06%08%2b%06%01%05%05%07%03%04";
+        let staple = format!(
+            "[p11-kit-object-v1]\nclass: x-certificate-extension\nobject-id: 2.5.29.37\nvalue: \"{value}\"\n{}\n",
+            made["stapled"].1
+        );
+        let bundle = [
+            entry("everything", "trusted: true\n"),
+            entry("stapled", "trusted: true\n"),
+            staple,
+            entry("bad", "x-distrusted: true\n"),
+            entry("blocked", "trusted: true\n"),
+            entry("leaf", "trusted: true\n"),
+            entry("mail", "trusted: true\n"),
+            entry("neutral", ""),
+        ]
+        .concat();
+        let mut world = World::new();
+        let (share, etc) = (SOURCES[1], SOURCES[0]);
+        world.package(
+            "ca-certificates",
+            &[
+                (&format!("{share}/ca-bundle.trust.p11-kit"), &bundle),
+                (&format!("{share}/anchors/anchor.pem"), &made["anchor"].0),
+                (&format!("{etc}/blocklist/blocked.pem"), &made["blocked"].0),
+                ("/usr/share/pki/ca-trust-legacy/ca-bundle.legacy.default.crt", ""),
+            ],
+        );
+        let tree = world.assemble().unwrap().tree;
+        let ours = BUNDLES.map(|(name, _)| world.text(&tree, &format!("{EXTRACTED}/{name}")));
+        let labels = |text: &str| text.lines().filter_map(|line| line.strip_prefix("# ")).collect::<Vec<_>>().join(" ");
+        assert_eq!(labels(&ours[0]), "everything anchor");
+        assert_eq!(labels(&ours[1]), "everything stapled mail anchor");
+        assert_eq!(labels(&ours[2]), "everything anchor");
+
+        let (Some(trust), Some(setpriv)) = (oracle("trust"), oracle("setpriv")) else { return };
+        let source = at.join("source");
+        for (path, text) in [
+            ("ca-bundle.trust.p11-kit", &bundle),
+            ("anchors/anchor.pem", &made["anchor"].0),
+            ("blocklist/blocked.pem", &made["blocked"].0),
+        ] {
+            let path = source.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        // p11-kit lets people say where their authorities are, only not the administrator.
+        let configuration = at.join(".config/pkcs11");
+        fs::create_dir_all(configuration.join("modules")).unwrap();
+        fs::create_dir(at.join("out")).unwrap();
+        fs::set_permissions(at, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::set_permissions(at.join("out"), fs::Permissions::from_mode(0o777)).unwrap();
+        fs::write(configuration.join("pkcs11.conf"), "user-config: merge\n").unwrap();
+        let module = format!(
+            "module: p11-kit-trust.so\ntrust-policy: yes\npriority: 1\nx-init-reserved: paths='{}'\n",
+            source.display()
+        );
+        fs::write(configuration.join("modules/p11-kit-trust.module"), module).unwrap();
+        if !rustix::process::geteuid().is_root() {
+            return skip("becoming somebody else needs root");
+        }
+        for (purpose, ours) in PURPOSES.iter().zip(&ours) {
+            let out = at.join("out").join(purpose);
+            let output = Command::new(&setpriv)
+                .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
+                .arg(&trust)
+                .args(["extract", "--overwrite", "--comment", "--format=pem-bundle", "--filter=ca-anchors", "--purpose"])
+                .arg(purpose)
+                .arg(&out)
+                .env("HOME", at)
+                .env("XDG_CONFIG_HOME", at.join(".config"))
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            assert_eq!(*ours, fs::read_to_string(out).unwrap(), "{purpose}");
+        }
+    }
+
+    #[test]
+    fn damaged_certificates_are_no_authorities() {
+        let der = [0x30, 0x84, 0xff, 0xff, 0xff, 0xff, 0x30];
+        assert!(Certificate::parse(&der).is_none());
+        assert!(element(&[0x30, 0x05, 1]).is_none() && element(&[]).is_none() && element(&[0x30, 0x80]).is_none());
+        assert_eq!(unescaped("a%2a%zz%"), b"a*%zz%");
+        let authority = Authority { label: None, der: der.to_vec(), trusted: true, distrusted: false };
+        assert!(!serves(&authority, BUNDLES[0].1, &Stapled::new()));
+        let mut found = (Vec::new(), Stapled::new());
+        read(b"[p11-kit-object-v1]\n-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n", (true, false), &mut found.0, &mut found.1);
+        assert!(found.0.is_empty());
     }
 }

@@ -9,6 +9,7 @@
 //! * `images`: other people's tools look at what a build left
 //! * `erofs`, `oracles_disk`: other people's tools look at what each format writer writes
 //! * `rpm`: our reading of RPMs against rpm's own
+//! * `rpm_root`: roots of nothing but RPMs against rpm, ldconfig, systemctl and p11-kit
 //! * `support`, `import`: finding those tools, reading directories back
 //! * `testkey`, `testserver`: what the library's own tests sign and serve repositories with
 
@@ -24,6 +25,7 @@ mod oracles_disk;
 mod policy;
 mod recipes;
 mod rpm;
+mod rpm_root;
 mod signatures;
 mod support;
 #[path = "../../src/repo/testkey.rs"]

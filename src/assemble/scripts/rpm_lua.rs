@@ -21,26 +21,26 @@ pub(super) fn split(lines: &[Line], early: bool) -> (Vec<Effect>, Vec<Line>) {
             index += length;
             continue;
         }
-        if opens(&line.text) {
-            depth += 1;
-        }
-        if closes(&line.text) {
-            depth = depth.saturating_sub(1);
-        }
+        depth = depth_after(depth, &line.text);
         rest.push(line.clone());
         index += 1;
     }
     (effects, rest)
 }
 
-fn opens(text: &str) -> bool {
+/// How many blocks are open after a line, if `depth` were before it.
+fn depth_after(depth: usize, text: &str) -> usize {
     let first = text.split([' ', '(']).next().unwrap_or_default();
-    let block = matches!(first, "if" | "for" | "while" | "function" | "repeat" | "do") || text.contains("function(");
-    block && !closes(text)
-}
-
-fn closes(text: &str) -> bool {
-    text.split([' ', ')', ';']).any(|word| word == "end") || text.starts_with("until ")
+    let opens = matches!(first, "if" | "for" | "while" | "function" | "repeat" | "do")
+        || text.starts_with("local function ")
+        || text.contains("function(")
+        || text.contains("function (");
+    let closes = text.split([' ', ')', ';']).any(|word| word == "end") || text.starts_with("until ");
+    match (opens, closes) {
+        (true, false) => depth + 1,
+        (false, true) => depth.saturating_sub(1),
+        _ => depth,
+    }
 }
 
 fn statement(lines: &[Line], early: bool) -> Option<(Vec<Effect>, usize)> {
@@ -109,8 +109,7 @@ fn block(lines: &[Line]) -> Option<usize> {
         if depth == 1 && line.text.starts_with("else") {
             return None;
         }
-        depth += usize::from(opens(&line.text));
-        depth -= usize::from(closes(&line.text) && depth > 0);
+        depth = depth_after(depth, &line.text);
         if depth == 0 {
             return Some(index + 1);
         }
@@ -195,6 +194,8 @@ mod tests {
             ("if posix.access(\"/x\", \"x\") then\nx()\nend", 3),
             ("if \"x86_64\" == \"x86_64\" then\nx()\nend", 3),
             ("return 0\nx()", 2),
+            // A block in one line does not end the one around it.
+            ("if f then\nif a then b() end\nposix.mkdir(\"/x\")\nend", 4),
         ] {
             assert_eq!(of(text, true).1, left, "{text}");
         }

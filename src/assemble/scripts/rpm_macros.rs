@@ -210,7 +210,6 @@ pub(super) fn command(text: &str) -> Option<Vec<Effect>> {
         ("systemctl", ["--no-reload", "--global", "preset", ..] | ["--global", "--no-reload", "preset", ..]) => {
             Some(units(3, "user/"))
         }
-        ("systemctl", ["--no-reload", "preset", "--global", ..]) => Some(units(3, "user/")),
         ("systemctl", ["--global", "preset", ..]) => Some(units(2, "user/")),
         ("systemctl", ["--no-reload", "preset", ..]) => Some(units(2, "")),
         ("systemctl", ["preset", ..]) => Some(units(1, "")),
