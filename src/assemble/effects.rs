@@ -74,17 +74,22 @@ fn copy(root: &mut Root, from: &str, to: &str) -> anyhow::Result<()> {
 }
 
 fn change_owner(root: &mut Root, owner: &OwnerEffect) -> anyhow::Result<()> {
-    let (uid, gid) = (root.accounts.uid(&owner.user), root.accounts.gid(&owner.group));
-    let (Some(uid), Some(gid)) = (uid, gid) else {
+    let OwnerEffect { path, user, group, mode } = owner;
+    let uid = user.as_ref().map(|user| root.accounts.uid(user).ok_or(user));
+    let gid = group.as_ref().map(|group| root.accounts.gid(group).ok_or(group));
+    for unknown in [&uid, &gid].into_iter().flatten().filter_map(|id| id.as_ref().err()) {
         root.mistakes.push(Diagnostic::new(
             "unknown-owner",
-            format!("`{}` is to belong to {}:{}, whom nobody makes", owner.path, owner.user, owner.group),
+            format!("`{path}` is to belong to `{unknown}`, whom nobody makes"),
         ));
-        return Ok(());
-    };
-    let mode = octal(&owner.mode)?;
-    if let Some((path, _)) = root.lookup(&owner.path) {
-        root.tree.update(&path, |inode| (inode.uid, inode.gid, inode.mode) = (uid, gid, mode))?;
+    }
+    let mode = mode.as_deref().map(octal).transpose()?;
+    if let Some((path, _)) = root.lookup(path) {
+        root.tree.update(&path, |inode| {
+            inode.uid = uid.and_then(Result::ok).unwrap_or(inode.uid);
+            inode.gid = gid.and_then(Result::ok).unwrap_or(inode.gid);
+            inode.mode = mode.unwrap_or(inode.mode);
+        })?;
     }
     Ok(())
 }

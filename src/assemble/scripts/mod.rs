@@ -13,6 +13,7 @@
 mod generated;
 mod residue;
 mod rpm_accounts;
+mod rpm_commands;
 mod rpm_lua;
 mod rpm_macros;
 mod shell;
@@ -98,14 +99,17 @@ pub struct Slave {
     pub target: String,
 }
 
-/// Owner and mode of a path that a package brings, octal as in `chmod`.
+/// Owner and mode of a path, octal as in `chmod`; what is not said stays as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OwnerEffect {
     pub path: String,
-    pub user: String,
-    pub group: String,
-    pub mode: String,
+    #[serde(default)]
+    pub user: Option<String>,
+    #[serde(default)]
+    pub group: Option<String>,
+    #[serde(default)]
+    pub mode: Option<String>,
 }
 
 /// A system user made with `adduser --system`, which has no shell; its group too, if that is named like it.
@@ -150,7 +154,13 @@ impl fmt::Display for Effect {
             Effect::Sysusers(file) => write!(f, "accounts of {file}"),
             Effect::Tmpfiles(file) => write!(f, "tmpfiles of {file}, at boot"),
             Effect::Alternative(alternative) => write!(f, "alternative {} → {}", alternative.name, alternative.target),
-            Effect::Owner(owner) => write!(f, "{} {}:{} {}", owner.path, owner.user, owner.group, owner.mode),
+            Effect::Owner(OwnerEffect { path, user, group, mode }) => {
+                f.write_str(path)?;
+                if user.is_some() || group.is_some() {
+                    write!(f, " {}:{}", user.as_deref().unwrap_or_default(), group.as_deref().unwrap_or_default())?;
+                }
+                mode.iter().try_for_each(|mode| write!(f, " {mode}"))
+            }
             Effect::SystemGroup(group) => write!(f, "group {group}"),
             Effect::SystemUser(user) => write!(f, "user {}", user.name),
             Effect::Directory(directory) => write!(f, "directory {}", directory.path),
@@ -335,7 +345,7 @@ fn rpm_script(name: &str, text: &str, residue: Vec<residue::Line>) -> Option<(Ve
         _ => (Vec::new(), residue.clone()),
     };
     let shell = program.ends_with("sh");
-    if rest.is_empty() && (shell || program == "<lua>") && (!trigger || effects.iter().all(rpm_macros::done_by_steps)) {
+    if rest.is_empty() && (shell || program == "<lua>") && (!trigger || effects.iter().all(rpm_commands::done_by_steps)) {
         return Some((if trigger { Vec::new() } else { effects }, rest));
     }
     if trigger {

@@ -6,7 +6,7 @@
 
 use super::Effect;
 use super::residue::Line;
-use super::rpm_macros;
+use super::rpm_commands;
 
 /// The effects of the statements that are known, and the other lines. `early` is `%pretrans`, before every file.
 pub(super) fn split(lines: &[Line], early: bool) -> (Vec<Effect>, Vec<Line>) {
@@ -124,7 +124,7 @@ fn compares_two_others(line: &str) -> bool {
 }
 
 fn program(words: &[String]) -> Option<Vec<Effect>> {
-    rpm_macros::command(&words.join(" ")).filter(|effects| effects.iter().all(rpm_macros::done_by_steps))
+    rpm_commands::command(&words.join(" ")).filter(|effects| effects.iter().all(rpm_commands::done_by_steps))
 }
 
 /// The texts that `function` is called with, if that is all of the line.

@@ -8,7 +8,8 @@
 use std::collections::BTreeMap;
 
 use super::residue::Line;
-use super::{Alternative, Effect, Slave, rpm_accounts, shell};
+use super::rpm_commands::command;
+use super::{Effect, rpm_accounts, shell};
 
 /// Conditions that hold on a first installation, without blanks and quotation marks.
 const FIRST_INSTALLATION: [&str; 4] = [
@@ -29,59 +30,6 @@ const UPGRADE: [&str; 8] = [
     "if[$1!=1];then",
     "if[1-lt$1];then",
 ];
-
-/// Beginnings of commands that change nothing here: they act on a running system, or a step of the assembly does for
-/// the whole image what they do for a package, or what they make is a cache that nodes do without.
-const WITHOUT_EFFECT: &[&[&str]] = &[
-    &[":"],
-    &["true"],
-    &["exit", "0"],
-    // The step `loader cache`.
-    &["ldconfig"],
-    &["systemctl", "daemon-reload"],
-    &["systemctl", "--system", "daemon-reload"],
-    &["systemctl", "daemon-reexec"],
-    &["systemctl", "try-restart"],
-    &["systemd-update-helper", "system-reload"],
-    &["systemd-update-helper", "system-reload-restart"],
-    &["systemd-update-helper", "system-restart"],
-    &["systemd-update-helper", "user-reload"],
-    &["systemd-update-helper", "user-reexec"],
-    &["systemd-update-helper", "mark-restart-system-units"],
-    &["udevadm", "control"],
-    &["udevadm", "trigger"],
-    &["systemd-binfmt"],
-    &["systemd-sysctl"],
-    // The steps `accounts` and the boot.
-    &["systemd-sysusers"],
-    &["systemd-tmpfiles", "--create"],
-    // Neither is compiled; see `prune`.
-    &["systemd-hwdb", "update"],
-    &["udevadm", "hwdb"],
-    &["journalctl", "--update-catalog"],
-    // Indexes of documentation, of types of files, of conversions that libc knows by itself.
-    &["install-info"],
-    &["update-mime-database"],
-    &["update-desktop-database"],
-    &["gtk-update-icon-cache"],
-    &["glib-compile-schemas"],
-    &["gio-querymodules"],
-    &["gio-querymodules-64"],
-    &["fc-cache"],
-    &["iconvconfig"],
-    // The steps `trust store` and `crypto policies`.
-    &["ca-legacy", "install"],
-    &["update-ca-trust"],
-    &["update-crypto-policies", "--no-reload"],
-    // No image is labelled.
-    &["restorecon"],
-    // The step `depmod`, and the initrd of the image itself.
-    &["depmod"],
-    &["dracut"],
-    &["kernel-install"],
-];
-/// Of those, the ones that are only these words: with more they do something else.
-const EXACTLY: [&str; 4] = [":", "true", "exit", "ldconfig"];
 
 /// The effects of the lines that are known, and the other lines.
 pub(super) fn split(lines: &[Line]) -> (Vec<Effect>, Vec<Line>) {
@@ -132,12 +80,14 @@ fn statement(lines: &[Line], variables: &BTreeMap<String, String>) -> Option<(Ve
     if UPGRADE.contains(&condensed(text).as_str()) {
         return Some((Vec::new(), block(lines)?));
     }
-    // Around what changes nothing, a test of something does not either.
-    let tests = text.strip_prefix("if [").and_then(|text| text.strip_suffix("then"));
-    if tests.is_some_and(|tests| !tests.contains(['`', '(', '&', '|', '>', '<'])) {
-        let length = block(lines)?;
-        let known: Option<Vec<Vec<Effect>>> = lines[1..length - 1].iter().map(|line| command(&line.text)).collect();
-        return known.filter(|known| known.iter().all(Vec::is_empty)).map(|_| (Vec::new(), length));
+    if text.starts_with("if ") && text.contains("selinuxenabled") && !text.contains("||") && !text.contains('!') {
+        return Some((Vec::new(), block(lines)?));
+    }
+    if is_test(text)
+        && let Some(length) = block(lines)
+        && changes_nothing(&lines[1..length - 1], variables)
+    {
+        return Some((Vec::new(), length));
     }
     if let Some(length) = removal_of_files(lines) {
         return Some((Vec::new(), length));
@@ -146,6 +96,28 @@ fn statement(lines: &[Line], variables: &BTreeMap<String, String>) -> Option<(Ve
         return Some(known);
     }
     Some((command(&shell::expanded(text, variables))?, 1))
+}
+
+/// `if [ … ]; then` or `if command -v … ; then`, without anything that could run.
+fn is_test(text: &str) -> bool {
+    let Some(test) = text.strip_prefix("if ").and_then(|text| text.strip_suffix("then")) else { return false };
+    let test = shell::plain(test.trim());
+    let asks = test.starts_with("[ ") || test.starts_with("[[ ") || test.starts_with("command -v ");
+    asks && !test.contains(['`', '(', '&', '|', '>', '<', ';'])
+}
+
+/// Whether every one of the lines is known and changes nothing.
+fn changes_nothing(lines: &[Line], variables: &BTreeMap<String, String>) -> bool {
+    let mut rest = lines;
+    while let Some(line) = rest.first() {
+        let length = match statement(rest, variables) {
+            Some((effects, length)) if effects.is_empty() => length,
+            None if shell::assignment(&line.text).is_some() => 1,
+            _ => return false,
+        };
+        rest = &rest[length..];
+    }
+    true
 }
 
 /// How many lines the `if` has that `lines` begin with; nothing if it does not end or has another branch.
@@ -180,85 +152,6 @@ fn removal_of_files(lines: &[Line]) -> Option<usize> {
 
 fn condensed(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace() && *c != '"').collect()
-}
-
-/// Whether steps that look at the whole image do this anyway, so that it does not matter when and how often it is asked.
-pub(super) fn done_by_steps(effect: &Effect) -> bool {
-    matches!(effect, Effect::Sysusers(_) | Effect::Tmpfiles(_))
-}
-
-/// What a command does on a first installation; nothing if it is not known.
-pub(super) fn command(text: &str) -> Option<Vec<Effect>> {
-    let text = text.strip_prefix("[ -x /usr/bin/systemd-tmpfiles ] && ").unwrap_or(text);
-    let words = shell::words(text)?;
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let (program, arguments) = words.split_first()?;
-    let program = shell::program(program);
-    let units = |from: usize, prefix: &str| -> Vec<Effect> {
-        arguments[from..].iter().map(|unit| Effect::Preset(format!("{prefix}{unit}"))).collect()
-    };
-    let files = || arguments.iter().filter(|word| word.ends_with(".conf")).map(|word| (*word).to_owned());
-    match (program, arguments) {
-        ("systemctl", ["preset-all"] | ["--no-reload", "preset-all"]) => Some(vec![Effect::PresetAll("system".into())]),
-        ("systemctl", ["--global", "preset-all"] | ["preset-all", "--global"]) => {
-            Some(vec![Effect::PresetAll("user".into())])
-        }
-        (
-            "systemctl",
-            ["preset", "--global" | "--user", ..] | ["--no-reload" | "--global", "preset", "--global", ..],
-        ) => Some(units(arguments.iter().rposition(|word| word.starts_with("--"))? + 1, "user/")),
-        ("systemctl", ["--no-reload", "--global", "preset", ..] | ["--global", "--no-reload", "preset", ..]) => {
-            Some(units(3, "user/"))
-        }
-        ("systemctl", ["--global", "preset", ..]) => Some(units(2, "user/")),
-        ("systemctl", ["--no-reload", "preset", ..]) => Some(units(2, "")),
-        ("systemctl", ["preset", ..]) => Some(units(1, "")),
-        ("systemd-update-helper", ["install-system-units", ..]) => Some(units(1, "")),
-        ("systemd-update-helper", ["install-user-units", ..]) => Some(units(1, "user/")),
-        ("systemd-sysusers", [_, ..]) => Some(files().map(Effect::Sysusers).collect()),
-        ("systemd-tmpfiles", ["--create", ..]) => Some(files().map(Effect::Tmpfiles).collect()),
-        ("update-alternatives" | "alternatives", ["--install", rest @ ..]) => {
-            Some(vec![Effect::Alternative(alternative(rest)?)])
-        }
-        _ => {
-            let known = |known: &&[&str]| {
-                let same = known[0] == program && arguments.starts_with(&known[1..]);
-                same && (!EXACTLY.contains(&program) || arguments.len() + 1 == known.len())
-            };
-            WITHOUT_EFFECT.iter().any(known).then(Vec::new)
-        }
-    }
-}
-
-/// `LINK NAME TARGET PRIORITY`, then followers and what chkconfig knows besides (alternatives(8)).
-fn alternative(words: &[&str]) -> Option<Alternative> {
-    let [link, name, target, priority, options @ ..] = words else { return None };
-    let text = |word: &&str| (*word).to_owned();
-    let mut alternative = Alternative {
-        link: text(link),
-        name: text(name),
-        target: text(target),
-        priority: priority.parse().ok()?,
-        slaves: Vec::new(),
-        family: None,
-    };
-    let mut rest = options;
-    while !rest.is_empty() {
-        rest = match rest {
-            ["--slave" | "--follower", link, name, target, rest @ ..] => {
-                alternative.slaves.push(Slave { link: text(link), name: text(name), target: text(target) });
-                rest
-            }
-            ["--family", family, rest @ ..] => {
-                alternative.family = Some(text(family));
-                rest
-            }
-            // Scripts of the init before systemd.
-            ["--initscript", _, rest @ ..] => rest,
-            _ => return None,
-        };
-    }
-    Some(alternative)
 }
 
 #[cfg(test)]
@@ -316,6 +209,15 @@ mod tests {
         for text in [
             "if [ $1 -gt 1 ] ; then\nif ! test -e /x; then\nmv -f /a /b\nfi\nfi\n",
             "if [ -x /usr/bin/ln ]; then\n/usr/bin/ca-legacy install\n/usr/bin/update-ca-trust\nfi\n",
+            "if [ -x /usr/sbin/weak-modules ]\nthen\n    /usr/sbin/weak-modules --add-kernel 6.1 || exit $?\nfi\n",
+            "if [[ ! -e \"/boot/symvers-6.1.gz\" ]]; then\ncp \"/lib/modules/6.1/symvers.gz\" \"/boot/symvers-6.1.gz\"\n\
+             if command -v restorecon &>/dev/null; then\nrestorecon \"/boot/symvers-6.1.gz\"\nfi\nfi\n",
+            "if [ -e /etc/selinux/config ]; then\n. /etc/selinux/config\nfi\n_policytype=targeted\n\
+             if [ -z \"${_policytype}\" ]; then\n_policytype=\"targeted\"\nfi\n\
+             if [ \"${SELINUXTYPE}\" = \"${_policytype}\" ]; then\n\
+             /usr/sbin/semodule -n -s ${_policytype} -X 200 -i /usr/share/x.pp.bz2 || :\n\
+             /usr/sbin/selinuxenabled && /usr/sbin/load_policy || :\nfi\n",
+            "if [ -x /usr/sbin/selinuxenabled ] && /usr/sbin/selinuxenabled; then\nSECXT=$( matchpathcon -n /x )\nfi\n",
             "restorecon /boot 2>dev/null >/dev/null || :\n",
         ] {
             assert_eq!(of(text), (vec![], vec![]), "{text}");

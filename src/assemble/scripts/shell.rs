@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use super::residue::Line;
 
 /// What follows a command and changes nothing but its output or the exit status of the script.
-const ENDS: [&str; 19] = [
-    "|| :", "||:", "|| true", "||true", "|| exit 0", "; exit 0", ";", ">/dev/null", "> /dev/null", "2>/dev/null",
+const ENDS: [&str; 20] = [
+    "|| exit $?", "|| :", "||:", "|| true", "||true", "|| exit 0", "; exit 0", ";", ">/dev/null", "> /dev/null", "2>/dev/null",
     "2> /dev/null", "&>/dev/null", "&> /dev/null", ">&/dev/null", ">& /dev/null", "2>&1", "1>/dev/null", ">&2", "2>dev/null",
 ];
 
@@ -54,6 +54,10 @@ pub(super) fn joined(lines: &[Line]) -> Vec<Line> {
     let mut joined: Vec<Line> = Vec::new();
     let mut open = false;
     for line in lines {
+        if let Some(last) = joined.last_mut().filter(|last| line.text == "then" && last.text.starts_with("if ")) {
+            last.text = format!("{}; then", last.text.trim_end_matches(';'));
+            continue;
+        }
         let text = line.text.strip_suffix('\\').unwrap_or(&line.text).trim_end();
         match joined.last_mut().filter(|_| open) {
             Some(last) => last.text = format!("{} {}", last.text, text.trim_start()),
