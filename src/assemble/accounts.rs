@@ -1,7 +1,8 @@
 //! Users and groups: who they are, their numbers, and the files in `/etc` that say so.
 //!
-//! Sources, the earlier one wins: base-passwd's master files, `sysusers.d` of every package (the files' own ids
-//! first), accounts that scripts make with `adduser`, the recipe's users. No account has a password, and root none at
+//! Sources, the earlier one wins: base-passwd's master files or the ones that RPM's `setup` brings, `sysusers.d` of
+//! every package and what RPMs provide in its form (fixed ids first), accounts that scripts make, names that RPMs
+//! provide and nothing more, the recipe's users. No account has a password, and root none at
 //! all; people come in with keys.
 //!
 //! Ids that nobody fixes must not depend on what else is in the image: files on a node's `/var` outlive an update, and
@@ -16,8 +17,9 @@ use anyhow::Context;
 use super::root::Root;
 use super::scripts::Effect;
 use super::sysusers::{self, GroupReference, Id, Line};
+use crate::agent::base64;
 use crate::diag::Diagnostic;
-use crate::package::{FileKind, Package};
+use crate::package::{Family, FileKind, Package, rpm};
 use crate::tree::{Content, Digest};
 
 /// Numbers of system accounts whose packages leave them open, the same for the user and the group of a name.
@@ -41,6 +43,18 @@ const KNOWN_IDS: &[(&str, u32)] = &[
     ("tss", 983),
     ("_rpc", 982),
     ("statd", 981),
+    ("ssh_keys", 980),
+    ("chrony", 979),
+    ("systemd-oom", 978),
+    ("unbound", 977),
+    ("containerd", 976),
+    // As the scripts of Red Hat's packages number them.
+    ("dbus", 81),
+    ("utmp", 22),
+    ("utempter", 35),
+    ("rpc", 32),
+    ("rpcuser", 29),
+    ("tcpdump", 72),
     ("nogroup", 65534),
     ("nobody", 65534),
 ];
@@ -130,16 +144,20 @@ pub(crate) fn settle(root: &mut Root) -> anyhow::Result<()> {
     let mut accounts = masters(root)?;
     accounts.given = root.inputs.recipe.system_ids.clone();
     let mut lines = sysusers_lines(root)?;
+    let (mut provided, named) = provided(root);
+    lines.append(&mut provided);
     // Fixed numbers first, so that no open one takes them; then groups, which users refer to; then by name.
-    lines.sort_by_key(|line| match line {
+    let order = |line: &Line| match line {
         Line::Group { name, id } => (u8::from(*id == Id::Any), 0, name.clone()),
         Line::User { name, id, .. } => (u8::from(*id == Id::Any), 1, name.clone()),
         Line::Member { user, .. } => (2, 0, user.clone()),
-    });
+    };
+    lines.sort_by_key(order);
+    let mut scripted = Vec::new();
     for effect in &root.effects {
         match effect {
-            Effect::SystemGroup(name) => lines.push(Line::Group { name: name.clone(), id: Id::Any }),
-            Effect::SystemUser(user) => lines.push(Line::User {
+            Effect::SystemGroup(name) => scripted.push(Line::Group { name: name.clone(), id: Id::Any }),
+            Effect::SystemUser(user) => scripted.push(Line::User {
                 name: user.name.clone(),
                 id: Id::Any,
                 group: Some(GroupReference::Name(user.group.clone())).filter(|_| user.group != user.name),
@@ -147,9 +165,18 @@ pub(crate) fn settle(root: &mut Root) -> anyhow::Result<()> {
                 home: user.home.clone(),
                 shell: "/usr/sbin/nologin".to_owned(),
             }),
+            Effect::Account(line) => {
+                let read = sysusers::parse(line).map_err(|(_, problem)| anyhow::anyhow!(problem));
+                scripted.extend(read.with_context(|| format!("reading the account `{line}`"))?);
+            }
             _ => {}
         }
     }
+    if root.base == Family::Rpm {
+        scripted.sort_by_key(order);
+    }
+    lines.extend(scripted);
+    lines.extend(named);
     for line in lines {
         add(&mut accounts, line);
     }
@@ -195,13 +222,24 @@ fn add(accounts: &mut Accounts, line: Line) {
     }
 }
 
-/// The accounts that base-passwd gives every Debian system; without it only root and nobody.
+/// The accounts that base-passwd gives every Debian system and `setup` every one of RPMs; without them only root and
+/// nobody.
 fn masters(root: &Root) -> anyhow::Result<Accounts> {
     let mut accounts = Accounts::default();
-    let passwd = packaged_text(root, "/usr/share/base-passwd/passwd.master")?;
-    let passwd = passwd.unwrap_or("root:*:0:0:root:/root:/bin/sh\nnobody:*:65534:65534:nobody:/:/bin/false\n".into());
-    let group = packaged_text(root, "/usr/share/base-passwd/group.master")?;
-    let group = group.unwrap_or("root:*:0:\nshadow:*:42:\nnogroup:*:65534:\n".into());
+    let (passwd, group, nobody, groups) = match root.base {
+        Family::Deb => (
+            "/usr/share/base-passwd/passwd.master",
+            "/usr/share/base-passwd/group.master",
+            "nobody:*:65534:65534:nobody:/:/bin/false\n",
+            "root:*:0:\nshadow:*:42:\nnogroup:*:65534:\n",
+        ),
+        Family::Rpm => {
+            let nobody = "nobody:x:65534:65534:Kernel Overflow User:/:/sbin/nologin\n";
+            ("/etc/passwd", "/etc/group", nobody, "root:x:0:\nnobody:x:65534:\n")
+        }
+    };
+    let passwd = packaged_text(root, passwd)?.unwrap_or(format!("root:*:0:0:root:/root:/bin/sh\n{nobody}"));
+    let group = packaged_text(root, group)?.unwrap_or(groups.into());
     for line in group.lines().filter(|line| !line.is_empty()) {
         let [name, _, gid, members] = fields(line)?;
         let members = members.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
@@ -242,6 +280,40 @@ fn files(package: &Package) -> impl Iterator<Item = (String, Content)> {
         }
         _ => None,
     })
+}
+
+/// What RPMs provide: lines in the form of sysusers.d, and names of which nothing else is said. rpm from 4.19 on makes
+/// the former before it unpacks anything (rpm's docs/manual/users_and_groups.md).
+fn provided(root: &mut Root) -> (Vec<Line>, Vec<Line>) {
+    let (mut lines, mut named) = (Vec::new(), Vec::new());
+    for package in root.packages.clone() {
+        for (_, text) in package.control.iter().filter(|(name, _)| name == rpm::ACCOUNT) {
+            let (account, encoded) = text.split_once(" = ").map_or((text.as_str(), None), |(name, it)| (name, Some(it)));
+            let bare = |kind: &str| account.strip_prefix(kind)?.strip_suffix(')').map(str::to_owned);
+            let Some(encoded) = encoded else {
+                named.extend(bare("group(").map(|name| Line::Group { name, id: Id::Any }));
+                named.extend(bare("user(").map(|name| Line::User {
+                    name,
+                    id: Id::Any,
+                    group: None,
+                    gecos: String::new(),
+                    home: "/".to_owned(),
+                    shell: "/usr/sbin/nologin".to_owned(),
+                }));
+                continue;
+            };
+            let line = base64::decode(encoded).map(|bytes| String::from_utf8_lossy(&bytes).trim_end_matches('\0').to_owned());
+            match line.and_then(|line| sysusers::parse(&line).map_err(|(_, problem)| problem)) {
+                Ok(found) => lines.extend(found),
+                Err(problem) => root.mistakes.push(Diagnostic::new(
+                    "bad-sysusers",
+                    format!("the account `{account}` that {} provides: {problem}", package.id),
+                )),
+            }
+        }
+    }
+    named.sort_by_key(|line| !matches!(line, Line::Group { .. }));
+    (lines, named)
 }
 
 fn sysusers_lines(root: &mut Root) -> anyhow::Result<Vec<Line>> {
@@ -332,8 +404,10 @@ pub(crate) fn write(root: &mut Root) -> anyhow::Result<()> {
     root.file("/etc/group", 0o644, group)?;
     root.file("/etc/subuid", 0o644, "")?;
     root.file("/etc/subgid", 0o644, "")?;
+    // Red Hat's programs read them as root with every capability.
+    let mode = if root.base == Family::Rpm { 0 } else { 0o640 };
     for (path, text) in [("/etc/shadow", shadow), ("/etc/gshadow", gshadow)] {
-        root.file(path, 0o640, text)?;
+        root.file(path, mode, text)?;
         let (path, gid) = (root.path(path)?, accounts.gid("shadow").unwrap_or_default());
         root.tree.update(&path, |inode| inode.gid = gid)?;
     }

@@ -1,16 +1,18 @@
 //! One name, several programs: the links that `update-alternatives` keeps.
 //!
 //! Every choice that scripts register counts if its target exists; the highest priority wins, the first of equals in
-//! order of packages. Links go through `/etc/alternatives`, as on any Debian system, and the state file is written so
-//! that the tool itself works on a node. State format: update-alternatives(1) and dpkg's `alternatives` database.
+//! order of packages. Links go through `/etc/alternatives`, and the state file is written so that the tool itself works
+//! on a node. State formats: dpkg's `alternatives` database, and chkconfig's, which is like it (alternatives(8)).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::root::Root;
 use super::scripts::{Alternative, Effect};
+use crate::package::Family;
 use crate::tree::{Inode, Kind};
 
 const STATE: &str = "/var/lib/dpkg/alternatives";
+const STATE_OF_RPMS: &str = "/var/lib/alternatives";
 
 pub(crate) fn link(root: &mut Root) -> anyhow::Result<()> {
     let mut groups: BTreeMap<String, Vec<Alternative>> = BTreeMap::new();
@@ -29,9 +31,11 @@ pub(crate) fn link(root: &mut Root) -> anyhow::Result<()> {
                 put_link(root, &slave.link, &slave.name, &slave.target)?;
             }
         }
-        // The tool belongs to dpkg, which most nodes leave out.
-        if root.package("dpkg").is_some() {
-            root.file(&format!("{STATE}/{name}"), 0o644, state(&choices))?;
+        if root.base == Family::Rpm {
+            root.file(&format!("{STATE_OF_RPMS}/{name}"), 0o644, state(&choices, Family::Rpm))?;
+        } else if root.package("dpkg").is_some() {
+            // The tool belongs to dpkg, which most nodes leave out.
+            root.file(&format!("{STATE}/{name}"), 0o644, state(&choices, Family::Deb))?;
         }
     }
     Ok(())
@@ -52,7 +56,8 @@ fn put_link(root: &mut Root, link: &str, name: &str, target: &str) -> anyhow::Re
 }
 
 /// Mode and link of the group, its slaves, an empty line; then each choice with its priority and its slaves' targets.
-fn state(choices: &[Alternative]) -> String {
+/// dpkg has an empty line at the end, chkconfig the family before the priority.
+fn state(choices: &[Alternative], base: Family) -> String {
     let slaves: BTreeSet<(&str, &str)> = choices
         .iter()
         .flat_map(|choice| &choice.slaves)
@@ -62,16 +67,21 @@ fn state(choices: &[Alternative]) -> String {
     lines.extend(slaves.iter().flat_map(|(name, link)| [(*name).to_owned(), (*link).to_owned()]));
     lines.push(String::new());
     let mut sorted: Vec<&Alternative> = choices.iter().collect();
-    sorted.sort_by_key(|choice| &choice.target);
+    if base == Family::Deb {
+        sorted.sort_by_key(|choice| &choice.target);
+    }
     sorted.dedup_by_key(|choice| &choice.target);
     for choice in sorted {
-        lines.extend([choice.target.clone(), choice.priority.to_string()]);
+        let family = choice.family.as_ref().map(|family| format!("@{family}@")).unwrap_or_default();
+        lines.extend([choice.target.clone(), format!("{family}{}", choice.priority)]);
         for (name, _) in &slaves {
             let target = choice.slaves.iter().find(|slave| slave.name == *name).map(|slave| slave.target.clone());
             lines.push(target.unwrap_or_default());
         }
     }
-    lines.push(String::new());
+    if base == Family::Deb {
+        lines.push(String::new());
+    }
     lines.join("\n") + "\n"
 }
 
@@ -81,7 +91,7 @@ mod tests {
     use crate::assemble::scripts::Slave;
 
     fn choice(target: &str, priority: i32) -> Alternative {
-        Alternative { link: "/usr/sbin/x".into(), name: "x".into(), target: target.into(), priority, slaves: vec![] }
+        Alternative { link: "/usr/sbin/x".into(), name: "x".into(), target: target.into(), priority, slaves: vec![], family: None }
     }
 
     #[test]
@@ -94,10 +104,16 @@ mod tests {
     fn the_state_lists_every_choice_with_its_slaves() {
         let mut first = choice("/usr/sbin/x-nft", 20);
         first.slaves.push(Slave { link: "/usr/sbin/xs".into(), name: "xs".into(), target: "/usr/sbin/xs-nft".into() });
-        let text = state(&[first, choice("/usr/sbin/x-legacy", 10)]);
+        let mut choices = [first, choice("/usr/sbin/x-legacy", 10)];
+        let text = state(&choices, Family::Deb);
         assert_eq!(
             text,
             "auto\n/usr/sbin/x\nxs\n/usr/sbin/xs\n\n/usr/sbin/x-legacy\n10\n\n/usr/sbin/x-nft\n20\n/usr/sbin/xs-nft\n\n"
+        );
+        choices[1].family = Some("old".into());
+        assert_eq!(
+            state(&choices, Family::Rpm),
+            "auto\n/usr/sbin/x\nxs\n/usr/sbin/xs\n\n/usr/sbin/x-nft\n20\n/usr/sbin/xs-nft\n/usr/sbin/x-legacy\n@old@10\n\n"
         );
     }
 }

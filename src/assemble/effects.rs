@@ -8,6 +8,7 @@ use anyhow::Context;
 use super::root::Root;
 use super::scripts::{DirectoryEffect, Effect, OwnerEffect};
 use crate::diag::Diagnostic;
+use crate::package::Family;
 use crate::tree::{Inode, Kind};
 
 pub(crate) fn apply(root: &mut Root) -> anyhow::Result<()> {
@@ -24,6 +25,10 @@ pub(crate) fn apply(root: &mut Root) -> anyhow::Result<()> {
             Effect::Owner(owner) => change_owner(root, owner)?,
             Effect::Enable(_)
             | Effect::Preset(_)
+            | Effect::PresetAll(_)
+            | Effect::Account(_)
+            | Effect::SkeletonDirectory(_)
+            | Effect::SkeletonLink { .. }
             | Effect::Sysusers(_)
             | Effect::Tmpfiles(_)
             | Effect::Alternative(_)
@@ -69,27 +74,36 @@ fn copy(root: &mut Root, from: &str, to: &str) -> anyhow::Result<()> {
 }
 
 fn change_owner(root: &mut Root, owner: &OwnerEffect) -> anyhow::Result<()> {
-    let (uid, gid) = (root.accounts.uid(&owner.user), root.accounts.gid(&owner.group));
-    let (Some(uid), Some(gid)) = (uid, gid) else {
+    let OwnerEffect { path, user, group, mode } = owner;
+    let uid = user.as_ref().map(|user| root.accounts.uid(user).ok_or(user));
+    let gid = group.as_ref().map(|group| root.accounts.gid(group).ok_or(group));
+    for unknown in [&uid, &gid].into_iter().flatten().filter_map(|id| id.as_ref().err()) {
         root.mistakes.push(Diagnostic::new(
             "unknown-owner",
-            format!("`{}` is to belong to {}:{}, whom nobody makes", owner.path, owner.user, owner.group),
+            format!("`{path}` is to belong to `{unknown}`, whom nobody makes"),
         ));
-        return Ok(());
-    };
-    let mode = octal(&owner.mode)?;
-    if let Some((path, _)) = root.lookup(&owner.path) {
-        root.tree.update(&path, |inode| (inode.uid, inode.gid, inode.mode) = (uid, gid, mode))?;
+    }
+    let mode = mode.as_deref().map(octal).transpose()?;
+    if let Some((path, _)) = root.lookup(path) {
+        root.tree.update(&path, |inode| {
+            inode.uid = uid.and_then(Result::ok).unwrap_or(inode.uid);
+            inode.gid = gid.and_then(Result::ok).unwrap_or(inode.gid);
+            inode.mode = mode.unwrap_or(inode.mode);
+        })?;
     }
     Ok(())
 }
 
 /// `/etc/shells` as `update-shells` makes it: the default list and what packages name in `shells.d`, as far as they
-/// exist.
+/// exist. RPMs' shells add themselves to the file that `setup` brings.
 fn shells(root: &mut Root) -> anyhow::Result<()> {
     let mut lists = vec![root.read_text("/usr/share/debianutils/shells")?.unwrap_or_default()];
     let named = root.drop_ins(&["/usr/share/debianutils/shells.d"], "")?;
     lists.extend(named.values().map(|text| String::from_utf8_lossy(text).into_owned()));
+    if root.base == Family::Rpm {
+        let brought = root.read_text("/etc/shells")?.unwrap_or_default();
+        lists = vec![brought, "/bin/sh\n/bin/bash\n/usr/bin/sh\n/usr/bin/bash\n".to_owned()];
+    }
     let mut shells: Vec<&str> = Vec::new();
     for shell in lists.iter().flat_map(|list| list.lines()).filter(|line| line.starts_with('/')) {
         if !shells.contains(&shell) && root.exists(shell) {
@@ -99,5 +113,6 @@ fn shells(root: &mut Root) -> anyhow::Result<()> {
     if shells.is_empty() {
         return Ok(());
     }
-    root.file("/etc/shells", 0o644, format!("# Valid login shells.\n{}\n", shells.join("\n")))
+    let head = if root.base == Family::Rpm { "" } else { "# Valid login shells.\n" };
+    root.file("/etc/shells", 0o644, format!("{head}{}\n", shells.join("\n")))
 }

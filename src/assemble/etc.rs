@@ -5,6 +5,7 @@
 
 use super::root::Root;
 use crate::diag::Diagnostic;
+use crate::package::Family;
 use crate::yaml::Located;
 
 pub(crate) fn write(root: &mut Root) -> anyhow::Result<()> {
@@ -26,8 +27,23 @@ pub(crate) fn write(root: &mut Root) -> anyhow::Result<()> {
     timezone(root)
 }
 
-/// libc's default, with the sources that a node does not have taken out.
+/// libc's default, with the sources that a node does not have taken out. Red Hat's is made by `authselect`, which is
+/// not run: there it is the same in short, with systemd's source for services that bring their own user.
 fn name_service(root: &mut Root) -> anyhow::Result<()> {
+    if root.base == Family::Rpm {
+        let systemd = root.exists("/usr/lib64/libnss_systemd.so.2") || root.exists("/usr/lib/libnss_systemd.so.2");
+        let people = if systemd { "files systemd" } else { "files" };
+        let mut text = String::new();
+        for database in ["passwd", "group", "shadow", "gshadow"] {
+            let sources = if database.ends_with("shadow") { "files" } else { people };
+            text.push_str(&format!("{database}: {sources}\n"));
+        }
+        text.push_str("hosts: files dns\n");
+        for database in ["networks", "protocols", "services", "ethers", "rpc", "netgroup"] {
+            text.push_str(&format!("{database}: files\n"));
+        }
+        return root.file("/etc/nsswitch.conf", 0o644, text);
+    }
     let Some(default) = root.read_text("/usr/share/libc-bin/nsswitch.conf")? else { return Ok(()) };
     let mut text = String::new();
     for line in default.lines() {

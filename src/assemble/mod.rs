@@ -11,11 +11,13 @@ mod alternatives;
 mod ca;
 mod configuration;
 mod containerd;
+mod crypto_policies;
 pub mod depmod;
 mod effects;
 mod etc;
 mod homes;
 mod kubernetes;
+mod loader_cache;
 pub mod modinfo;
 mod module_index;
 mod network;
@@ -24,8 +26,11 @@ mod pam;
 mod presets;
 mod prune;
 mod root;
+mod rpm_database;
 pub mod scripts;
+mod selinux;
 mod sysusers;
+mod trust_store;
 pub mod units;
 pub mod unpack;
 mod var;
@@ -98,8 +103,14 @@ const STEPS: &[Step] = &[
     // Overlays have the last word on files; what follows reads them like everything else.
     Step { name: "overlays", run: overlay::apply },
     Step { name: "certificates", run: ca::bundle },
+    Step { name: "trust store", run: trust_store::extract },
+    Step { name: "crypto policies", run: crypto_policies::link },
+    Step { name: "selinux", run: selinux::write },
     Step { name: "depmod", run: depmod::write },
+    Step { name: "loader cache", run: loader_cache::write },
     Step { name: "units", run: units::enable },
+    // Before /var is moved: it looks for the packages' paths.
+    Step { name: "rpm database", run: rpm_database::write },
     Step { name: "var", run: var::split },
 ];
 
@@ -125,7 +136,7 @@ pub fn assemble(inputs: &Inputs) -> anyhow::Result<Assembled> {
 
 fn no_kernel(recipe: &Recipe) -> Diagnostic {
     let package = &recipe.kernel.package;
-    Diagnostic::new("no-kernel", format!("no package brings a kernel: `{}` has no /boot/vmlinuz-*", package.name))
+    Diagnostic::new("no-kernel", format!("no package brings a kernel: `{}` has neither /boot/vmlinuz-* nor /lib/modules/*/vmlinuz", package.name))
         .at(&package.location, "this package should")
         .help("name the package with the image itself, such as `linux-image-cloud-amd64`")
 }

@@ -1,62 +1,143 @@
 //! systemd's presets: whether a unit that a package asks about is to be enabled.
 //!
 //! Format and order: systemd.preset(5). Files of all directories are read in the order of their names, the first line
-//! that matches decides, and a unit that none matches is enabled.
+//! that matches decides, and a unit that none matches is enabled. Oracle: `systemctl --root=… preset`.
 
 use super::root::Root;
 
-const SYSTEM: [&str; 2] = ["/etc/systemd/system-preset", "/usr/lib/systemd/system-preset"];
-const USER: [&str; 2] = ["/etc/systemd/user-preset", "/usr/lib/systemd/user-preset"];
+const SYSTEM: [&str; 3] =
+    ["/etc/systemd/system-preset", "/usr/local/lib/systemd/system-preset", "/usr/lib/systemd/system-preset"];
+const USER: [&str; 3] =
+    ["/etc/systemd/user-preset", "/usr/local/lib/systemd/user-preset", "/usr/lib/systemd/user-preset"];
 
-/// `unit` begins with `user/` if it is one of the users' own service managers.
-pub(super) fn enables(root: &Root, unit: &str) -> anyhow::Result<bool> {
-    let (directories, unit) = match unit.strip_prefix("user/") {
-        Some(unit) => (USER, unit),
-        None => (SYSTEM, unit),
-    };
-    let files = root.drop_ins(&directories, ".preset")?;
+/// The lines of all preset files, in their order.
+#[derive(Debug, Default)]
+pub(super) struct Presets {
+    rules: Vec<Rule>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Rule {
+    enable: bool,
+    pattern: String,
+    /// Of a template: the ones to enable.
+    instances: Vec<String>,
+}
+
+/// Those of the system's manager, or of the users' own.
+pub(super) fn read(root: &Root, users: bool) -> anyhow::Result<Presets> {
+    let files = root.drop_ins(if users { &USER } else { &SYSTEM }, ".preset")?;
     let texts: Vec<String> = files.values().map(|text| String::from_utf8_lossy(text).into_owned()).collect();
-    Ok(decide(texts.iter().map(String::as_str), unit))
+    Ok(parse(texts.iter().map(String::as_str)))
 }
 
-fn decide<'a>(texts: impl Iterator<Item = &'a str>, unit: &str) -> bool {
+fn parse<'a>(texts: impl Iterator<Item = &'a str>) -> Presets {
     let lines = texts.flat_map(str::lines).map(str::trim).filter(|line| !line.starts_with(['#', ';']));
-    for line in lines {
-        let mut words = line.split_whitespace();
-        let (Some(verb), Some(pattern)) = (words.next(), words.next()) else { continue };
-        if matches(pattern.as_bytes(), unit.as_bytes()) {
-            match verb {
-                "enable" => return true,
-                "disable" | "ignore" => return false,
-                _ => {}
-            }
-        }
-    }
-    true
+    let rule = |line: &str| {
+        let mut words = line.split_whitespace().map(str::to_owned);
+        let enable = match words.next()?.as_str() {
+            "enable" => true,
+            "disable" | "ignore" => false,
+            _ => return None,
+        };
+        Some(Rule { enable, pattern: words.next()?, instances: words.collect() })
+    };
+    Presets { rules: lines.filter_map(rule).collect() }
 }
 
-/// `*` is any text, `?` any byte, `[…]` is not used by anybody.
-fn matches(pattern: &[u8], text: &[u8]) -> bool {
+impl Presets {
+    /// The units to enable where somebody asks about `unit`: itself, the instances of a template, or none.
+    pub(super) fn enabled(&self, unit: &str) -> Vec<String> {
+        for rule in &self.rules {
+            let named = instances(rule, unit);
+            if named.is_none() && !matches(rule.pattern.as_bytes(), unit.as_bytes()) {
+                continue;
+            }
+            return if rule.enable { named.unwrap_or_else(|| vec![unit.to_owned()]) } else { Vec::new() };
+        }
+        vec![unit.to_owned()]
+    }
+}
+
+/// What a rule with instances says about `unit`: about its template all of them, about one of them just it.
+fn instances(rule: &Rule, unit: &str) -> Option<Vec<String>> {
+    let (prefix, rest) = unit.split_once('@')?;
+    let (instance, suffix) = rest.rsplit_once('.')?;
+    let template = format!("{prefix}@.{suffix}");
+    if rule.instances.is_empty() || !matches(rule.pattern.as_bytes(), template.as_bytes()) {
+        return None;
+    }
+    match instance {
+        "" => Some(rule.instances.iter().map(|instance| format!("{prefix}@{instance}.{suffix}")).collect()),
+        _ => rule.instances.iter().any(|known| known == instance).then(|| vec![unit.to_owned()]),
+    }
+}
+
+/// Patterns of fnmatch(3) without escapes: `*` is any text, `?` any byte, `[…]` one of those.
+pub(super) fn matches(pattern: &[u8], text: &[u8]) -> bool {
     match (pattern.split_first(), text.split_first()) {
         (None, None) => true,
         (Some((b'*', rest)), _) => {
             matches(rest, text) || text.split_first().is_some_and(|(_, after)| matches(pattern, after))
         }
         (Some((b'?', rest)), Some((_, after))) => matches(rest, after),
+        (Some((b'[', rest)), Some((byte, after))) => match bracket(rest, *byte) {
+            Some((fits, rest)) => fits && matches(rest, after),
+            // Without its end it is a letter like others.
+            None => *byte == b'[' && matches(rest, after),
+        },
         (Some((one, rest)), Some((other, after))) => one == other && matches(rest, after),
         _ => false,
     }
 }
 
+/// Whether `byte` is one of the set that `pattern` begins with, and what follows the set.
+fn bracket(pattern: &[u8], byte: u8) -> Option<(bool, &[u8])> {
+    let (inverted, set) = match pattern {
+        [b'!' | b'^', set @ ..] => (true, set),
+        set => (false, set),
+    };
+    // A `]` at the beginning is a member.
+    let end = 1 + set.get(1..)?.iter().position(|byte| *byte == b']')?;
+    let (mut members, mut fits) = (&set[..end], false);
+    while let [first, rest @ ..] = members {
+        (fits, members) = match rest {
+            [b'-', last, rest @ ..] => (fits || (*first..=*last).contains(&byte), rest),
+            _ => (fits || *first == byte, rest),
+        };
+    }
+    Some((fits != inverted, &set[end + 1..]))
+}
+
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn the_first_line_that_matches_decides() {
-        let enterprise = ["# x\nenable sshd.*\n", "disable sshd.service\nenable getty@.service tty1\n", "disable *"];
-        let decide = |unit: &str| super::decide(enterprise.into_iter(), unit);
-        assert!(decide("sshd.service"));
-        assert!(!decide("kubelet.service"));
-        assert!(super::decide(["enable remote-fs.target"].into_iter(), "kubelet.service"));
-        assert!(!super::decide(["ignore k?belet.*"].into_iter(), "kubelet.service"));
+        let enterprise = ["# x\nenable sshd.*\n", "disable sshd.service\nenable getty@.service tty1 tty2\n", "disable *"];
+        let presets = parse(enterprise.into_iter());
+        let enabled = |unit: &str| presets.enabled(unit).join(" ");
+        assert_eq!(enabled("sshd.service"), "sshd.service");
+        assert_eq!(enabled("kubelet.service"), "");
+        assert_eq!(enabled("getty@.service"), "getty@tty1.service getty@tty2.service");
+        assert_eq!(enabled("getty@tty2.service"), "getty@tty2.service");
+        assert_eq!(enabled("getty@tty3.service"), "");
+        assert_eq!(parse(["enable remote-fs.target"].into_iter()).enabled("kubelet.service").len(), 1);
+        assert!(parse(["ignore k?belet.*"].into_iter()).enabled("kubelet.service").is_empty());
+    }
+
+    #[test]
+    fn patterns_have_sets() {
+        for (pattern, text, fits) in [
+            ("tty[0-9]", "tty7", true),
+            ("tty[!0-9]", "tty7", false),
+            ("x[]a]", "x]", true),
+            ("x[ab", "x[ab", true),
+            ("*.[st]*", "a.socket", true),
+            ("*.[st]*", "a.path", false),
+        ] {
+            assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), fits, "{pattern} {text}");
+        }
     }
 }

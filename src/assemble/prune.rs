@@ -28,11 +28,17 @@ const PRUNED: &[&str] = &[
     // Conversions between other encodings than UTF-8 and its kin, which libc has built in.
     "/usr/lib/x86_64-linux-gnu/gconv",
     "/usr/lib/aarch64-linux-gnu/gconv",
+    "/usr/lib64/gconv",
     // hwdb.bin and the message catalogue are not compiled.
     "/usr/lib/udev/hwdb.d",
     "/usr/lib/systemd/catalog",
     // Merges Debian's account masters on upgrades, by way of debconf.
     "/usr/sbin/update-passwd",
+    // Links by which debuggers find RPMs' symbols, and texts of licences like the ones in /usr/share/doc.
+    "/usr/lib/.build-id",
+    "/usr/share/licenses",
+    // Makes initrds.
+    "/usr/lib/dracut",
     // The boot loader goes to the ESP from the tools, not from here.
     "/usr/lib/systemd/boot",
     // Boot without systemd.

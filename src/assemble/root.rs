@@ -13,7 +13,7 @@ use super::accounts::Accounts;
 use super::scripts::Effect;
 use super::unpack::KernelFiles;
 use crate::diag::Diagnostics;
-use crate::package::Package;
+use crate::package::{Family, Package};
 use crate::tree::{Content, Inode, Kind, Origin, Tree, TreePath};
 
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub(crate) struct Root<'a> {
     pub(crate) inputs: Inputs<'a>,
     /// The packages by name: the order of everything done for each package.
     pub(crate) packages: Vec<&'a Package>,
+    /// Whose conventions the root follows: RPM's only if every package is one.
+    pub(crate) base: Family,
     pub(crate) tree: Tree,
     pub(crate) accounts: Accounts,
     pub(crate) effects: Vec<Effect>,
@@ -34,8 +36,10 @@ impl<'a> Root<'a> {
         let mut packages: Vec<&Package> = inputs.packages.iter().collect();
         packages.sort_by(|one, other| one.id.cmp(&other.id));
         let origin = Origin::from("nodesmith");
+        let deb = packages.iter().any(|package| package.family == Family::Deb);
         Root {
             inputs,
+            base: if deb || packages.is_empty() { Family::Deb } else { Family::Rpm },
             packages,
             tree: Tree::new(inputs.recipe.epoch, &origin),
             accounts: Accounts::default(),

@@ -80,7 +80,7 @@ impl World {
         assemble(&Inputs { recipe, packages, contents: store, images, agent })
     }
 
-    fn text(&self, tree: &Tree, path: &str) -> String {
+    pub(crate) fn text(&self, tree: &Tree, path: &str) -> String {
         let Some(Kind::File(content)) = tree.get(&TreePath::parse(path).unwrap()).map(|inode| &inode.kind) else {
             panic!("no file {path}");
         };

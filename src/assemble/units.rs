@@ -16,6 +16,8 @@ use crate::yaml::Located;
 
 const ETC: &str = "/etc/systemd/system";
 const USR: &str = "/usr/lib/systemd/system";
+const USER_ETC: &str = "/etc/systemd/user";
+const USER_USR: &str = "/usr/lib/systemd/user";
 /// Endings of unit names that `[Install]` makes sense for; a name without one is a service.
 const SUFFIXES: [&str; 8] = [".service", ".socket", ".timer", ".target", ".path", ".mount", ".automount", ".slice"];
 
@@ -52,14 +54,7 @@ const USELESS: &[&str] = &[
 /// Makes and removes the links.
 pub(crate) fn enable(root: &mut Root) -> anyhow::Result<()> {
     root.symlink(&format!("{ETC}/default.target"), &format!("{USR}/multi-user.target"))?;
-    let mut wanted: Vec<String> = Vec::new();
-    for effect in &root.effects {
-        match effect {
-            Effect::Enable(unit) => wanted.push(unit.clone()),
-            Effect::Preset(unit) if presets::enables(root, unit)? => wanted.push(unit.clone()),
-            _ => {}
-        }
-    }
+    let mut wanted = presets_and_enabled(root)?;
     wanted.extend(DEFAULTS.map(str::to_owned));
     wanted.extend(root.inputs.agent.enabled());
     for unit in wanted.iter().filter(|unit| !USELESS.contains(&unit.as_str())) {
@@ -91,6 +86,45 @@ pub(crate) fn enable(root: &mut Root) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What packages' scripts enable, and what they ask the presets about, in the order of the packages.
+fn presets_and_enabled(root: &Root) -> anyhow::Result<Vec<String>> {
+    let (system, user) = (presets::read(root, false)?, presets::read(root, true)?);
+    let decide = |unit: &str| match unit.strip_prefix("user/") {
+        Some(unit) => user.enabled(unit).into_iter().map(|unit| format!("user/{unit}")).collect(),
+        None => system.enabled(unit),
+    };
+    let mut wanted: Vec<String> = Vec::new();
+    for effect in &root.effects {
+        match effect {
+            Effect::Enable(unit) => wanted.push(unit.clone()),
+            Effect::Preset(unit) => wanted.extend(decide(unit)),
+            Effect::PresetAll(scope) => {
+                let (directories, prefix) = match scope.as_str() {
+                    "user" => ([USER_ETC, USER_USR], "user/"),
+                    _ => ([ETC, USR], ""),
+                };
+                for unit in unit_files(root, &directories) {
+                    wanted.extend(decide(&format!("{prefix}{unit}")));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(wanted)
+}
+
+/// Names of the files in these directories that define units; links are other names of them.
+fn unit_files(root: &Root, directories: &[&str]) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for directory in directories {
+        let Some((directory, _)) = root.lookup(directory) else { continue };
+        let files = root.tree.children(&directory).filter(|(_, _, inode)| matches!(inode.kind, Kind::File(_)));
+        let files = files.map(|(path, _, _)| String::from_utf8_lossy(path.name()).into_owned());
+        names.extend(files.filter(|name| SUFFIXES.iter().any(|suffix| name.ends_with(suffix))));
+    }
+    names
+}
+
 fn full_name(name: &str) -> String {
     if SUFFIXES.iter().any(|suffix| name.ends_with(suffix)) { name.to_owned() } else { format!("{name}.service") }
 }
@@ -113,13 +147,13 @@ fn unit_file(root: &Root, unit: &str) -> Option<String> {
 fn enable_unit(root: &mut Root, unit: &str, seen: &mut BTreeSet<String>) -> anyhow::Result<bool> {
     // Users' own service managers read another directory.
     let (directory, unit) = match unit.strip_prefix("user/") {
-        Some(unit) => ("/etc/systemd/user", unit),
+        Some(unit) => (USER_ETC, unit),
         None => (ETC, unit),
     };
     let file = if directory == ETC {
         unit_file(root, unit)
     } else {
-        Some(format!("/usr/lib/systemd/user/{unit}")).filter(|path| root.exists(path))
+        Some(format!("{USER_USR}/{unit}")).filter(|path| root.exists(path))
     };
     let Some(file) = file else { return Ok(false) };
     if !seen.insert(unit.to_owned()) {

@@ -1,18 +1,20 @@
 //! Packages into the tree, as dpkg would unpack them on an empty disk.
 //!
-//! RPMs as rpm would, too: there two packages may bring one path if it is the same in both. Rules: dpkg(1) and Debian Policy 6.6, 7.6. A directory is shared and keeps the first owner's mode; a link to a
+//! Rules: dpkg(1) and Debian Policy 6.6, 7.6. A directory is shared and keeps the first owner's mode; a link to a
 //! directory is never replaced by a directory; one path from two packages is a mistake unless one says it `Replaces`
-//! the other. `/boot` stays outside: the kernel goes into the boot image, not into the root.
+//! the other. RPMs as rpm would: two may bring one path, directories included, only if it is the same in both. `/boot`
+//! stays outside: the kernel goes into the boot image, not into the root.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context, bail};
 
 use super::root::Root;
+use super::scripts::Effect;
 use crate::diag::Diagnostic;
 use crate::package::version::compare_versions;
 use crate::package::{Family, FileEntry, FileKind, Owner, Package, PackageId};
-use crate::tree::{Content, Inode, Kind, Origin, Problem, TreePath};
+use crate::tree::{Content, Inode, Kind, Origin, Problem, TreeError, TreePath};
 
 /// The links of a merged `/usr`. Trixie's base-files brings them; older ones have directories there.
 const MERGED: [(&str, &str); 4] =
@@ -31,25 +33,53 @@ pub struct KernelFiles {
 
 /// Fills the tree with the packages' files.
 pub(crate) fn unpack(root: &mut Root) -> anyhow::Result<()> {
+    skeleton(root)?;
+    let mut packages = root.packages.clone();
+    // These make the directories everybody puts files into, with the modes they are to have.
+    packages.sort_by_key(|package| (!["base-files", "filesystem"].contains(&package.id.name.as_str()), &package.id));
+    let (mut boot, mut brought) = (Boot::new(), Brought::new());
+    for package in packages {
+        unpack_package(root, package, &mut boot, &mut brought)?;
+    }
+    root.kernel = kernel(root, &boot, &brought)?;
+    Ok(())
+}
+
+/// What has to be there before the first file: links to directories, which a package must not find to be directories.
+fn skeleton(root: &mut Root) -> anyhow::Result<()> {
+    // Later Fedoras bring it in `filesystem`.
+    let scripted = |effect: &Effect| matches!(effect, Effect::SkeletonLink { path, .. } if path == "/usr/sbin");
+    let brought = root.packages.iter().any(|package| package.files.iter().any(is_merged_sbin));
+    if brought || root.effects.iter().any(scripted) {
+        root.directory("/usr/bin")?;
+        root.symlink("/usr/sbin", "bin")?;
+    }
     for (link, target) in MERGED {
         root.directory(&format!("/{target}"))?;
         root.symlink(link, target)?;
     }
-    let mut packages = root.packages.clone();
-    // base-files makes the directories everybody puts files into, with the modes they are to have.
-    packages.sort_by_key(|package| (package.id.name != "base-files", &package.id));
-    let mut boot = BTreeMap::new();
-    let mut brought = BTreeMap::new();
-    for package in packages {
-        unpack_package(root, package, &mut boot, &mut brought)?;
+    for effect in root.effects.clone() {
+        match effect {
+            Effect::SkeletonDirectory(path) => drop(root.directory(&path)?),
+            Effect::SkeletonLink { path, target } => {
+                let at = root.path(&path)?;
+                if root.tree.get(&at).is_none() {
+                    root.symlink(&path, &target)?;
+                }
+            }
+            _ => {}
+        }
     }
-    root.kernel = kernel(root, boot)?;
     Ok(())
 }
 
+fn is_merged_sbin(entry: &FileEntry) -> bool {
+    matches!(&entry.kind, FileKind::Symlink { target } if target == b"bin") && entry.path.to_string() == "/usr/sbin"
+}
+
 type Boot<'a> = BTreeMap<TreePath, (&'a Package, Content)>;
-/// Which package brought a path that is no directory.
-type Brought<'a> = BTreeMap<TreePath, &'a Package>;
+/// Which package brought a path, directories included.
+type Brought<'a> = BTreeMap<TreePath, (&'a Package, &'a FileEntry)>;
 
 fn unpack_package<'a>(
     root: &mut Root<'a>,
@@ -67,7 +97,7 @@ fn unpack_package<'a>(
             continue;
         }
         let path = root.tree.resolve_parents(&entry.path, &origin)?;
-        ensure_parents(root, &path, &origin)?;
+        ensure_parents(root, &path)?;
         unpack_entry(root, package, entry, path, &origin, brought)?;
     }
     Ok(())
@@ -76,26 +106,33 @@ fn unpack_package<'a>(
 fn unpack_entry<'a>(
     root: &mut Root<'a>,
     package: &'a Package,
-    entry: &FileEntry,
+    entry: &'a FileEntry,
     path: TreePath,
     origin: &Origin,
     brought: &mut Brought<'a>,
 ) -> anyhow::Result<()> {
     if entry.kind == FileKind::Directory {
-        return unpack_directory(root, package, entry, path, origin);
+        return unpack_directory(root, package, entry, path, origin, brought);
     }
-    if let Some(other) = brought.get(&path).copied().filter(|other| other.id != package.id) {
+    if let Some((other, theirs)) = brought.get(&path).copied().filter(|(other, _)| other.id != package.id) {
         match (replaces(package, other), replaces(other, package)) {
-            _ if package.family == Family::Rpm && other.family == Family::Rpm && same(entry, other) => return Ok(()),
-            (true, _) => {}
+            _ if both_rpm(package, other) && same(entry, theirs) => return Ok(()),
+            (true, _) if theirs.kind != FileKind::Directory => {}
             (false, true) => return Ok(()),
-            (false, false) => {
-                root.mistakes.push(
-                    Diagnostic::new("file-conflict", format!("`{path}` is in {} and in {}", other.id, package.id))
-                        .help("leave one of the packages out: neither says that it replaces the other"),
-                );
+            _ => {
+                root.mistakes.push(conflict(&path, (other, theirs), (package, entry)));
                 return Ok(());
             }
+        }
+    }
+    if let Some(Inode { kind: Kind::Directory, .. }) = root.tree.get(&path) {
+        // A directory that was only made for what lies in it.
+        if root.tree.remove(&path, origin).is_err() {
+            let below = brought.range(path.clone()..).find(|(other, _)| other.starts_with(&path));
+            let place = format!("`{path}` of {} is a directory", package.id);
+            let place = below.map_or(place.clone(), |(file, (other, _))| format!("{place} to {}: `{file}`", other.id));
+            root.mistakes.push(Diagnostic::new("file-conflict", place).help("leave one of the packages out"));
+            return Ok(());
         }
     }
     if let FileKind::Hardlink { to } = &entry.kind {
@@ -108,40 +145,73 @@ fn unpack_entry<'a>(
         let inode = inode(root, package, entry, origin)?;
         root.tree.replace(path.clone(), inode)?;
     }
-    brought.insert(path, package);
+    brought.insert(path, (package, entry));
     Ok(())
 }
 
+fn both_rpm(one: &Package, other: &Package) -> bool {
+    one.family == Family::Rpm && other.family == Family::Rpm
+}
+
+fn conflict(path: &TreePath, other: (&Package, &FileEntry), ours: (&Package, &FileEntry)) -> Diagnostic {
+    let text = format!("`{path}` is in {} and in {}", other.0.id, ours.0.id);
+    if !both_rpm(other.0, ours.0) {
+        return Diagnostic::new("file-conflict", text)
+            .help("leave one of the packages out: neither says that it replaces the other");
+    }
+    let essence = |entry: &FileEntry| {
+        let what = match &entry.kind {
+            FileKind::Directory => "a directory".to_owned(),
+            FileKind::File { digest, .. } => format!("a file {}", &digest.to_string()[..8]),
+            FileKind::Symlink { target } => format!("a link to {}", String::from_utf8_lossy(target)),
+            FileKind::Hardlink { to } => format!("a name of {to}"),
+            FileKind::CharDevice { .. } | FileKind::BlockDevice { .. } | FileKind::Fifo => "special".to_owned(),
+        };
+        format!("{what} {:04o} {}:{}", entry.mode, entry.user.name, entry.group.name)
+    };
+    let text = format!("{text}: {}, {}", essence(other.1), essence(ours.1));
+    Diagnostic::new("file-conflict", text)
+        .help("leave one of the packages out: RPMs may share a path only if it is the same in both")
+}
+
 /// A directory that is there already, or is reached through a link, stays as it is.
-fn unpack_directory(
-    root: &mut Root,
-    package: &Package,
-    entry: &FileEntry,
+fn unpack_directory<'a>(
+    root: &mut Root<'a>,
+    package: &'a Package,
+    entry: &'a FileEntry,
     path: TreePath,
     origin: &Origin,
+    brought: &mut Brought<'a>,
 ) -> anyhow::Result<()> {
     let target = root.tree.resolve(&path, origin)?;
+    // What rpm finds at the path itself, and what it would go into.
+    let found = [&path, &target].into_iter().find_map(|path| brought.get(path)).copied();
+    if let Some((other, theirs)) = found.filter(|(other, theirs)| both_rpm(other, package) && !same(entry, theirs))
+        && other.id != package.id
+    {
+        root.mistakes.push(conflict(&path, (other, theirs), (package, entry)));
+        return Ok(());
+    }
+    ensure_parents(root, &target)?;
     match root.tree.get(&target) {
         // One that nobody has brought yet takes the package's owner and mode.
         Some(Inode { kind: Kind::Directory, origin: first, .. }) if first.starts_with("nodesmith") => {}
         Some(Inode { kind: Kind::Directory, .. }) => return Ok(()),
         Some(other) => {
-            return Err(crate::tree::TreeError {
-                path,
-                origin: origin.clone(),
-                problem: Problem::Occupied(other.origin.clone()),
-            }
-            .into());
+            let problem = Problem::Occupied(other.origin.clone());
+            return Err(TreeError { path, origin: origin.clone(), problem }.into());
         }
         None => {}
     }
     let inode = inode(root, package, entry, origin)?;
-    root.tree.replace(target, inode)?;
+    root.tree.replace(target.clone(), inode)?;
+    brought.insert(target, (package, entry));
     Ok(())
 }
 
-/// Archives may leave directories out; dpkg's tar reader makes them root's, mode 0755.
-fn ensure_parents(root: &mut Root, path: &TreePath, origin: &Origin) -> anyhow::Result<()> {
+/// Archives may leave directories out; dpkg and rpm make them root's, mode 0755, until a package says otherwise.
+fn ensure_parents(root: &mut Root, path: &TreePath) -> anyhow::Result<()> {
+    let origin = root.origin.clone();
     let mut missing = Vec::new();
     let mut at = path.parent();
     while let Some(parent) = at.filter(|parent| root.tree.get(parent).is_none()) {
@@ -149,7 +219,7 @@ fn ensure_parents(root: &mut Root, path: &TreePath, origin: &Origin) -> anyhow::
         missing.push(parent);
     }
     for parent in missing.into_iter().rev() {
-        root.tree.insert(parent, Inode::new(Kind::Directory, 0o755, root.inputs.recipe.epoch, origin))?;
+        root.tree.insert(parent, Inode::new(Kind::Directory, 0o755, root.inputs.recipe.epoch, &origin))?;
     }
     Ok(())
 }
@@ -187,10 +257,11 @@ fn inode(root: &mut Root, package: &Package, entry: &FileEntry, origin: &Origin)
     Ok(inode)
 }
 
-/// Whether another package brings the same file, link or special file with the same mode and owner.
-fn same(entry: &FileEntry, other: &Package) -> bool {
-    let essence = |entry: &FileEntry| (entry.kind.clone(), entry.mode, entry.user.clone(), entry.group.clone());
-    other.files.iter().any(|file| file.path == entry.path && essence(file) == essence(entry))
+/// Whether two packages bring the same file, link, directory or special file with the same mode and owner.
+fn same(entry: &FileEntry, other: &FileEntry) -> bool {
+    let mode = |entry: &FileEntry| if matches!(entry.kind, FileKind::Symlink { .. }) { 0 } else { entry.mode };
+    let essence = |entry: &FileEntry| (entry.kind.clone(), mode(entry), entry.user.clone(), entry.group.clone());
+    essence(entry) == essence(other)
 }
 
 fn id(owner: &Owner, lookup: impl Fn(&str) -> Option<u32>) -> Option<u32> {
@@ -226,27 +297,45 @@ fn satisfies(version: &str, relation: &str) -> bool {
     }
 }
 
-fn kernel(root: &mut Root, boot: Boot) -> anyhow::Result<Option<KernelFiles>> {
+/// What RPMs of kernels keep beside the modules: it is in the boot image, or only for debugging.
+const BESIDE_MODULES: [&str; 6] =
+    ["vmlinuz", "System.map", "symvers.gz", "symvers.xz", "symvers.zst", ".vmlinuz.hmac"];
+
+/// The kernel: `/boot/vmlinuz-RELEASE`, or `/usr/lib/modules/RELEASE/vmlinuz`, which then goes from the root.
+fn kernel<'a>(root: &mut Root<'a>, boot: &Boot<'a>, brought: &Brought<'a>) -> anyhow::Result<Option<KernelFiles>> {
     const PREFIX: &str = "/boot/vmlinuz-";
-    let images: Vec<(String, &Package, Content)> = boot
-        .iter()
-        .filter_map(|(path, (package, content))| {
-            let release = path.to_string().strip_prefix(PREFIX)?.to_owned();
-            Some((release, *package, content.clone()))
-        })
-        .collect();
-    if let [(one, first, _), (other, second, _), ..] = images.as_slice() {
+    const MODULES: &str = "/usr/lib/modules/";
+    let in_boot = boot.iter().filter_map(|(path, (package, content))| {
+        let release = path.to_string().strip_prefix(PREFIX)?.to_owned();
+        Some((release, (*package, content.clone())))
+    });
+    let in_modules = brought.iter().filter_map(|(path, (package, entry))| {
+        let release = path.to_string().strip_prefix(MODULES)?.strip_suffix("/vmlinuz")?.to_owned();
+        let FileKind::File { digest, size } = entry.kind else { return None };
+        Some((release, (*package, Content::Stored { digest, size }))).filter(|(release, _)| !release.contains('/'))
+    });
+    let images: BTreeMap<String, (&Package, Content)> = in_modules.chain(in_boot).collect();
+    let mut releases = images.iter();
+    let (first, second) = (releases.next(), releases.next());
+    if let (Some((one, (first, _))), Some((other, (second, _)))) = (first, second) {
         root.mistakes.push(
             Diagnostic::new("two-kernels", format!("two kernels: {one} of {}, {other} of {}", first.id, second.id))
                 .at(&root.inputs.recipe.kernel.package.location, "the recipe asks for one")
                 .help("leave one of the packages out, or `drop` it"),
         );
     }
-    let Some((release, package, image)) = images.into_iter().next() else { return Ok(None) };
-    let config = boot.get(&TreePath::parse(format!("/boot/config-{release}"))?);
-    let config = config.map(|(_, content)| content.read(root.inputs.contents)).transpose();
-    let config = config.with_context(|| format!("reading the configuration of kernel {release}"))?.unwrap_or_default();
-    let config = String::from_utf8_lossy(&config).into_owned();
+    let Some((release, (package, image))) = images.into_iter().next() else { return Ok(None) };
+    let config = match boot.get(&TreePath::parse(format!("/boot/config-{release}"))?) {
+        Some((_, content)) => {
+            let reading = || format!("reading the configuration of kernel {release}");
+            Some(content.read(root.inputs.contents).with_context(reading)?)
+        }
+        None => root.read(&format!("{MODULES}{release}/config"))?,
+    };
+    let config = String::from_utf8_lossy(&config.unwrap_or_default()).into_owned();
+    for name in BESIDE_MODULES {
+        root.remove(&format!("{MODULES}{release}/{name}"))?;
+    }
     Ok(Some(KernelFiles { package: package.id.clone(), release, image, config }))
 }
 

@@ -1,7 +1,8 @@
 //! Whether every program and library of the root finds the libraries it needs, as the dynamic loader would.
 //!
-//! `ld.so(8)`: `DT_RUNPATH` (or `DT_RPATH`) with `$ORIGIN`, then the directories built into the loader. The image has
-//! no `ld.so.cache`, so a library anywhere else is not found. A library in a directory of its own (systemd's, plugins)
+//! `ld.so(8)`: `DT_RUNPATH` (or `DT_RPATH`) with `$ORIGIN`, then the directories built into the loader. What lies
+//! anywhere else is only found through `ld.so.cache`, which images of RPMs have, made of the directories that
+//! `ld.so.conf.d` names. A library in a directory of its own (systemd's, plugins)
 //! is loaded by a program that has loaded its neighbours, so they count. A dropped package that something needs shows
 //! here.
 
@@ -32,6 +33,7 @@ struct Dynamic {
 pub(super) fn check(subject: &Subject) -> Findings {
     let mut found = Vec::new();
     let mut seen = BTreeSet::new();
+    let configured = configured(subject)?;
     for directory in ["/usr/bin", "/usr/sbin", "/usr/lib", "/usr/libexec"] {
         for (path, id, inode) in subject.tree.below(&TreePath::parse(directory)?) {
             let Kind::File(content) = &inode.kind else { continue };
@@ -52,7 +54,7 @@ pub(super) fn check(subject: &Subject) -> Findings {
             };
             // What is no complete ELF file cannot be started either; data files may look like one.
             let Some(dynamic) = dynamic else { continue };
-            for library in missing(subject.tree, path, &dynamic) {
+            for library in missing(subject.tree, path, &dynamic, &configured) {
                 found.push(format!("`{path}` from {} needs `{library}`, which no package brings", inode.origin).into());
             }
         }
@@ -88,12 +90,30 @@ fn dynamic<'data, R: ReadRef<'data>>(data: R) -> Option<Dynamic> {
     Some(Dynamic { needed: texts(DT_NEEDED), runpath })
 }
 
-fn missing(tree: &Tree, path: &TreePath, dynamic: &Dynamic) -> Vec<String> {
+/// Directories that the cache was made of besides the loader's own.
+fn configured(subject: &Subject) -> anyhow::Result<Vec<String>> {
+    if subject.lookup("/etc/ld.so.cache")?.is_none() {
+        return Ok(Vec::new());
+    }
+    let mut files = vec!["/etc/ld.so.conf".to_owned()];
+    let directory = TreePath::parse("/etc/ld.so.conf.d")?;
+    let named = subject.tree.children(&directory).map(|(path, _, _)| path.to_string());
+    files.extend(named.filter(|path| path.ends_with(".conf")));
+    let mut directories = Vec::new();
+    for file in files {
+        let text = subject.text(&file)?;
+        let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim().to_owned());
+        directories.extend(lines.filter(|line| line.starts_with('/')));
+    }
+    Ok(directories)
+}
+
+fn missing(tree: &Tree, path: &TreePath, dynamic: &Dynamic, configured: &[String]) -> Vec<String> {
     let here = path.parent().unwrap_or_else(TreePath::root).to_string();
     let own = dynamic.runpath.iter().map(|path| path.replace("${ORIGIN}", &here).replace("$ORIGIN", &here));
     let library = path.name().windows(3).any(|part| part == b".so");
     let neighbours = Some(here.clone()).filter(|_| library);
-    let directories: Vec<String> = own.chain(neighbours).chain(DEFAULT.map(str::to_owned)).collect();
+    let directories: Vec<String> = own.chain(neighbours).chain(DEFAULT.map(str::to_owned)).chain(configured.iter().cloned()).collect();
     let origin = crate::tree::Origin::from("checks");
     let exists = |library: &str| {
         directories.iter().any(|directory| {
@@ -132,7 +152,7 @@ mod tests {
         let dynamic = dynamic(&ReadCache::new(file)).unwrap();
         assert!(dynamic.needed.iter().any(|name| name == "libc.so.6"), "{dynamic:?}");
         let tree = Tree::new(0, &crate::tree::Origin::from("x"));
-        assert!(missing(&tree, &TreePath::parse("/usr/bin/x").unwrap(), &dynamic).contains(&"libc.so.6".to_owned()));
+        assert!(missing(&tree, &TreePath::parse("/usr/bin/x").unwrap(), &dynamic, &[]).contains(&"libc.so.6".to_owned()));
     }
 
     #[test]

@@ -69,7 +69,7 @@ pub struct Package {
     pub files: Vec<FileEntry>,
     pub scripts: Vec<Script>,
     /// Other members of the package's control part by name: `conffiles`, `triggers`, `shlibs`, `md5sums`, …; of an
-    /// RPM only `conffiles`.
+    /// RPM only `conffiles`, and its headers for rpm's database.
     pub members: BTreeMap<String, Vec<u8>>,
 }
 

@@ -12,7 +12,7 @@ use super::kubernetes::{coherence, section};
 use super::shape::RECIPE;
 use super::{
     AcceptedScript, Arch, Compression, Containerd, Disk, Dropped, ImageFile, Kernel, Modules, Output, Overlay,
-    PackageRequest, Recipe, Services, User, VarFilesystem, kernels, repositories::repositories,
+    PackageRequest, Recipe, Selinux, Services, User, VarFilesystem, kernels, repositories::repositories,
 };
 use crate::diag::{Diagnostic, Diagnostics, Location};
 use crate::shape;
@@ -70,6 +70,10 @@ fn read(value: &Value, today: NaiveDate) -> (Recipe, Diagnostics) {
         timezone: text(value, "timezone")
             .map(|it| Located { value: words::check(&words::TIMEZONE, it, f), location: it.1.clone() }),
         locale: text(value, "locale").map_or_else(|| "C.UTF-8".to_owned(), |it| words::check(&words::LOCALE, it, f)),
+        selinux: match text(value, "selinux") {
+            Some(("permissive", _)) => Selinux::Permissive,
+            _ => Selinux::Disabled,
+        },
         writable: writable(value, f),
         disk: disk(value, f),
         compression: compression(value, &kernel.line, f),
@@ -258,7 +262,8 @@ fn kernel(value: &Value, today: NaiveDate, found: &mut Diagnostics) -> Kernel {
     let section = value.get("kernel");
     let package = section.and_then(|kernel| text(kernel, "package")).map(|(text, at)| package_request(text, at, found));
     let line = section.and_then(|kernel| text(kernel, "line")).map(|(line, location)| {
-        judge_line(line, location, today, found);
+        let accepted = section.is_some_and(|kernel| text(kernel, "accept-eol").is_some());
+        judge_line(line, location, today, accepted, found);
         line.to_owned()
     });
     let words = section.and_then(|kernel| kernel.get("cmdline"));
@@ -293,7 +298,7 @@ fn kernel(value: &Value, today: NaiveDate, found: &mut Diagnostics) -> Kernel {
     }
 }
 
-fn judge_line(line: &str, location: &Location, today: NaiveDate, found: &mut Diagnostics) {
+fn judge_line(line: &str, location: &Location, today: NaiveDate, accepted: bool, found: &mut Diagnostics) {
     let maintained = kernels::maintained(today);
     let choose = format!("maintained long-term lines: {}", maintained.join(", "));
     match kernels::find(line) {
@@ -302,12 +307,13 @@ fn judge_line(line: &str, location: &Location, today: NaiveDate, found: &mut Dia
                 .at(location, "not one")
                 .help(choose),
         ),
-        Some(known) if known.ended(today) => {
+        Some(known) if known.ended(today) && !accepted => {
             let (year, month) = known.ends;
             found.push(
                 Diagnostic::new(ENDED, format!("kernel {line} gets no more fixes since {year}-{month:02}"))
                     .at(location, "ended")
-                    .help(choose),
+                    .help(choose)
+                    .help("or say why it may be used: `accept-eol: REASON` beside the line"),
             );
         }
         Some(_) => {}

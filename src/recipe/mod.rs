@@ -51,6 +51,7 @@ pub struct Recipe {
     /// A name below `/usr/share/zoneinfo`; nothing is UTC.
     pub timezone: Option<Located<String>>,
     pub locale: String,
+    pub selinux: Selinux,
     /// Directories that stay writable besides `/etc` and `/var`.
     pub writable: Vec<String>,
     pub disk: Disk,
@@ -265,6 +266,23 @@ pub struct Disk {
     pub var: VarFilesystem,
     /// Smallest `/var` that a node may have.
     pub var_min: u64,
+}
+
+/// What the kernel is told about SELinux: nothing, or to log what a policy that the image brings would refuse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Selinux {
+    Disabled,
+    Permissive,
+}
+
+impl Selinux {
+    /// As recipes and `/etc/selinux/config` have it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Selinux::Disabled => "disabled",
+            Selinux::Permissive => "permissive",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

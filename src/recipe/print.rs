@@ -58,6 +58,7 @@ pub fn print(recipe: &Recipe) -> Value {
         "overlays": recipe.overlays.iter().map(|it| it.name.clone()).collect::<Vec<_>>(),
         "timezone": recipe.timezone.as_ref().map_or("UTC", |zone| &zone.value),
         "locale": recipe.locale,
+        "selinux": recipe.selinux.word(),
         "writable": recipe.writable,
         "filesystem": {"compression": codec, "level": level},
         "disk": {

@@ -32,6 +32,7 @@ pub const RECIPE: Shape = Shape::Record(&[
     may("overlays", TEXTS, "directories whose files go over the image, relative to the recipe"),
     may("timezone", Shape::Text, "a name like Europe/Berlin, default UTC"),
     may("locale", Shape::Text, "default C.UTF-8"),
+    may("selinux", Shape::Word(&["disabled", "permissive"]), "default disabled: no image is labelled"),
     may("writable", TEXTS, "directories kept on the /var partition besides /etc and /var"),
     may("filesystem", Shape::Record(FILESYSTEM), "how the root file system is written"),
     may("disk", Shape::Record(DISK), "sizes of the partitions"),
@@ -70,6 +71,7 @@ const RPM: &[Field] = &[
 const KERNEL: &[Field] = &[
     need("package", Shape::Text, "package that brings the kernel"),
     need("line", Shape::Text, "the long-term line, such as \"6.12\""),
+    may("accept-eol", Shape::Text, "why a line that gets no more fixes may be used"),
     may("cmdline", TEXTS, "words added to the kernel command line"),
     may("initrd-modules", TEXTS, "modules in the initrd besides those for common disks"),
 ];

@@ -12,6 +12,7 @@
 //! * `erofs`, `oracles_disk`: other people's tools look at what each format writer writes
 //! * `rpm`: our reading of RPMs against rpm's own
 //! * `rpm_repositories`: mirrors, modules and signatures of RPM-md repositories, locked by the program
+//! * `rpm_root`: roots of nothing but RPMs against rpm, ldconfig, systemctl and p11-kit
 //! * `support`, `import`: finding those tools, reading directories back
 //! * `testkey`, `testserver`: what the library's own tests sign and serve repositories with
 
@@ -30,6 +31,7 @@ mod policy;
 mod recipes;
 mod rpm;
 mod rpm_repositories;
+mod rpm_root;
 mod signatures;
 mod support;
 #[path = "../../src/repo/testkey.rs"]

@@ -115,17 +115,17 @@ static FIXTURE: LazyLock<Option<Fixture>> = LazyLock::new(|| {
 });
 
 /// One for each run: the agent of the run before may still live, and would be asked.
-fn home(place: &Path) -> PathBuf {
+pub(crate) fn home(place: &Path) -> PathBuf {
     place.join(format!("gpg-{}", std::process::id()))
 }
 
-fn gpg(place: &Path) -> Command {
+pub(crate) fn gpg(place: &Path) -> Command {
     let mut gpg = Command::new("gpg");
     gpg.arg("--batch").arg("--homedir").arg(home(place));
     gpg
 }
 
-fn sign(place: &Path, key: &str, rpms: &[PathBuf]) {
+pub(crate) fn sign(place: &Path, key: &str, rpms: &[PathBuf]) {
     let home = home(place);
     let mut rpmsign = Command::new("rpmsign");
     // Debian's rpm looks for a program that only Red Hat has.

@@ -190,7 +190,7 @@ fn alternatives(line: &str) -> Option<Vec<Effect>> {
     let mut word = || words.next().map(str::to_owned);
     let (link, name, target) = (word()?, word()?, word()?);
     let priority = word()?.parse().ok()?;
-    let mut alternative = Alternative { link, name, target, priority, slaves: Vec::new() };
+    let mut alternative = Alternative { link, name, target, priority, slaves: Vec::new(), family: None };
     while let Some(option) = word() {
         match option.as_str() {
             "--slave" => alternative.slaves.push(Slave { link: word()?, name: word()?, target: word()? }),
@@ -232,6 +232,7 @@ mod tests {
             target: "/usr/bin/mawk".into(),
             priority: 5,
             slaves: vec![slave],
+            family: None,
         };
         assert_eq!(effects(&block(text)), Ok(vec![Effect::Alternative(awk)]));
     }

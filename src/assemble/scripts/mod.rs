@@ -6,12 +6,17 @@
 //! nothing. A script that is neither is a mistake that names its first line that nobody accounts for, unless the
 //! recipe accepts the script by name.
 //!
-//! Of an RPM it is `%pretrans`, `%pre`, `%post`, `%posttrans` and triggers; what macros wrote is known by its lines
-//! ([`rpm_macros`]), and Lua and triggers only from the table.
+//! Of an RPM it is `%pretrans`, `%pre`, `%post`, `%posttrans` and triggers. What macros wrote is known by its lines
+//! ([`rpm_macros`], [`rpm_lua`]). A trigger is known without asking what sets it off if all it does is done for the
+//! whole image anyway; everything else is only known from the table.
 
 mod generated;
 mod residue;
+mod rpm_accounts;
+mod rpm_commands;
+mod rpm_lua;
 mod rpm_macros;
+mod shell;
 mod table;
 
 use std::fmt;
@@ -33,6 +38,16 @@ pub enum Effect {
     Enable(String),
     /// `systemctl preset` of a unit: enabled unless the image's presets say otherwise.
     Preset(String),
+    /// `systemctl preset-all` of `system` or `user` units.
+    PresetAll(String),
+    /// An account as a line of sysusers.d(5).
+    Account(String),
+    /// A directory and a link that have to be there before the first file is unpacked.
+    SkeletonDirectory(String),
+    SkeletonLink {
+        path: String,
+        target: String,
+    },
     /// Unit files shipped in `sysusers.d`: `accounts` reads them all.
     Sysusers(String),
     /// A file of `tmpfiles.d`: read at every boot by `systemd-tmpfiles-setup.service`, nothing to do here.
@@ -71,6 +86,9 @@ pub struct Alternative {
     pub priority: i32,
     #[serde(default)]
     pub slaves: Vec<Slave>,
+    /// Choices of one family are taken together; only chkconfig's `alternatives` knows it.
+    #[serde(default)]
+    pub family: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -81,14 +99,17 @@ pub struct Slave {
     pub target: String,
 }
 
-/// Owner and mode of a path that a package brings, octal as in `chmod`.
+/// Owner and mode of a path, octal as in `chmod`; what is not said stays as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OwnerEffect {
     pub path: String,
-    pub user: String,
-    pub group: String,
-    pub mode: String,
+    #[serde(default)]
+    pub user: Option<String>,
+    #[serde(default)]
+    pub group: Option<String>,
+    #[serde(default)]
+    pub mode: Option<String>,
 }
 
 /// A system user made with `adduser --system`, which has no shell; its group too, if that is named like it.
@@ -126,10 +147,20 @@ impl fmt::Display for Effect {
         match self {
             Effect::Enable(unit) => write!(f, "enable {unit}"),
             Effect::Preset(unit) => write!(f, "preset {unit}"),
+            Effect::PresetAll(scope) => write!(f, "preset all {scope} units"),
+            Effect::Account(line) => write!(f, "account {line}"),
+            Effect::SkeletonDirectory(path) => write!(f, "directory {path} first"),
+            Effect::SkeletonLink { path, target } => write!(f, "link {path} → {target} first"),
             Effect::Sysusers(file) => write!(f, "accounts of {file}"),
             Effect::Tmpfiles(file) => write!(f, "tmpfiles of {file}, at boot"),
             Effect::Alternative(alternative) => write!(f, "alternative {} → {}", alternative.name, alternative.target),
-            Effect::Owner(owner) => write!(f, "{} {}:{} {}", owner.path, owner.user, owner.group, owner.mode),
+            Effect::Owner(OwnerEffect { path, user, group, mode }) => {
+                f.write_str(path)?;
+                if user.is_some() || group.is_some() {
+                    write!(f, " {}:{}", user.as_deref().unwrap_or_default(), group.as_deref().unwrap_or_default())?;
+                }
+                mode.iter().try_for_each(|mode| write!(f, " {mode}"))
+            }
             Effect::SystemGroup(group) => write!(f, "group {group}"),
             Effect::SystemUser(user) => write!(f, "user {}", user.name),
             Effect::Directory(directory) => write!(f, "directory {}", directory.path),
@@ -262,18 +293,10 @@ fn outcome(
     let (blocks, mut residue) = residue::split(&text);
     let mut effects = Vec::new();
     if package.family == Family::Rpm {
-        let interpreter = text.lines().next().and_then(|line| line.strip_prefix("#!")).unwrap_or("/bin/sh");
-        match interpreter.split(' ').next().unwrap_or_default() {
-            "/sbin/ldconfig" | "/usr/sbin/ldconfig" if residue.is_empty() => {
-                return Ok((Outcome::Generated(Vec::new()), Vec::new()));
-            }
-            // Of a trigger, what sets it off would have to be known as well.
-            "/bin/sh" | "/bin/bash" | "/usr/bin/bash" if !script.name.contains("trigger") => {
-                (effects, residue) = rpm_macros::split(&residue);
-            }
-            // Something that is not the shell, and may do something without a single line.
-            _ => residue.insert(0, residue::Line { number: 1, text: format!("#!{interpreter}") }),
-        }
+        let Some((found, rest)) = rpm_script(&script.name, &text, residue) else {
+            return Ok((Outcome::Generated(Vec::new()), Vec::new()));
+        };
+        (effects, residue) = (found, rest);
     }
     let mut unknown = None;
     for block in &blocks {
@@ -305,6 +328,35 @@ fn outcome(
     let acting = residue.iter().find(|line| !line.text.starts_with("set "));
     let first = unknown.or_else(|| new.or(acting).map(|line| (line.number, line.text.clone())));
     Err(unknown_script(package, script, first, found).into())
+}
+
+/// The effects of an RPM's script and the lines that nobody knows; nothing if it is only an interpreter that does
+/// nothing here.
+fn rpm_script(name: &str, text: &str, residue: Vec<residue::Line>) -> Option<(Vec<Effect>, Vec<residue::Line>)> {
+    let trigger = name.contains("trigger");
+    // A trigger's first line says what sets it off.
+    let (on, body) = if trigger { text.split_once('\n').unwrap_or((text, "")) } else { ("", text) };
+    let interpreter = body.lines().next().and_then(|line| line.strip_prefix("#!")).unwrap_or("/bin/sh");
+    let program = interpreter.split(' ').next().unwrap_or_default();
+    let (effects, mut rest) = match program {
+        "/sbin/ldconfig" | "/usr/sbin/ldconfig" | "/bin/true" if residue.is_empty() => return None,
+        "/bin/sh" | "/bin/bash" | "/usr/bin/sh" | "/usr/bin/bash" => rpm_macros::split(&residue),
+        "<lua>" => rpm_lua::split(&residue, name == "%pretrans"),
+        _ => (Vec::new(), residue.clone()),
+    };
+    let shell = program.ends_with("sh");
+    if rest.is_empty() && (shell || program == "<lua>") && (!trigger || effects.iter().all(rpm_commands::done_by_steps)) {
+        return Some((if trigger { Vec::new() } else { effects }, rest));
+    }
+    if trigger {
+        rest = residue;
+        rest.insert(0, residue::Line { number: 1, text: on.to_owned() });
+    }
+    if !shell {
+        // Something that may do anything without a single line.
+        rest.insert(0, residue::Line { number: 1, text: format!("#!{interpreter}") });
+    }
+    Some((if trigger { Vec::new() } else { effects }, rest))
 }
 
 fn unknown_script(

@@ -2,10 +2,14 @@
 //!
 //! Unlike debhelper's blocks these have no marks around them, so a line counts only where it always runs on a first
 //! installation: outside of every condition, or in one that says just that (`$1` is 1). Known are the macros of systemd
-//! (old form: `systemctl preset`, new form: `systemd-update-helper`), of sysusers and tmpfiles, and `ldconfig`.
+//! (old form: `systemctl preset`, new form: `systemd-update-helper`), of sysusers and tmpfiles, accounts
+//! ([`rpm_accounts`]), `alternatives --install`, and what only caches and running systems need.
 
-use super::Effect;
+use std::collections::BTreeMap;
+
 use super::residue::Line;
+use super::rpm_commands::command;
+use super::{Effect, rpm_accounts, shell};
 
 /// Conditions that hold on a first installation, without blanks and quotation marks.
 const FIRST_INSTALLATION: [&str; 4] = [
@@ -15,40 +19,36 @@ const FIRST_INSTALLATION: [&str; 4] = [
     "if[$1-eq1]&&[-x/usr/lib/systemd/systemd-update-helper];then",
 ];
 
-/// Words of commands that change nothing in a root that no systemd runs in; the loader's cache is not needed.
-const WITHOUT_EFFECT: &[&[&str]] = &[
-    &[":"],
-    &["true"],
-    &["exit", "0"],
-    &["ldconfig"],
-    &["systemctl", "daemon-reload"],
-    &["systemctl", "--system", "daemon-reload"],
-    &["udevadm", "control", "--reload"],
-    &["udevadm", "control", "--reload-rules"],
-    &["udevadm", "trigger"],
+/// Conditions that hold only when a package takes the place of another version of it, without blanks and quotation marks.
+const UPGRADE: [&str; 8] = [
+    "if[$1-gt1];then",
+    "if[$1-ge2];then",
+    "if[$1-eq2];then",
+    "if[$1=2];then",
+    "if[$1==2];then",
+    "if[$1-ne1];then",
+    "if[$1!=1];then",
+    "if[1-lt$1];then",
 ];
 
 /// The effects of the lines that are known, and the other lines.
 pub(super) fn split(lines: &[Line]) -> (Vec<Effect>, Vec<Line>) {
-    let (mut effects, mut rest) = (Vec::new(), Vec::new());
+    let lines = shell::joined(lines);
+    let (mut effects, mut rest, mut assignments) = (Vec::new(), Vec::new(), Vec::new());
+    let mut variables = BTreeMap::new();
     let mut depth = 0_usize;
     let mut index = 0;
     while let Some(line) = lines.get(index) {
-        index += 1;
-        if depth == 0 && FIRST_INSTALLATION.contains(&condensed(&line.text).as_str()) {
-            let length = lines[index..].iter().position(|line| line.text == "fi");
-            let inside = length.map(|length| &lines[index..index + length]).unwrap_or_default();
-            let known: Option<Vec<Vec<Effect>>> = inside.iter().map(|line| command(&line.text)).collect();
-            if let (Some(length), Some(known)) = (length, known) {
-                effects.extend(known.into_iter().flatten());
-                index += length + 1;
-                continue;
-            }
+        let known = if depth == 0 { statement(&lines[index..], &variables) } else { None };
+        if let Some((found, length)) = known {
+            effects.extend(found);
+            index += length;
+            continue;
         }
-        if depth == 0
-            && let Some(known) = command(&line.text)
-        {
-            effects.extend(known);
+        index += 1;
+        if let Some((name, value)) = shell::assignment(&line.text).filter(|_| depth == 0) {
+            variables.insert(name.to_owned(), value.to_owned());
+            assignments.push(line.clone());
             continue;
         }
         let first = line.text.split([' ', ';', '\t']).next().unwrap_or_default();
@@ -60,57 +60,103 @@ pub(super) fn split(lines: &[Line]) -> (Vec<Effect>, Vec<Line>) {
         }
         rest.push(line.clone());
     }
+    // Variables do nothing by themselves, and mean something to what is left.
+    if !rest.is_empty() {
+        rest.extend(assignments);
+        rest.sort_by_key(|line| line.number);
+    }
     (effects, rest)
+}
+
+/// The effects of what `lines` begin with, if it is known, and how many lines it has.
+fn statement(lines: &[Line], variables: &BTreeMap<String, String>) -> Option<(Vec<Effect>, usize)> {
+    let text = lines.first()?.text.as_str();
+    if FIRST_INSTALLATION.contains(&condensed(text).as_str()) {
+        let length = lines.iter().position(|line| line.text == "fi")?;
+        let known: Option<Vec<Vec<Effect>>> =
+            lines[1..length].iter().map(|line| command(&shell::expanded(&line.text, variables))).collect();
+        return Some((known?.into_iter().flatten().collect(), length + 1));
+    }
+    if UPGRADE.contains(&condensed(text).as_str()) {
+        return Some((Vec::new(), block(lines)?));
+    }
+    if text.starts_with("if ") && text.contains("selinuxenabled") && !text.contains("||") && !text.contains('!') {
+        return Some((Vec::new(), block(lines)?));
+    }
+    if is_test(text)
+        && let Some(length) = block(lines)
+        && changes_nothing(&lines[1..length - 1], variables)
+    {
+        return Some((Vec::new(), length));
+    }
+    if let Some(length) = removal_of_files(lines) {
+        return Some((Vec::new(), length));
+    }
+    if let Some(known) = rpm_accounts::statement(lines) {
+        return Some(known);
+    }
+    Some((command(&shell::expanded(text, variables))?, 1))
+}
+
+/// `if [ … ]; then` or `if command -v … ; then`, without anything that could run.
+fn is_test(text: &str) -> bool {
+    let Some(test) = text.strip_prefix("if ").and_then(|text| text.strip_suffix("then")) else { return false };
+    let test = shell::plain(test.trim());
+    let asks = test.starts_with("[ ") || test.starts_with("[[ ") || test.starts_with("command -v ");
+    asks && !test.contains(['`', '(', '&', '|', '>', '<', ';'])
+}
+
+/// Whether every one of the lines is known and changes nothing.
+fn changes_nothing(lines: &[Line], variables: &BTreeMap<String, String>) -> bool {
+    let mut rest = lines;
+    while let Some(line) = rest.first() {
+        let length = match statement(rest, variables) {
+            Some((effects, length)) if effects.is_empty() => length,
+            None if shell::assignment(&line.text).is_some() => 1,
+            _ => return false,
+        };
+        rest = &rest[length..];
+    }
+    true
+}
+
+/// How many lines the `if` has that `lines` begin with; nothing if it does not end or has another branch.
+fn block(lines: &[Line]) -> Option<usize> {
+    let mut depth = 0_usize;
+    for (index, line) in lines.iter().enumerate() {
+        let word = line.text.split([' ', ';', '\t']).next().unwrap_or_default();
+        match word {
+            "if" if !line.text.trim_end().ends_with(" fi") && !line.text.trim_end().ends_with(";fi") => depth += 1,
+            "else" | "elif" if depth == 1 => return None,
+            "fi" => depth = depth.checked_sub(1)?,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(index + 1);
+        }
+    }
+    None
+}
+
+/// Before an alternative is registered, iptables removes programs that an old version left in the place of the link.
+fn removal_of_files(lines: &[Line]) -> Option<usize> {
+    let text = |index: usize| lines.get(index).map(|line| line.text.as_str()).unwrap_or_default();
+    let asks = |text: &str| text.starts_with("if [ \"$(readlink -e $") && text.ends_with(" ]; then");
+    let removes = |text: &str| text.strip_prefix("rm -f $").is_some_and(|rest| !rest.contains([' ', ';', '&', '|']));
+    let single = |at: usize| asks(text(at)) && removes(text(at + 1)) && text(at + 2) == "fi";
+    if single(0) {
+        return Some(3);
+    }
+    (text(0).starts_with("for sfx in ") && text(0).ends_with("; do") && single(1) && text(4) == "done").then_some(5)
 }
 
 fn condensed(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace() && *c != '"').collect()
 }
 
-/// What a command does on a first installation; nothing if it is not known.
-fn command(text: &str) -> Option<Vec<Effect>> {
-    let text = text.strip_prefix("[ -x /usr/bin/systemd-tmpfiles ] && ").unwrap_or(text);
-    let text = ["|| :", "||:", "|| true"].iter().find_map(|end| text.strip_suffix(end)).unwrap_or(text);
-    // Anything else of the shell than words and redirections is not known.
-    let quiet = [">/dev/null", "> /dev/null", "2>&1", "2>/dev/null", "&>/dev/null", "&> /dev/null"];
-    let text = quiet.iter().rev().fold(text.to_owned(), |text, quiet| text.replace(quiet, ""));
-    if text.contains(['|', '&', ';', '<', '>', '$', '`', '(', '\\', '*']) {
-        return None;
-    }
-    let words: Vec<&str> = text.split_whitespace().map(|word| word.trim_matches(['"', '\''])).collect();
-    let (program, arguments) = words.split_first()?;
-    let program = ["/usr/lib/systemd/", "/usr/bin/", "/usr/sbin/", "/bin/", "/sbin/"]
-        .iter()
-        .find_map(|directory| program.strip_prefix(directory))
-        .unwrap_or(program);
-    let units = |from: usize, prefix: &str| -> Vec<Effect> {
-        arguments[from..].iter().map(|unit| Effect::Preset(format!("{prefix}{unit}"))).collect()
-    };
-    let files = || arguments.iter().filter(|word| word.ends_with(".conf")).map(|word| (*word).to_owned());
-    match (program, arguments) {
-        (
-            "systemctl",
-            ["preset", "--global" | "--user", ..] | ["--no-reload" | "--global", "preset", "--global", ..],
-        ) => Some(units(arguments.iter().rposition(|word| word.starts_with("--"))? + 1, "user/")),
-        ("systemctl", ["--no-reload", "--global", "preset", ..] | ["--global", "--no-reload", "preset", ..]) => {
-            Some(units(3, "user/"))
-        }
-        ("systemctl", ["--global", "preset", ..]) => Some(units(2, "user/")),
-        ("systemctl", ["--no-reload", "preset", ..]) => Some(units(2, "")),
-        ("systemctl", ["preset", ..]) => Some(units(1, "")),
-        ("systemd-update-helper", ["install-system-units", ..]) => Some(units(1, "")),
-        ("systemd-update-helper", ["install-user-units", ..]) => Some(units(1, "user/")),
-        ("systemd-sysusers", [_, ..]) => Some(files().map(Effect::Sysusers).collect()),
-        ("systemd-tmpfiles", ["--create", ..]) => Some(files().map(Effect::Tmpfiles).collect()),
-        _ => {
-            let known = |known: &&[&str]| known[0] == program && known[1..] == *arguments;
-            WITHOUT_EFFECT.iter().any(known).then(Vec::new)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::{Alternative, Slave};
     use super::*;
 
     fn of(text: &str) -> (Vec<Effect>, Vec<String>) {
@@ -148,13 +194,61 @@ mod tests {
 
     #[test]
     fn lines_in_other_conditions_and_other_commands_are_left() {
-        let (effects, rest) = of("if [ $1 -eq 2 ]; then\nsystemctl preset a.service\nfi\n/sbin/ldconfig\n");
+        let (effects, rest) = of("if [ -e /x ]; then\nsystemctl preset a.service\nfi\n/sbin/ldconfig\n");
         assert_eq!((effects.len(), rest.len()), (0, 3));
+        let (effects, rest) = of("if [ $1 -eq 2 ]; then\nrm -rf /x\nelse\nrm -rf /y\nfi\n");
+        assert_eq!((effects.len(), rest.len()), (0, 5));
         let (effects, rest) = of("if [ $1 -eq 1 ]; then\nsystemctl preset a.service\nuseradd x\nfi\n");
         assert_eq!((effects.len(), rest.len()), (0, 4));
         for text in ["ldconfig -r /", "systemctl preset $UNIT", "true && rm -rf /", "systemctl start x", "x; true"] {
             assert_eq!(of(text), (vec![], vec![text.to_owned()]));
         }
+    }
+
+    #[test]
+    fn upgrades_and_conditions_around_nothing_are_no_effect() {
+        for text in [
+            "if [ $1 -gt 1 ] ; then\nif ! test -e /x; then\nmv -f /a /b\nfi\nfi\n",
+            "if [ -x /usr/bin/ln ]; then\n/usr/bin/ca-legacy install\n/usr/bin/update-ca-trust\nfi\n",
+            "if [ -x /usr/sbin/weak-modules ]\nthen\n    /usr/sbin/weak-modules --add-kernel 6.1 || exit $?\nfi\n",
+            "if [[ ! -e \"/boot/symvers-6.1.gz\" ]]; then\ncp \"/lib/modules/6.1/symvers.gz\" \"/boot/symvers-6.1.gz\"\n\
+             if command -v restorecon &>/dev/null; then\nrestorecon \"/boot/symvers-6.1.gz\"\nfi\nfi\n",
+            "if [ -e /etc/selinux/config ]; then\n. /etc/selinux/config\nfi\n_policytype=targeted\n\
+             if [ -z \"${_policytype}\" ]; then\n_policytype=\"targeted\"\nfi\n\
+             if [ \"${SELINUXTYPE}\" = \"${_policytype}\" ]; then\n\
+             /usr/sbin/semodule -n -s ${_policytype} -X 200 -i /usr/share/x.pp.bz2 || :\n\
+             /usr/sbin/selinuxenabled && /usr/sbin/load_policy || :\nfi\n",
+            "if [ -x /usr/sbin/selinuxenabled ] && /usr/sbin/selinuxenabled; then\nSECXT=$( matchpathcon -n /x )\nfi\n",
+            "restorecon /boot 2>dev/null >/dev/null || :\n",
+        ] {
+            assert_eq!(of(text), (vec![], vec![]), "{text}");
+        }
+    }
+
+    #[test]
+    fn alternatives_are_read_with_their_variables_and_followers() {
+        let text = "pfx=/usr/sbin/iptables\npfx6=/usr/sbin/ip6tables\nupdate-alternatives --install \\\n  $pfx iptables $pfx-nft 10 \\\n\
+                    --slave $pfx6 ip6tables $pfx6-nft --family nft\n\
+                    for sfx in \"\" \"-restore\" \"-save\"; do\nif [ \"$(readlink -e $pfx$sfx)\" == $pfx$sfx ]; then\nrm -f $pfx$sfx\nfi\ndone\n";
+        let (effects, rest) = of(text);
+        assert!(rest.is_empty(), "{rest:?}");
+        let slave = Slave {
+            link: "/usr/sbin/ip6tables".into(),
+            name: "ip6tables".into(),
+            target: "/usr/sbin/ip6tables-nft".into(),
+        };
+        let iptables = Alternative {
+            link: "/usr/sbin/iptables".into(),
+            name: "iptables".into(),
+            target: "/usr/sbin/iptables-nft".into(),
+            priority: 10,
+            slaves: vec![slave],
+            family: Some("nft".into()),
+        };
+        assert_eq!(effects, [Effect::Alternative(iptables)]);
+        // What is left keeps the variables it is about.
+        let (_, rest) = of("pfx=/usr/sbin/x\nrm -rf $pfx\n");
+        assert_eq!(rest, ["pfx=/usr/sbin/x", "rm -rf $pfx"]);
     }
 
     #[test]

@@ -138,7 +138,7 @@ fn hand_written_scriptlets_lua_and_triggers_are_refused_unless_accepted() {
         ("%post", "#!/usr/bin/perl\n", "from line 1: `#!/usr/bin/perl`"),
         ("%post", "/sbin/ldconfig\nuseradd x\n", "from line 2: `useradd x`"),
         ("%posttrans", "#!/sbin/ldconfig\nrm -r /\n", "from line 1"),
-        ("%triggerin", "# on glibc\n/sbin/ldconfig\n", "from line 1"),
+        ("%triggerin", "# on glibc\nuseradd x\n", "from line 1: `# on glibc`"),
         ("%transfiletriggerin", "# on /usr/lib\n#!<lua>\nx()\n", "from line 1"),
     ];
     for (script, text, words) in texts {

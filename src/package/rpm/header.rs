@@ -78,7 +78,7 @@ fn take(rpm: &mut dyn Read, length: usize, offset: u64, what: &str) -> Result<Ve
     Ok(bytes)
 }
 
-fn read_header(rpm: &mut dyn Read, offset: u64, what: &str) -> Result<Header> {
+pub(super) fn read_header(rpm: &mut dyn Read, offset: u64, what: &str) -> Result<Header> {
     let mut bytes = take(rpm, 16, offset, what)?;
     ensure!(bytes.starts_with(&HEADER_MAGIC), "at byte {offset}: {what} does not start with 8e ad e8 01");
     let (count, size) = (number(&bytes, 8), number(&bytes, 12));
@@ -171,6 +171,25 @@ impl Header {
 
     pub(super) fn number(&self, tag: u32) -> Result<Option<u64>> {
         Ok(self.numbers(tag)?.first().copied())
+    }
+
+    /// Kind, number of values, and the bytes of a tag as they stand in the header.
+    pub(super) fn raw(&self, tag: u32) -> Result<Option<(u32, usize, &[u8])>> {
+        let Some(entry) = self.entries.get(&tag) else { return Ok(None) };
+        let length = match entry.kind {
+            STRING | STRING_ARRAY | I18N_STRING => self.strings(tag)?.iter().map(|text| text.len() + 1).sum(),
+            INT16 => entry.count * 2,
+            INT32 => entry.count * 4,
+            INT64 => entry.count * 8,
+            _ => entry.count,
+        };
+        let start = self.store + entry.offset;
+        Ok(Some((entry.kind, entry.count, &self.bytes[start..start + length])))
+    }
+
+    /// The index and the store, without magic and counts.
+    pub(super) fn parts(&self) -> (Vec<u8>, Vec<u8>) {
+        (self.bytes[16..self.store].to_vec(), self.bytes[self.store..].to_vec())
     }
 
     pub(super) fn binary(&self, tag: u32) -> Result<Option<&[u8]>> {

@@ -10,6 +10,7 @@
 mod capabilities;
 mod files;
 mod header;
+mod installed;
 mod payload;
 mod relations;
 mod rich;
@@ -31,17 +32,20 @@ use crate::repo::trust::{Keyring, Message, Refusal};
 use crate::tree::Digest;
 use files::{Kind, Listed};
 use header::{Header, Heads};
+pub use installed::{INDEXES, Installed, Key, installed};
 pub use relations::{Capabilities, RPMLIB_FEATURES, print};
 pub use rich::{Rich, is_rich};
 
 /// The largest RPM of Fedora unpacks to less than 8 GiB.
 const PAYLOAD_MAX: u64 = 16 << 30;
 /// Kind under which unpacked packages are kept in the store; changes with `saved.rs` and with what is read here.
-const KEPT: &str = "rpm-1";
+const KEPT: &str = "rpm-2";
 /// The field of [`Package::control`] with the fingerprint of the key that signed the package.
 pub const SIGNER: &str = "Signer";
 /// The fields of [`Package::control`] with what the package requires, one requirement each.
 pub const REQUIRES: &str = "Requires";
+/// The fields of [`Package::control`] with the accounts that the package provides: `user(etcd) = BASE64`, `group(etcd)`.
+pub const ACCOUNT: &str = "Account";
 
 /// What a package says about itself before anything of it is believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,6 +119,9 @@ pub fn unpack<R: Read + Seek>(rpm: &mut R, named: &str, keyring: Option<&Keyring
     if !configuration.is_empty() {
         package.members.insert("conffiles".to_owned(), configuration.concat().into_bytes());
     }
+    // For rpm's own database.
+    package.members.insert(installed::HEADER.to_owned(), main.bytes.clone());
+    package.members.insert(installed::SIGNATURE_HEADER.to_owned(), heads.signature.bytes.clone());
     let form = main.text(PAYLOAD_FORMAT).with_context(unpacking)?.unwrap_or("cpio");
     let read = || -> Result<()> {
         ensure!(form == "cpio", "the payload's form `{form}` is not known, only cpio");
@@ -166,6 +173,11 @@ fn package(header: &Header, signer: String) -> Result<Package> {
     }
     let requires = capabilities.requires.iter().map(|relation| (REQUIRES.to_owned(), relations::print(relation)));
     control.extend(requires);
+    let account = |name: &str| ["user(", "group(", "groupmember("].iter().any(|start| name.starts_with(start));
+    for provided in capabilities.provides.iter().filter(|provided| account(&provided.name)) {
+        let version = provided.version.as_ref().map(|version| format!(" = {version}")).unwrap_or_default();
+        control.push((ACCOUNT.to_owned(), format!("{}{version}", provided.name)));
+    }
     let (id, scripts) = (id(header)?, scripts::read(header)?);
     Ok(Package { id, family: Family::Rpm, control, files: Vec::new(), scripts, members: BTreeMap::new() })
 }

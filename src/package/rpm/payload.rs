@@ -163,6 +163,8 @@ impl<R: Read> Archive<R> {
             return Ok(None);
         }
         let absolute = name.strip_prefix(b".").filter(|rest| rest.starts_with(b"/")).unwrap_or(name);
+        // The root directory, which `filesystem` brings, has no name in the list's form.
+        let absolute = if [&b"."[..], b"/"].contains(&absolute) { b"" } else { absolute };
         let index = indexes.get(absolute).copied();
         let index = index.with_context(|| format!("{}: `{}` is not in the header's list", at(), escape(name)))?;
         let bits = match &files[index].kind {

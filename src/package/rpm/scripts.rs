@@ -1,7 +1,10 @@
 //! The scriptlets and triggers of an RPM as [`Script`]s, which nobody executes.
 //!
 //! A script whose interpreter is not the shell gets a first line that says so (`#!<lua>`), so that the interpreter is
-//! part of the text. All triggers of one kind are one script, each after a comment line with what sets it off.
+//! part of the text. Of a trigger the first line is a comment with what sets it off; a package may have several of one
+//! kind.
+
+use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
 
@@ -29,9 +32,6 @@ const TRIGGERS: [(&str, [u32; 5]); 3] = [
 ];
 /// Bits of a trigger's flags that say when it runs.
 const WHEN: [(u64, &str); 4] = [(1 << 16, "in"), (1 << 17, "un"), (1 << 18, "postun"), (1 << 25, "prein")];
-
-/// All scripts of a package. Triggers may share their texts, so that a small header could hold very much.
-const SCRIPTS_MAX: usize = 16 << 20;
 
 pub(super) fn read(header: &Header) -> Result<Vec<Script>> {
     let mut scripts = Vec::new();
@@ -61,21 +61,20 @@ fn triggers(header: &Header, family: &str, tags: [u32; 5], scripts: &mut Vec<Scr
     let (names, indexes, flags) = (header.texts(names)?, header.numbers(indexes)?, header.numbers(flags)?);
     let whole = names.len() == indexes.len() && (flags.is_empty() || flags.len() == names.len());
     ensure!(whole, "the lists of its {family}s differ in length");
+    // Names that set off one script the same way, in their order: triggers may share their texts, and a small header
+    // would hold very much if each had its own.
+    let mut declared: BTreeMap<(usize, String), Vec<&str>> = BTreeMap::new();
     for (index, name) in names.iter().enumerate() {
         let number = usize::try_from(indexes[index])?;
         ensure!(number < texts.len(), "the {family} for `{name}` has no script");
         let when = WHEN.iter().find(|(bit, _)| flags.get(index).is_some_and(|flags| flags & bit != 0));
         let kind = format!("%{family}{}", when.map_or("in", |(_, when)| *when));
-        let words = interpreters.get(number).copied().unwrap_or_default();
-        let body = with_interpreter(texts[number], words);
-        let text = [format!("# on {name}\n").as_bytes(), &body, b"\n"].concat();
-        match scripts.iter_mut().find(|script| script.name == kind) {
-            Some(script) => {
-                ensure!(script.text.len() + text.len() <= SCRIPTS_MAX, "{kind} of more than {SCRIPTS_MAX} bytes");
-                script.text.extend(text);
-            }
-            None => scripts.push(Script { name: kind, text }),
-        }
+        declared.entry((number, kind)).or_default().push(name);
+    }
+    for ((number, name), names) in declared {
+        let body = with_interpreter(texts[number], interpreters.get(number).copied().unwrap_or_default());
+        let text = [format!("# on {}\n", names.join(" ")).as_bytes(), &body].concat();
+        scripts.push(Script { name, text });
     }
     Ok(())
 }

@@ -1,0 +1,203 @@
+//! Scriptlets in rpm's built-in Lua, as far as they are one of three plain things.
+//!
+//! `filesystem` lays its directories and links before anything else is unpacked; systemd's triggers and glibc fork to
+//! run one program; and much is only for a running system. Statements are known a line at a time, and anything else is
+//! left to the table. Functions: rpm's docs/manual/lua.md.
+
+use super::Effect;
+use super::residue::Line;
+use super::rpm_commands;
+
+/// The effects of the statements that are known, and the other lines. `early` is `%pretrans`, before every file.
+pub(super) fn split(lines: &[Line], early: bool) -> (Vec<Effect>, Vec<Line>) {
+    let (mut effects, mut rest) = (Vec::new(), Vec::new());
+    let lines: Vec<Line> = lines.iter().filter(|line| !line.text.starts_with("--")).cloned().collect();
+    let mut index = 0;
+    let mut depth = 0_usize;
+    while let Some(line) = lines.get(index) {
+        let known = if depth == 0 { statement(&lines[index..], early) } else { None };
+        if let Some((found, length)) = known {
+            effects.extend(found);
+            index += length;
+            continue;
+        }
+        depth = depth_after(depth, &line.text);
+        rest.push(line.clone());
+        index += 1;
+    }
+    (effects, rest)
+}
+
+/// How many blocks are open after a line, if `depth` were before it.
+fn depth_after(depth: usize, text: &str) -> usize {
+    let first = text.split([' ', '(']).next().unwrap_or_default();
+    let opens = matches!(first, "if" | "for" | "while" | "function" | "repeat" | "do")
+        || text.starts_with("local function ")
+        || text.contains("function(")
+        || text.contains("function (");
+    let closes = text.split([' ', ')', ';']).any(|word| word == "end") || text.starts_with("until ");
+    match (opens, closes) {
+        (true, false) => depth + 1,
+        (false, true) => depth.saturating_sub(1),
+        _ => depth,
+    }
+}
+
+fn statement(lines: &[Line], early: bool) -> Option<(Vec<Effect>, usize)> {
+    let text = |index: usize| lines.get(index).map(|line| line.text.as_str());
+    let first = text(0)?;
+    if let Some(arguments) = call(first, "posix.mkdir") {
+        let [path] = arguments.as_slice() else { return None };
+        let path = path.trim_end_matches('/').to_owned();
+        return early.then(|| (vec![Effect::SkeletonDirectory(path)], 1));
+    }
+    if let Some(arguments) = call(first, "posix.symlink") {
+        let [target, path] = arguments.as_slice() else { return None };
+        return early.then(|| (vec![Effect::SkeletonLink { path: path.clone(), target: target.clone() }], 1));
+    }
+    // The package brings the directory with its mode.
+    if first.starts_with("posix.chmod(\"") && early && first.ends_with(')') {
+        return Some((Vec::new(), 1));
+    }
+    // A link where there is to be a directory: not on a fresh disk.
+    let asks = first.starts_with("st = posix.stat(\"") && first.ends_with("\")");
+    let link = text(1) == Some("if st and st.type == \"link\" then");
+    if asks && link && text(2).is_some_and(|line| line.starts_with("os.remove(\"")) && text(3) == Some("end") {
+        return Some((Vec::new(), 4));
+    }
+    if first == "return 0" && lines.len() == 1 {
+        return Some((Vec::new(), 1));
+    }
+    // systemd does not run where images are made, and a macro of another architecture's was written out.
+    if first == "if posix.access(\"/run/systemd/system\") then" || compares_two_others(first) {
+        return Some((Vec::new(), block(lines)?));
+    }
+    // Whether the program is there does not matter where what it does does not.
+    if first.starts_with("if posix.access") && first.ends_with("\"x\") then") {
+        let length = block(lines)?;
+        let (effects, rest) = split(&lines[1..length - 1], early);
+        return (effects.is_empty() && rest.is_empty()).then_some((effects, length));
+    }
+    // glibc looks at the kernel that it is installed under, which is not the image's.
+    let looks = first.starts_with("required = '") && text(1) == Some("rel = posix.uname(\"%r\")");
+    let fails = text(3).is_some_and(|line| line.starts_with("error(\"FATAL: kernel too old\""));
+    if looks && text(2) == Some("if rpm.vercmp(rel, required) < 0 then") && fails && text(4) == Some("end") {
+        return Some((Vec::new(), 5));
+    }
+    let forks = first.trim_start_matches("local ") == "pid = posix.fork()"
+        && text(1) == Some("if pid == 0 then")
+        && text(3) == Some("elseif pid > 0 then")
+        && text(4) == Some("posix.wait(pid)")
+        && text(5) == Some("end");
+    if forks {
+        let line = text(2)?;
+        let inner = line.strip_prefix("assert(").and_then(|line| line.strip_suffix(')')).unwrap_or(line);
+        return Some((program(&call(inner, "posix.exec")?)?, 6));
+    }
+    for function in ["os.execute", "rpm.execute", "posix.exec"] {
+        if let Some(arguments) = call(first, function) {
+            return Some((program(&arguments)?, 1));
+        }
+    }
+    None
+}
+
+/// How many lines the block has that `lines` begin with; nothing if it does not end or has an `else` of its own.
+fn block(lines: &[Line]) -> Option<usize> {
+    let mut depth = 0_usize;
+    for (index, line) in lines.iter().enumerate() {
+        if depth == 1 && line.text.starts_with("else") {
+            return None;
+        }
+        depth = depth_after(depth, &line.text);
+        if depth == 0 {
+            return Some(index + 1);
+        }
+    }
+    None
+}
+
+/// `if "x86_64" == "riscv64" then`
+fn compares_two_others(line: &str) -> bool {
+    let texts = line.strip_prefix("if \"").and_then(|line| line.strip_suffix("\" then")?.split_once("\" == \""));
+    texts.is_some_and(|(one, other)| one != other && !one.contains('"') && !other.contains('"'))
+}
+
+fn program(words: &[String]) -> Option<Vec<Effect>> {
+    rpm_commands::command(&words.join(" ")).filter(|effects| effects.iter().all(rpm_commands::done_by_steps))
+}
+
+/// The texts that `function` is called with, if that is all of the line.
+fn call(line: &str, function: &str) -> Option<Vec<String>> {
+    let arguments = line.strip_prefix(function)?.trim_start().strip_prefix('(')?.strip_suffix(')')?;
+    let text = |argument: &str| -> Option<String> {
+        let argument = argument.trim();
+        let inner = argument.strip_prefix('"').and_then(|argument| argument.strip_suffix('"'))?;
+        (!inner.contains(['"', '\\'])).then(|| inner.to_owned())
+    };
+    arguments.split(',').map(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str, early: bool) -> (Vec<Effect>, usize) {
+        let lines: Vec<Line> = text
+            .lines()
+            .enumerate()
+            .map(|(index, line)| Line { number: index + 1, text: line.trim().to_owned() })
+            .filter(|line| !line.text.is_empty())
+            .collect();
+        let (effects, rest) = split(&lines, early);
+        (effects, rest.len())
+    }
+
+    #[test]
+    fn the_skeleton_of_filesystem_is_laid_early() {
+        let text = "--# why\nposix.mkdir(\"/usr\")\nposix.mkdir(\"/usr/lib/debug/\")\nposix.symlink(\"usr/bin\", \"/bin\")\n\
+                    posix.chmod(\"/proc\", 0555)\nst = posix.stat(\"/media\")\n\
+                    if st and st.type == \"link\" then\n  os.remove(\"/media\")\nend\n";
+        let (effects, rest) = of(text, true);
+        let directory = |path: &str| Effect::SkeletonDirectory(path.into());
+        let link = Effect::SkeletonLink { path: "/bin".into(), target: "usr/bin".into() };
+        assert_eq!((effects, rest), (vec![directory("/usr"), directory("/usr/lib/debug"), link], 0));
+        assert_eq!(of("posix.mkdir(\"/x\")\n", false).1, 1);
+    }
+
+    #[test]
+    fn programs_that_only_a_running_system_or_a_cache_needs_are_no_effect() {
+        for text in [
+            "if posix.access(\"/run/systemd/system\") then\npid = posix.fork()\nif pid == 0 then\n\
+             assert(posix.exec(\"/usr/bin/anything\"))\nelseif pid > 0 then\nposix.wait(pid)\nend\nend",
+            "pid = posix.fork()\nif pid == 0 then\nassert(posix.exec(\"/usr/bin/systemd-sysusers\"))\nelseif pid > 0 then\n\
+             posix.wait(pid)\nend",
+            "os.execute(\"/usr/sbin/ldconfig\")",
+            "if \"x86_64\" == \"riscv64\" then\nposix.symlink(\".\", \"/x\")\nend\nreturn 0",
+            "if posix.access (\"/usr/sbin/restorecon\", \"x\") then\nrpm.execute(\"/usr/sbin/restorecon\", \"/var\")\nend",
+            "required = '3.2.0'\nrel = posix.uname(\"%r\")\nif rpm.vercmp(rel, required) < 0 then\n\
+             error(\"FATAL: kernel too old\", 0)\nend",
+        ] {
+            assert_eq!(of(text, false), (vec![], 0), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_programs_and_other_statements_are_left() {
+        for (text, left) in [
+            ("os.execute(\"rm -rf /etc\")", 1),
+            ("os.execute(command)", 1),
+            ("if arg[2] == 1 then\nposix.mkdir(\"/x\")\nend", 3),
+            ("posix.mkdir(path)", 1),
+            ("if posix.access(\"/run/systemd/system\") then\nx()\nelse\ny()\nend", 5),
+            ("if posix.access(\"/run/systemd/system\") then\nx()\n", 2),
+            ("if posix.access(\"/x\", \"x\") then\nx()\nend", 3),
+            ("if \"x86_64\" == \"x86_64\" then\nx()\nend", 3),
+            ("return 0\nx()", 2),
+            // A block in one line does not end the one around it.
+            ("if f then\nif a then b() end\nposix.mkdir(\"/x\")\nend", 4),
+        ] {
+            assert_eq!(of(text, true).1, left, "{text}");
+        }
+    }
+}

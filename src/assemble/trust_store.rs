@@ -1,0 +1,412 @@
+//! The bundles of certificate authorities on Red Hat's systems: what `update-ca-trust` makes.
+//!
+//! Sources lie in `/usr/share/pki/ca-trust-source` and `/etc/pki/ca-trust/source`: files of p11-kit, which say for what
+//! an authority is trusted, and plain PEM or DER in `anchors` (trusted for everything) and `blocklist` (for nothing).
+//! Three bundles come out, for servers, mail and code, with the authorities that are trusted for that. The OpenSSL, Java
+//! and EDK2 forms are not made: they hold the same, and nothing on a node reads them. Formats: p11-kit's
+//! `trust/persist.c`, RFC 5280. Oracle: `trust extract`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::root::Root;
+use crate::agent::base64;
+use crate::tree::{Kind, TreePath};
+
+const SOURCES: [&str; 2] = ["/etc/pki/ca-trust/source", "/usr/share/pki/ca-trust-source"];
+const EXTRACTED: &str = "/etc/pki/ca-trust/extracted/pem";
+/// Each bundle and its key purpose (RFC 5280, 4.2.1.12), DER.
+const BUNDLES: [(&str, &[u8]); 3] = [
+    ("tls-ca-bundle.pem", b"\x2b\x06\x01\x05\x05\x07\x03\x01"),
+    ("email-ca-bundle.pem", b"\x2b\x06\x01\x05\x05\x07\x03\x04"),
+    ("objsign-ca-bundle.pem", b"\x2b\x06\x01\x05\x05\x07\x03\x03"),
+];
+/// `anyExtendedKeyUsage`
+const ANY_PURPOSE: &[u8] = b"\x55\x1d\x25\x00";
+const KEY_USAGE: &[u8] = b"\x55\x1d\x25";
+const BASIC_CONSTRAINTS: &[u8] = b"\x55\x1d\x13";
+/// Links that programs know, where the package does not bring them itself.
+const LINKS: [(&str, &str); 2] = [
+    ("/etc/pki/tls/certs/ca-bundle.crt", "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem"),
+    ("/etc/pki/tls/cert.pem", "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem"),
+];
+const LEGACY: (&str, &str) =
+    ("/etc/pki/ca-trust/source/ca-bundle.legacy.crt", "/usr/share/pki/ca-trust-legacy/ca-bundle.legacy.default.crt");
+
+/// One certificate of the sources.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Authority {
+    label: Option<String>,
+    der: Vec<u8>,
+    trusted: bool,
+    distrusted: bool,
+}
+
+/// What is said elsewhere about the certificates of one public key: the purposes, as DER identifiers.
+type Stapled = BTreeMap<Vec<u8>, Vec<Vec<u8>>>;
+
+pub(crate) fn extract(root: &mut Root) -> anyhow::Result<()> {
+    if !root.exists(SOURCES[1]) {
+        return Ok(());
+    }
+    let (link, target) = LEGACY;
+    if root.exists(target) && root.path(link).is_ok_and(|path| root.tree.get(&path).is_none()) {
+        root.symlink(link, target)?;
+    }
+    let (mut authorities, mut stapled) = (Vec::new(), Stapled::new());
+    for source in SOURCES {
+        for (directory, trusted, distrusted) in
+            [("", false, false), ("/anchors", true, false), ("/blocklist", false, true), ("/blacklist", false, true)]
+        {
+            let Some((directory, _)) = root.lookup(&format!("{source}{directory}")) else { continue };
+            let children: Vec<TreePath> = root.tree.children(&directory).map(|(path, _, _)| path.clone()).collect();
+            for path in children {
+                if root.lookup(&path.to_string()).is_none_or(|(_, inode)| !matches!(inode.kind, Kind::File(_))) {
+                    continue;
+                }
+                let bytes = root.read(&path.to_string())?.unwrap_or_default();
+                read(&bytes, (trusted, distrusted), &mut authorities, &mut stapled);
+            }
+        }
+    }
+    let distrusted: BTreeSet<Vec<u8>> =
+        authorities.iter().filter(|authority| authority.distrusted).map(|authority| authority.der.clone()).collect();
+    for (bundle, purpose) in BUNDLES {
+        let mut seen = BTreeSet::new();
+        let mut text = String::new();
+        for authority in authorities.iter().filter(|authority| authority.trusted && !distrusted.contains(&authority.der)) {
+            if serves(authority, purpose, &stapled) && seen.insert(&authority.der) {
+                let label = authority.label.clone().or_else(|| Certificate::parse(&authority.der)?.label());
+                let label = label.map(|label| format!("# {label}\n")).unwrap_or_default();
+                text.push_str(&format!("{}{label}{}", if text.is_empty() { "" } else { "\n" }, pem(&authority.der)));
+            }
+        }
+        root.file(&format!("{EXTRACTED}/{bundle}"), 0o444, text)?;
+    }
+    for (link, target) in LINKS {
+        if root.path(link).is_ok_and(|path| root.tree.get(&path).is_none()) {
+            root.symlink(link, target)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether an authority may vouch for this purpose. One that says no purpose is for all.
+fn serves(authority: &Authority, purpose: &[u8], stapled: &Stapled) -> bool {
+    let Some(certificate) = Certificate::parse(&authority.der) else { return false };
+    let purposes = stapled.get(certificate.public_key).cloned().or_else(|| {
+        let value = certificate.extension(KEY_USAGE)?;
+        Some(key_purposes(value))
+    });
+    let listed = |purposes: &Vec<Vec<u8>>| purposes.iter().any(|known| known == purpose || known == ANY_PURPOSE);
+    certificate.is_authority() && purposes.as_ref().is_none_or(listed)
+}
+
+/// A file of the sources, whichever of the forms it has; what is none of them is skipped, as p11-kit does.
+fn read(bytes: &[u8], place: (bool, bool), authorities: &mut Vec<Authority>, stapled: &mut Stapled) {
+    let (trusted, distrusted) = place;
+    let text = String::from_utf8_lossy(bytes);
+    if bytes.first() == Some(&0x30) && Certificate::parse(bytes).is_some() {
+        authorities.push(Authority { label: None, der: bytes.to_vec(), trusted, distrusted });
+        return;
+    }
+    let sections: Vec<&str> = text.split("[p11-kit-object-v1]").collect();
+    if sections.len() == 1 {
+        let blocks = blocks(&text, "CERTIFICATE").into_iter();
+        authorities.extend(blocks.map(|der| Authority { label: None, der, trusted, distrusted }));
+        return;
+    }
+    for section in &sections[1..] {
+        let field = |name: &str| {
+            let lines = section.lines().take_while(|line| !line.starts_with("-----"));
+            let mut values = lines.filter_map(|line| line.split_once(':')).filter(|(key, _)| key.trim() == name);
+            values.next().map(|(_, value)| value.trim().trim_matches('"').to_owned())
+        };
+        let says = |name: &str, default: bool| field(name).map_or(default, |value| value == "true");
+        for der in blocks(section, "CERTIFICATE") {
+            authorities.push(Authority {
+                label: field("label").map(|label| String::from_utf8_lossy(&unescaped(&label)).into_owned()),
+                der,
+                trusted: says("trusted", trusted),
+                distrusted: says("x-distrusted", distrusted),
+            });
+        }
+        if field("object-id").as_deref() == Some("2.5.29.37")
+            && let Some(value) = field("value")
+            && let Some(key) = blocks(section, "PUBLIC KEY").into_iter().next()
+        {
+            stapled.insert(key, extension_value(&unescaped(&value)).map(key_purposes).unwrap_or_default());
+        }
+    }
+}
+
+/// The bytes of the PEM blocks of one kind.
+fn blocks(text: &str, kind: &str) -> Vec<Vec<u8>> {
+    let (begin, end) = (format!("-----BEGIN {kind}-----"), format!("-----END {kind}-----"));
+    let bodies = text.split(&begin).skip(1).filter_map(|rest| Some(rest.split_once(&end)?.0));
+    bodies.filter_map(|body| base64::decode(body).ok()).collect()
+}
+
+fn pem(der: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut digits = String::new();
+    for group in der.chunks(3) {
+        let word = group.iter().chain(&[0, 0]).take(3).fold(0_usize, |sum, byte| sum << 8 | usize::from(*byte));
+        for place in 0..4 {
+            let padding = place > group.len();
+            digits.push(if padding { '=' } else { char::from(DIGITS[word >> (18 - 6 * place) & 63]) });
+        }
+    }
+    let lines: Vec<&str> = (0..digits.len()).step_by(64).map(|at| &digits[at..digits.len().min(at + 64)]).collect();
+    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
+}
+
+/// `%2a` and text → bytes.
+fn unescaped(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let hex = after.get(..2).filter(|_| *first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
+        match hex.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    bytes
+}
+
+/// An element of DER: its tag, its contents, itself as a whole, and what follows.
+fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8], &[u8])> {
+    let (tag, first) = (*der.first()?, usize::from(*der.get(1)?));
+    let (header, length) = match first {
+        0..=0x7f => (2, first),
+        0x81..=0x84 => {
+            let count = first - 0x80;
+            let digits = der.get(2..2 + count)?;
+            (2 + count, digits.iter().fold(0_usize, |sum, byte| sum << 8 | usize::from(*byte)))
+        }
+        _ => return None,
+    };
+    let end = header.checked_add(length)?;
+    Some((tag, der.get(header..end)?, &der[..end], &der[end..]))
+}
+
+fn elements(mut der: &[u8]) -> Vec<(u8, &[u8], &[u8])> {
+    let mut list = Vec::new();
+    while let Some((tag, contents, whole, rest)) = element(der) {
+        list.push((tag, contents, whole));
+        der = rest;
+    }
+    list
+}
+
+/// The value of an `Extension`: what its octet string holds.
+fn extension_value(der: &[u8]) -> Option<&[u8]> {
+    let (_, extension, _, _) = element(der)?;
+    elements(extension).into_iter().find(|(tag, _, _)| *tag == 0x04).map(|(_, value, _)| value)
+}
+
+fn key_purposes(value: &[u8]) -> Vec<Vec<u8>> {
+    let list = element(value).map(|(_, list, _, _)| elements(list)).unwrap_or_default();
+    list.into_iter().filter(|(tag, _, _)| *tag == 0x06).map(|(_, identifier, _)| identifier.to_vec()).collect()
+}
+
+/// What matters here of an X.509 certificate.
+struct Certificate<'a> {
+    first_version: bool,
+    issuer: &'a [u8],
+    subject: &'a [u8],
+    public_key: &'a [u8],
+    extensions: Vec<&'a [u8]>,
+}
+
+impl<'a> Certificate<'a> {
+    fn parse(der: &'a [u8]) -> Option<Certificate<'a>> {
+        let (_, certificate, _, _) = element(der)?;
+        let (0x30, body, _, _) = element(certificate)? else { return None };
+        let mut fields = elements(body).into_iter().peekable();
+        let first_version = fields.next_if(|(tag, _, _)| *tag == 0xa0).is_none();
+        let _serial = fields.next()?;
+        let _algorithm = fields.next()?;
+        let (_, _, issuer) = fields.next()?;
+        let _validity = fields.next()?;
+        let (_, _, subject) = fields.next()?;
+        let (_, _, public_key) = fields.next()?;
+        let list = fields.find(|(tag, _, _)| *tag == 0xa3).and_then(|(_, contents, _)| element(contents));
+        let list = list.map(|(_, list, _, _)| elements(list)).unwrap_or_default();
+        let extensions = list.into_iter().map(|(_, _, whole)| whole).collect();
+        Some(Certificate { first_version, issuer, subject, public_key, extensions })
+    }
+
+    /// The name that it is called by: common name, unit, organization, whichever it has first.
+    fn label(&self) -> Option<String> {
+        let (_, names, _, _) = element(self.subject)?;
+        let pair = |(_, set, _): (u8, &'a [u8], &[u8])| -> Option<(&'a [u8], &'a [u8])> {
+            let (_, pair, _, _) = element(set)?;
+            let (_, kind, _, value) = element(pair)?;
+            Some((kind, element(value)?.1))
+        };
+        let pairs: Vec<_> = elements(names).into_iter().filter_map(pair).collect();
+        let found = |kind: &[u8]| pairs.iter().find(|(known, _)| *known == kind).map(|(_, value)| *value);
+        let value = found(b"\x55\x04\x03").or_else(|| found(b"\x55\x04\x0b")).or_else(|| found(b"\x55\x04\x0a"))?;
+        Some(String::from_utf8_lossy(value).into_owned())
+    }
+
+    fn extension(&self, identifier: &[u8]) -> Option<&'a [u8]> {
+        let named = |extension: &&&[u8]| {
+            let contents = element(extension).map(|(_, contents, _, _)| contents);
+            contents.and_then(element).is_some_and(|(_, name, _, _)| name == identifier)
+        };
+        extension_value(self.extensions.iter().find(named)?)
+    }
+
+    /// Its constraints say so; the first version of X.509 had none, and a certificate that signed itself is one there.
+    fn is_authority(&self) -> bool {
+        match self.extension(BASIC_CONSTRAINTS) {
+            Some(value) => {
+                let first = element(value).and_then(|(_, contents, _, _)| element(contents));
+                first.is_some_and(|(tag, contents, _, _)| tag == 0x01 && contents.first().is_some_and(|byte| *byte != 0))
+            }
+            None => self.first_version && self.issuer == self.subject,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+    use std::process::Command;
+
+    use super::*;
+    use crate::assemble::tests::World;
+    use crate::oracle::{oracle, skip};
+
+    const EXTENSIONS: &str = "[req]\ndistinguished_name=dn\n[dn]\n[ca]\nbasicConstraints=critical,CA:TRUE\n\
+        [leaf]\nbasicConstraints=CA:FALSE\n[mail]\nbasicConstraints=critical,CA:TRUE\nextendedKeyUsage=emailProtection\n";
+    const PURPOSES: [&str; 3] = ["server-auth", "email", "code-signing"];
+
+    fn certificate(openssl: &Path, directory: &Path, name: &str, extensions: &str) -> (String, String) {
+        let run = |arguments: &[&str]| {
+            let output = Command::new(openssl).args(arguments).current_dir(directory).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let subject = format!("/O=Test/CN={name}");
+        let pem = run(&[
+            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "/dev/null", "-days", "3650", "-subj", &subject,
+            "-config", "extensions", "-extensions", extensions,
+        ]);
+        fs::write(directory.join("one.pem"), &pem).unwrap();
+        (pem, run(&["x509", "-in", "one.pem", "-noout", "-pubkey"]))
+    }
+
+    /// A store with every way of being trusted, and what p11-kit makes of it, where it can be asked.
+    #[test]
+    fn the_bundles_are_what_p11_kit_extracts() {
+        let Some(openssl) = oracle("openssl") else { return };
+        let directory = tempfile::tempdir().unwrap();
+        let at = directory.path();
+        fs::write(at.join("extensions"), EXTENSIONS).unwrap();
+        let names = [("everything", "ca"), ("stapled", "ca"), ("bad", "ca"), ("blocked", "ca"), ("anchor", "ca")];
+        let names = names.into_iter().chain([("leaf", "leaf"), ("mail", "mail"), ("neutral", "ca")]);
+        let made: BTreeMap<&str, (String, String)> =
+            names.map(|(name, extensions)| (name, certificate(&openssl, at, name, extensions))).collect();
+        let entry = |name: &str, says: &str| format!("[p11-kit-object-v1]\nlabel: \"{name}\"\n{says}{}\n", made[name].0);
+        // The key usage "e-mail" as an extension that somebody else says about the key.
+        let value = "0%16%06%03U%1d%25%01%01%ff%04%0c0%0a%06%08%2b%06%01%05%05%07%03%04";
+        let staple = format!(
+            "[p11-kit-object-v1]\nclass: x-certificate-extension\nobject-id: 2.5.29.37\nvalue: \"{value}\"\n{}\n",
+            made["stapled"].1
+        );
+        let bundle = [
+            entry("everything", "trusted: true\n"),
+            entry("stapled", "trusted: true\n"),
+            staple,
+            entry("bad", "x-distrusted: true\n"),
+            entry("blocked", "trusted: true\n"),
+            entry("leaf", "trusted: true\n"),
+            entry("mail", "trusted: true\n"),
+            entry("neutral", ""),
+        ]
+        .concat();
+        let mut world = World::new();
+        let (share, etc) = (SOURCES[1], SOURCES[0]);
+        world.package(
+            "ca-certificates",
+            &[
+                (&format!("{share}/ca-bundle.trust.p11-kit"), &bundle),
+                (&format!("{share}/anchors/anchor.pem"), &made["anchor"].0),
+                (&format!("{etc}/blocklist/blocked.pem"), &made["blocked"].0),
+                ("/usr/share/pki/ca-trust-legacy/ca-bundle.legacy.default.crt", ""),
+            ],
+        );
+        let tree = world.assemble().unwrap().tree;
+        let ours = BUNDLES.map(|(name, _)| world.text(&tree, &format!("{EXTRACTED}/{name}")));
+        let labels = |text: &str| text.lines().filter_map(|line| line.strip_prefix("# ")).collect::<Vec<_>>().join(" ");
+        assert_eq!(labels(&ours[0]), "everything anchor");
+        assert_eq!(labels(&ours[1]), "everything stapled mail anchor");
+        assert_eq!(labels(&ours[2]), "everything anchor");
+
+        let (Some(trust), Some(setpriv)) = (oracle("trust"), oracle("setpriv")) else { return };
+        let source = at.join("source");
+        for (path, text) in [
+            ("ca-bundle.trust.p11-kit", &bundle),
+            ("anchors/anchor.pem", &made["anchor"].0),
+            ("blocklist/blocked.pem", &made["blocked"].0),
+        ] {
+            let path = source.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        // p11-kit lets people say where their authorities are, only not the administrator.
+        let configuration = at.join(".config/pkcs11");
+        fs::create_dir_all(configuration.join("modules")).unwrap();
+        fs::create_dir(at.join("out")).unwrap();
+        fs::set_permissions(at, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::set_permissions(at.join("out"), fs::Permissions::from_mode(0o777)).unwrap();
+        fs::write(configuration.join("pkcs11.conf"), "user-config: merge\n").unwrap();
+        let module = format!(
+            "module: p11-kit-trust.so\ntrust-policy: yes\npriority: 1\nx-init-reserved: paths='{}'\n",
+            source.display()
+        );
+        fs::write(configuration.join("modules/p11-kit-trust.module"), module).unwrap();
+        if !rustix::process::geteuid().is_root() {
+            return skip("becoming somebody else needs root");
+        }
+        for (purpose, ours) in PURPOSES.iter().zip(&ours) {
+            let out = at.join("out").join(purpose);
+            let output = Command::new(&setpriv)
+                .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
+                .arg(&trust)
+                .args(["extract", "--overwrite", "--comment", "--format=pem-bundle", "--filter=ca-anchors", "--purpose"])
+                .arg(purpose)
+                .arg(&out)
+                .env("HOME", at)
+                .env("XDG_CONFIG_HOME", at.join(".config"))
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            assert_eq!(*ours, fs::read_to_string(out).unwrap(), "{purpose}");
+        }
+    }
+
+    #[test]
+    fn damaged_certificates_are_no_authorities() {
+        let der = [0x30, 0x84, 0xff, 0xff, 0xff, 0xff, 0x30];
+        assert!(Certificate::parse(&der).is_none());
+        assert!(element(&[0x30, 0x05, 1]).is_none() && element(&[]).is_none() && element(&[0x30, 0x80]).is_none());
+        assert_eq!(unescaped("a%2a%zz%"), b"a*%zz%");
+        let authority = Authority { label: None, der: der.to_vec(), trusted: true, distrusted: false };
+        assert!(!serves(&authority, BUNDLES[0].1, &Stapled::new()));
+        let mut found = (Vec::new(), Stapled::new());
+        read(b"[p11-kit-object-v1]\n-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n", (true, false), &mut found.0, &mut found.1);
+        assert!(found.0.is_empty());
+    }
+}
