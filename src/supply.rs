@@ -17,8 +17,8 @@ use crate::recipe::{
     RpmSource, print,
 };
 use crate::repo::fetch::{Fetcher, Network, Progress, Wanted, below};
-use crate::repo::rpmmd::mirrors::{self, Mirrors, Source};
 use crate::repo::pick::pick;
+use crate::repo::rpmmd::mirrors::{self, Mirrors, Source};
 use crate::repo::rpmmd::modules::filter;
 use crate::repo::store::Store;
 use crate::repo::trust::Keyring;
@@ -28,8 +28,9 @@ use crate::spelling;
 use crate::tree::Digest;
 use crate::yaml::Located;
 
-/// Packages that only the build needs: systemd's EFI stub and boot loader.
-const TOOLS: &[&str] = &["systemd-boot-efi"];
+/// Packages that only the build needs, by their names in one family of distributions or the other: systemd's EFI stub
+/// and boot loader.
+const TOOLS: &[&[&str]] = &[&["systemd-boot-efi", "systemd-boot-unsigned"]];
 
 /// The unpacked packages of a lock.
 #[derive(Debug)]
@@ -54,7 +55,8 @@ pub fn lock(
     for repository in &recipe.repositories {
         let reading = || format!("reading repository {}", repository.name);
         let base = base(repository, store, offline, progress).with_context(reading)?;
-        let mut snapshot = read(repository, &base, recipe.arch, store, offline, as_of, progress).with_context(reading)?;
+        let mut snapshot =
+            read(repository, &base, recipe.arch, store, offline, as_of, progress).with_context(reading)?;
         bases.insert(repository.name.as_str(), base);
         metadata.extend(snapshot.metadata.map(|metadata| (repository.name.as_str(), metadata)));
         if let RepositoryKind::Rpm(rpm) = &repository.kind {
@@ -92,8 +94,10 @@ pub fn lock(
     };
     let requests: Vec<&PackageRequest> = recipe.packages.iter().chain([&recipe.kernel.package]).collect();
     let chosen = resolve_with(&requests, &index, &preferences, &file_lists)?;
-    let tools = TOOLS.iter().map(|name| {
-        newest(name, &index).ok_or_else(|| anyhow!("no repository of the recipe has `{name}`, which the build needs"))
+    let tools = TOOLS.iter().map(|names| {
+        let found = names.iter().find_map(|name| newest(name, &index));
+        let names = names.join("` or `");
+        found.ok_or_else(|| anyhow!("no repository of the recipe has `{names}`, which the build needs"))
     });
     let tools = tools.collect::<anyhow::Result<Vec<usize>>>()?;
     let locked = |numbers: Vec<usize>| -> anyhow::Result<Vec<LockedPackage>> {

@@ -42,38 +42,44 @@ fn pod(name: &str, node: &str, script: &str, restart: &str) -> Value {
 
 #[test]
 fn a_node_joins_runs_pods_that_talk_and_is_the_same_member_after_a_reboot() {
-    let image = IMAGE.as_path();
+    joins_and_runs_pods(&IMAGE, "member");
+}
+
+/// From power-on over pods to the second boot, with the checks of `overlays/cluster` inside.
+pub(crate) fn joins_and_runs_pods(image: &Path, name: &str) {
     let (cluster, _guest) = cluster();
+    let (of, node) = (|what: &str| format!("{what}-{name}"), format!("node/{name}"));
     // As the first process of a container, httpd would ignore SIGTERM and hold up the reboot for 90 seconds.
     let serve = "mkdir /tmp/www && echo pod-answers >/tmp/www/index.html && trap exit TERM && \
                  { httpd -f -p 8080 -h /tmp/www & wait; }";
-    cluster.create("server", &pod("server", "member", serve, "Always"));
-    let seed = cluster.seed("member", |user_data| user_data);
+    cluster.create(&of("server"), &pod(&of("server"), name, serve, "Always"));
+    let seed = cluster.seed(name, |user_data| user_data);
     // Tests share the cluster, but never run two guests at a time.
     let requests = || cluster.kubectl(&["get", "csr", "--output", "name"]).lines().count();
     let requested = requests();
-    let mut guest = cluster.boot("join", image, &seed, "verdict", &["--reboots", "1"]);
+    let mut guest = cluster.boot(name, image, &seed, "verdict", &["--reboots", "1"]);
     guest.until_member(|member| member["state"] == "joined");
     let field = |kind: &str, path: &str| cluster.kubectl(&["get", kind, "--output", &format!("jsonpath={path}")]);
     let server = until("the server's address", SOON, || {
-        Some(field("pod/server", "{.status.podIP}")).filter(|address| !address.is_empty())
+        Some(field(&format!("pod/{}", of("server")), "{.status.podIP}")).filter(|address| !address.is_empty())
     });
-    let identity = field("node/member", "{.metadata.uid} {.status.nodeInfo.machineID}");
-    let first_boot = field("node/member", "{.status.nodeInfo.bootID}");
+    let identity = field(&node, "{.metadata.uid} {.status.nodeInfo.machineID}");
+    let first_boot = field(&node, "{.status.nodeInfo.bootID}");
     let ask = format!("until wget -q -O /answer/text http://{server}:8080/; do sleep 1; done");
-    cluster.create("client", &pod("client", "member", &ask, "OnFailure"));
+    cluster.create(&of("client"), &pod(&of("client"), name, &ask, "OnFailure"));
     let client = until("the client's end", SOON, || {
-        let (phase, address) = (field("pod/client", "{.status.phase}"), field("pod/client", "{.status.podIP}"));
+        let client = format!("pod/{}", of("client"));
+        let (phase, address) = (field(&client, "{.status.phase}"), field(&client, "{.status.podIP}"));
         (phase == "Succeeded").then_some(address)
     });
     assert!(client.starts_with("10.244.") && server.starts_with("10.244.") && client != server, "{client} {server}");
-    assert_eq!(field("node/member", "{.status.conditions[?(@.type=='Ready')].status}"), "True");
+    assert_eq!(field(&node, "{.status.conditions[?(@.type=='Ready')].status}"), "True");
     let console = guest.console();
     let (code, report) = guest.end();
     assert_eq!(code, Some(0), "{report}\n{console}");
-    assert_eq!(field("node/member", "{.metadata.uid} {.status.nodeInfo.machineID}"), identity);
+    assert_eq!(field(&node, "{.metadata.uid} {.status.nodeInfo.machineID}"), identity);
     until("the second boot's report", SOON, || {
-        Some(field("node/member", "{.status.nodeInfo.bootID}")).filter(|boot| *boot != first_boot)
+        Some(field(&node, "{.status.nodeInfo.bootID}")).filter(|boot| *boot != first_boot)
     });
     // One request for a certificate: nothing joined twice.
     assert_eq!(requests(), requested + 1);

@@ -4,6 +4,7 @@
 //! * `mutants`: one wrong node per check; the verdict must be red, and for that check alone
 //! * `command`: how `nodesmith boot` ends and what it leaves, with the firmware alone as its guest
 //! * `join`, `cluster`: nodes join a real control plane, whatever happens on the way
+//! * `rpm_node`: all of that on a node made of RPMs alone
 //! * `tampering`: flipped bytes in the root must not come up
 //! * `kernels`: kernels 6.12 and 6.1 read every file of the root back
 //!
@@ -17,5 +18,6 @@ mod join;
 mod kernels;
 mod mutants;
 mod node;
+mod rpm_node;
 mod support;
 mod tampering;

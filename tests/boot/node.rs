@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::support::{EVENTS, Run, boot, image, nodesmith, place};
 
 /// The checks passed over a reboot, on a node that found its metadata on the volume that it was given.
-fn assert_green(run: &Run, volume: &str) {
+pub(crate) fn assert_green(run: &Run, volume: &str) {
     assert_eq!(run.code, Some(0), "failed checks: {}\n{}", run.message, run.console());
     let seen = run.events.iter().filter(|event| event["event"] == "reset").count();
     assert_eq!(seen, 1, "{}", run.console());

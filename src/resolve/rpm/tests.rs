@@ -133,14 +133,20 @@ fn naive_rich(rich: &Rich, offers: &[Offer], set: u32) -> bool {
         Rich::All(parts) => parts.iter().all(holds),
         Rich::Any(parts) => parts.iter().any(holds),
         Rich::If { what, condition, otherwise: other } => {
-            if holds(condition) { holds(what) } else { otherwise(other, true) }
+            if holds(condition) {
+                holds(what)
+            } else {
+                otherwise(other, true)
+            }
         }
         Rich::Unless { what, condition, otherwise: other } => {
-            if holds(condition) { otherwise(other, false) } else { holds(what) }
+            if holds(condition) {
+                otherwise(other, false)
+            } else {
+                holds(what)
+            }
         }
-        Rich::With(_) | Rich::Without(_) => {
-            (0..offers.len()).any(|it| set >> it & 1 == 1 && one_is(&offers[it], rich))
-        }
+        Rich::With(_) | Rich::Without(_) => (0..offers.len()).any(|it| set >> it & 1 == 1 && one_is(&offers[it], rich)),
     }
 }
 
@@ -208,7 +214,8 @@ fn offer_text() -> impl Strategy<Value = String> {
     };
     let rest = (list("requires", 2), list("conflicts", 1));
     let plain = prop_oneof![3 => Just(String::new()), 1 => "; obsoletes: [a-e]", 1 => "; provides: [a-e]( = [12])?"];
-    ("[a-e] [123]-1", rest, plain).prop_map(|(head, (requires, conflicts), plain)| head + &requires + &conflicts + &plain)
+    ("[a-e] [123]-1", rest, plain)
+        .prop_map(|(head, (requires, conflicts), plain)| head + &requires + &conflicts + &plain)
 }
 
 proptest! {
@@ -231,7 +238,7 @@ proptest! {
         let jobs = vec![("asked".to_owned(), wanted.clone())];
         let judged = judge::judge(&pool, &jobs);
         prop_assert_eq!(judged.is_ok(), possible, "resolvo: {:?}", judged);
-        match search(&pool, &[wanted.clone()], weak) {
+        match search(&pool, std::slice::from_ref(&wanted), weak) {
             Outcome::Chosen(chosen) => {
                 let set = chosen.iter().fold(0, |set, it| set | 1 << it);
                 prop_assert!(asked(&set) && stands(&index.offers, set), "{:?}", chosen);
