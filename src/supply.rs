@@ -17,8 +17,8 @@ use crate::recipe::{
     RpmSource, print,
 };
 use crate::repo::fetch::{Fetcher, Network, Progress, Wanted, below};
-use crate::repo::rpmmd::mirrors::{self, Mirrors, Source};
 use crate::repo::pick::pick;
+use crate::repo::rpmmd::mirrors::{self, Mirrors, Source};
 use crate::repo::rpmmd::modules::filter;
 use crate::repo::store::Store;
 use crate::repo::trust::Keyring;
@@ -54,7 +54,8 @@ pub fn lock(
     for repository in &recipe.repositories {
         let reading = || format!("reading repository {}", repository.name);
         let base = base(repository, store, offline, progress).with_context(reading)?;
-        let mut snapshot = read(repository, &base, recipe.arch, store, offline, as_of, progress).with_context(reading)?;
+        let mut snapshot =
+            read(repository, &base, recipe.arch, store, offline, as_of, progress).with_context(reading)?;
         bases.insert(repository.name.as_str(), base);
         metadata.extend(snapshot.metadata.map(|metadata| (repository.name.as_str(), metadata)));
         if let RepositoryKind::Rpm(rpm) = &repository.kind {

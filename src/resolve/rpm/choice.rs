@@ -197,17 +197,14 @@ fn by_common_provisions(pool: &Pool<'_>, left: &mut Vec<u32>) {
 }
 
 /// The candidates of the first weak relation of what is there that could still be followed.
-pub(super) fn weak(
-    pool: &Pool<'_>,
-    trail: &[Literal],
-    value: &dyn Fn(u32) -> Option<bool>,
-) -> Option<Vec<u32>> {
+pub(super) fn weak(pool: &Pool<'_>, trail: &[Literal], value: &dyn Fn(u32) -> Option<bool>) -> Option<Vec<u32>> {
     let is_there = |offer: u32| value(offer) == Some(true);
     let present = || trail.iter().filter(|literal| **literal > 0).map(|literal| offer_of(*literal));
     for offer in present() {
         for relation in &pool.offer(offer).weak.recommends {
             for clause in normal(pool, relation, true) {
-                let applies = clause.iter().all(|it| *it > 0 && !is_there(offer_of(*it)) || *it < 0 && is_there(offer_of(*it)));
+                let applies =
+                    clause.iter().all(|it| *it > 0 && !is_there(offer_of(*it)) || *it < 0 && is_there(offer_of(*it)));
                 let mut open = clause.into_iter().filter(|it| *it > 0).map(offer_of).filter(|it| value(*it).is_none());
                 if applies && let Some(first) = open.next() {
                     return Some([first].into_iter().chain(open).collect());
