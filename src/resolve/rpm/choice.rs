@@ -137,12 +137,9 @@ fn without_obsoleted(pool: &Pool<'_>, left: &mut Vec<u32>) {
     }
     // Chains count as well.
     for through in 0..count {
-        for from in 0..count {
-            if leads[from][through] {
-                for to in 0..count {
-                    leads[from][to] |= leads[through][to];
-                }
-            }
+        let beyond = leads[through].clone();
+        for row in leads.iter_mut().filter(|row| row[through]) {
+            row.iter_mut().zip(&beyond).for_each(|(leads, more)| *leads |= more);
         }
     }
     let obsoleted = |it: usize| (0..count).any(|other| leads[other][it] && !leads[it][other]);

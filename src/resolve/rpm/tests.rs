@@ -253,7 +253,7 @@ proptest! {
         let jobs = vec![("asked".to_owned(), wanted.clone())];
         let judged = judge::judge(&pool, &jobs);
         prop_assert_eq!(judged.is_ok(), possible, "resolvo: {:?}", judged);
-        match search(&pool, &[wanted.clone()], weak) {
+        match search(&pool, std::slice::from_ref(&wanted), weak) {
             Outcome::Chosen(chosen) => {
                 let set = chosen.iter().fold(0, |set, it| set | 1 << it);
                 prop_assert!(asked(&set) && stands(&index.offers, set), "{:?}", chosen);
