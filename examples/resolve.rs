@@ -71,5 +71,9 @@ fn request(name: &str) -> PackageRequest {
 }
 
 fn read(name: &str, url: &str, fetcher: &Fetcher<'_>) -> Result<Snapshot> {
-    rpmmd::read(&rpmmd::Repository { name, mirrors: &Mirrors::of(url), arch: "x86_64", metadata_key: None }, fetcher, &())
+    rpmmd::read(
+        &rpmmd::Repository { name, mirrors: &Mirrors::of(url), arch: "x86_64", metadata_key: None },
+        fetcher,
+        &(),
+    )
 }

@@ -62,7 +62,11 @@ const RPM: &[Field] = &[
     may("signed-metadata", Shape::Flag, "the key signs repomd.xml too (repomd.xml.asc), default false"),
     may("weak", Shape::List(&Shape::Word(&Weak::NAMES)), "weak algorithms of signatures that are believed here"),
     may("modules", TEXTS, "module streams that are enabled, such as nodejs:20; default those the repository says"),
-    may("priority", Shape::Text, "1 to 99: packages of repositories with a greater number count only where this one has none, default 99"),
+    may(
+        "priority",
+        Shape::Text,
+        "1 to 99: packages of repositories with a greater number count only where this one has none, default 99",
+    ),
     may("only", TEXTS, "names of the only packages that count, with `*` and `?`; default all"),
     may("exclude", TEXTS, "names of packages that do not count, with `*` and `?`"),
     may("neutral", Shape::Flag, "the packages fit every distribution and may be put on a Debian base, default false"),

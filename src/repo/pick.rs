@@ -56,9 +56,14 @@ mod tests {
         ] {
             assert!(fits(pattern, name), "{pattern} {name}");
         }
-        for (pattern, name) in
-            [("kernel", "kernel-core"), ("?", ""), ("*-devel", "devel"), ("python3.?", "python3.11"), ("*ab", "abc"), ("", "a")]
-        {
+        for (pattern, name) in [
+            ("kernel", "kernel-core"),
+            ("?", ""),
+            ("*-devel", "devel"),
+            ("python3.?", "python3.11"),
+            ("*ab", "abc"),
+            ("", "a"),
+        ] {
             assert!(!fits(pattern, name), "{pattern} {name}");
         }
         // No pattern takes forever.

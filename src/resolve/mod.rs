@@ -45,11 +45,8 @@ pub struct Preferences {
 
 /// As [`resolve_with`], without preferences and file lists.
 pub fn resolve(requests: &[&PackageRequest], index: &Index) -> Result<Vec<usize>, Diagnostics> {
-    let requests = all_offered(requests, index)?;
-    match only_rpms(index) {
-        true => Ok(rpm::choose(requests, index, &BTreeMap::new(), false, &Owners::default())?.offers),
-        false => resolve_debs(requests, index),
-    }
+    let chosen = resolve_with(requests, index, &Preferences::default(), &|_| Ok(BTreeMap::new()));
+    chosen.map_err(|error| error.downcast().expect("without file lists, only people make mistakes"))
 }
 
 /// Indexes into `index.offers`, in order of package name. `file_lists` is asked only when the choice hangs on paths that
@@ -85,10 +82,7 @@ fn only_rpms(index: &Index) -> bool {
     index.offers.iter().all(|offer| offer.family == Family::Rpm)
 }
 
-fn all_offered<'a>(
-    requests: &'a [&'a PackageRequest],
-    index: &Index,
-) -> Result<&'a [&'a PackageRequest], Diagnostics> {
+fn all_offered<'a>(requests: &'a [&'a PackageRequest], index: &Index) -> Result<&'a [&'a PackageRequest], Diagnostics> {
     let mut found = Diagnostics::default();
     requests.iter().for_each(|request| offered(request, index, &mut found));
     found.or(requests)

@@ -189,14 +189,16 @@ fn paths_are_met_by_rpms_put_off_beside_debs_and_missed_without() {
 
 #[test]
 fn provisions_and_obsoletes_of_rpms_are_rpms() {
-    // One without a version meets every version; of several the shortest name is taken.
+    // One without a version meets every version; of several dnf takes the first name.
     let offers = "a 1-1 rpm => lib >= 2\nlonger 1-1 rpm; provides: lib\nshort 1-1 rpm; provides: lib\n\
                   zz 1-1 rpm; provides: lib = 1";
-    assert_eq!(solve(offers, &["a"]).unwrap(), "a 1-1, short 1-1");
+    assert_eq!(solve(offers, &["a"]).unwrap(), "a 1-1, longer 1-1");
     // What is obsoleted is a package of that name, not what provides it.
     let offers = "new 2-1 rpm; obsoletes: old << 2\nold 1-1 rpm\nother 1-1 rpm; provides: old = 1";
     assert_eq!(solve(offers, &["new", "other"]).unwrap(), "new 2-1, other 1-1");
-    assert_eq!(solve(offers, &["new", "old"]).unwrap_err().0[0].slug, "unsatisfiable");
+    // Who asks for the old one means the new one, unless by its version.
+    assert_eq!(solve(offers, &["new", "old"]).unwrap(), "new 2-1");
+    assert_eq!(solve(offers, &["new", "old=1"]).unwrap_err().0[0].slug, "unsatisfiable");
     let newer = offers.replace("old 1-1", "old 2-1");
     assert_eq!(solve(&newer, &["new", "old"]).unwrap(), "new 2-1, old 2-1");
 }

@@ -50,9 +50,7 @@ impl Rich {
     pub fn relations(&self) -> Vec<&Relation> {
         match self {
             Rich::Relation(relation) => vec![relation],
-            Rich::All(parts) | Rich::Any(parts) | Rich::With(parts) => {
-                parts.iter().flat_map(Rich::relations).collect()
-            }
+            Rich::All(parts) | Rich::Any(parts) | Rich::With(parts) => parts.iter().flat_map(Rich::relations).collect(),
             Rich::If { what, condition, otherwise } | Rich::Unless { what, condition, otherwise } => {
                 let parts = [what, condition].into_iter().chain(otherwise);
                 parts.flat_map(|part| part.relations()).collect()
@@ -208,8 +206,21 @@ mod tests {
     fn what_is_no_rich_dependency_is_not() {
         let deep = format!("{}a{}", "(".repeat(200_000), ")".repeat(200_000));
         for text in [
-            "", "a", "()", "(a", "(a))", "(a b)", "(a or b and c)", "(a else b)", "(a if b else c else d)", "(a or )",
-            "(a without b without c)", "(a >= )", "(a >=> 1)", "(a if b) x", &deep,
+            "",
+            "a",
+            "()",
+            "(a",
+            "(a))",
+            "(a b)",
+            "(a or b and c)",
+            "(a else b)",
+            "(a if b else c else d)",
+            "(a or )",
+            "(a without b without c)",
+            "(a >= )",
+            "(a >=> 1)",
+            "(a if b) x",
+            &deep,
         ] {
             assert_eq!(Rich::parse(text), None, "{}", &text[..text.len().min(40)]);
         }

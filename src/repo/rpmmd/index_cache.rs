@@ -247,10 +247,8 @@ mod tests {
             name: name.to_owned(),
             constraint: constraint.map(|(operator, version)| (operator, version.to_owned())),
         };
-        let provided = |name: &str, version: Option<&str>| Provided {
-            name: name.to_owned(),
-            version: version.map(str::to_owned),
-        };
+        let provided =
+            |name: &str, version: Option<&str>| Provided { name: name.to_owned(), version: version.map(str::to_owned) };
         let offer = |name: &str, size: u64| Offer {
             id: PackageId { name: name.into(), version: "1:2~3^4-5".into(), arch: "noarch".into() },
             family: Family::Rpm,
@@ -260,7 +258,10 @@ mod tests {
             sha256: Digest::of(name),
             essential: false,
             priority: 3,
-            depends: vec![Dependency(vec![relation("(a if b)", None)]), Dependency(vec![relation("c", Some((Operator::Less, "1")))])],
+            depends: vec![
+                Dependency(vec![relation("(a if b)", None)]),
+                Dependency(vec![relation("c", Some((Operator::Less, "1")))]),
+            ],
             conflicts: vec![relation("d", Some((Operator::Equal, "2")))],
             obsoletes: vec![relation("e", Some((Operator::LessOrEqual, "3")))],
             provides: vec![provided("kernel(x)", Some("0x12345678")), provided("/usr/bin/é", None), provided("", None)],

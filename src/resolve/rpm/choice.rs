@@ -137,12 +137,9 @@ fn without_obsoleted(pool: &Pool<'_>, left: &mut Vec<u32>) {
     }
     // Chains count as well.
     for through in 0..count {
-        for from in 0..count {
-            if leads[from][through] {
-                for to in 0..count {
-                    leads[from][to] |= leads[through][to];
-                }
-            }
+        let beyond = leads[through].clone();
+        for row in leads.iter_mut().filter(|row| row[through]) {
+            row.iter_mut().zip(&beyond).for_each(|(leads, more)| *leads |= more);
         }
     }
     let obsoleted = |it: usize| (0..count).any(|other| leads[other][it] && !leads[it][other]);
@@ -197,17 +194,14 @@ fn by_common_provisions(pool: &Pool<'_>, left: &mut Vec<u32>) {
 }
 
 /// The candidates of the first weak relation of what is there that could still be followed.
-pub(super) fn weak(
-    pool: &Pool<'_>,
-    trail: &[Literal],
-    value: &dyn Fn(u32) -> Option<bool>,
-) -> Option<Vec<u32>> {
+pub(super) fn weak(pool: &Pool<'_>, trail: &[Literal], value: &dyn Fn(u32) -> Option<bool>) -> Option<Vec<u32>> {
     let is_there = |offer: u32| value(offer) == Some(true);
     let present = || trail.iter().filter(|literal| **literal > 0).map(|literal| offer_of(*literal));
     for offer in present() {
         for relation in &pool.offer(offer).weak.recommends {
             for clause in normal(pool, relation, true) {
-                let applies = clause.iter().all(|it| *it > 0 && !is_there(offer_of(*it)) || *it < 0 && is_there(offer_of(*it)));
+                let applies =
+                    clause.iter().all(|it| *it > 0 && !is_there(offer_of(*it)) || *it < 0 && is_there(offer_of(*it)));
                 let mut open = clause.into_iter().filter(|it| *it > 0).map(offer_of).filter(|it| value(*it).is_none());
                 if applies && let Some(first) = open.next() {
                     return Some([first].into_iter().chain(open).collect());

@@ -106,7 +106,12 @@ impl Judge<'_, '_> {
         match sets.as_slice() {
             [] => {
                 let name = self.first_missing() + self.missing.borrow_mut().number(text.to_owned());
-                Requirement::Single(self.set(VersionSet { name, offers: Vec::new(), except: false, text: text.to_owned() }))
+                Requirement::Single(self.set(VersionSet {
+                    name,
+                    offers: Vec::new(),
+                    except: false,
+                    text: text.to_owned(),
+                }))
             }
             [one] => Requirement::Single(*one),
             _ => Requirement::Union(VersionSetUnionId(self.unions.borrow_mut().number(sets))),
@@ -160,7 +165,9 @@ impl Interner for Judge<'_, '_> {
         // The library prints the name of the package itself. A relation to something else is said whole.
         let own = self.of_name(*name).first().map(|offer| self.pool.offer(*offer).id.name.as_str());
         match text.split_once(' ') {
-            Some((first, constraint)) if !rpm::is_rich(text) && own.is_none_or(|own| own == first) => constraint.to_owned(),
+            Some((first, constraint)) if !rpm::is_rich(text) && own.is_none_or(|own| own == first) => {
+                constraint.to_owned()
+            }
             None if own.is_none_or(|own| own == text) => "*".to_owned(),
             _ if own.is_none() => String::new(),
             _ => format!("for {text}"),

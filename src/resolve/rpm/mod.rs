@@ -13,8 +13,8 @@ mod search;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use pool::PRIORITY;
 pub(super) use pool::Owners;
+pub use pool::PRIORITY;
 
 use super::provider::has_version;
 use super::{sorted, unsatisfiable};

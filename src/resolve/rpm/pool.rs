@@ -7,11 +7,11 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
+use crate::package::Family;
 use crate::package::evr::compare_evr;
 use crate::package::rpm::{Rich, is_rich};
 use crate::repo::{Dependency, Offer, Relation};
 use crate::resolve::provider::meets;
-use crate::package::Family;
 use crate::tree::Digest;
 
 /// Of a repository without a priority, as in dnf: the smaller the number, the more it counts.
@@ -178,17 +178,17 @@ impl<'a> Pool<'a> {
     /// Packages of a relation's very name that meet it: what is obsoleted.
     pub(super) fn named(&self, relation: &Relation) -> impl Iterator<Item = u32> {
         let named = self.names.get(relation.name.as_str()).map_or(&[] as &[u32], |name| self.of_name(*name));
-        named.iter().copied().filter(move |offer| {
-            meets(Family::Rpm, Some(&self.offer(*offer).id.version), relation, Family::Rpm)
-        })
+        named
+            .iter()
+            .copied()
+            .filter(move |offer| meets(Family::Rpm, Some(&self.offer(*offer).id.version), relation, Family::Rpm))
     }
 
     pub(super) fn obsoletes(&self, offer: u32, other: u32) -> bool {
         let (one, other) = (self.offer(offer), self.offer(other));
         one.id.name != other.id.name
             && one.obsoletes.iter().any(|relation| {
-                relation.name == other.id.name
-                    && meets(Family::Rpm, Some(&other.id.version), relation, Family::Rpm)
+                relation.name == other.id.name && meets(Family::Rpm, Some(&other.id.version), relation, Family::Rpm)
             })
     }
 

@@ -27,14 +27,6 @@ pub(super) struct Rule<'a> {
     /// Sorted, without the package's own literal. Empty if the package cannot be had.
     pub(super) clause: Clause,
     pub(super) origin: &'a Relation,
-    pub(super) kind: Kind,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Requires,
-    Conflicts,
-    Obsoletes,
 }
 
 /// What has to hold when `offer` is there. Other versions of the package are not mentioned. Paths that nobody knows yet
@@ -43,12 +35,12 @@ pub(super) fn rules<'a>(pool: &Pool<'a>, offer: u32) -> Vec<Rule<'a>> {
     let package = pool.offer(offer);
     let own = there(offer);
     let mut rules: Vec<Rule<'a>> = Vec::new();
-    let mut add = |clauses: Vec<Clause>, origin: &'a Relation, kind: Kind| {
+    let mut add = |clauses: Vec<Clause>, origin: &'a Relation| {
         for mut clause in clauses {
             clause.retain(|literal| *literal != -own);
             let met = clause.contains(&own) || rules.iter().any(|rule| rule.clause == clause);
             if !met {
-                rules.push(Rule { clause, origin, kind });
+                rules.push(Rule { clause, origin });
             }
         }
     };
@@ -61,17 +53,17 @@ pub(super) fn rules<'a>(pool: &Pool<'a>, offer: u32) -> Vec<Rule<'a>> {
         for relation in any {
             clauses = either(&clauses, &normal(pool, relation, true));
         }
-        add(clauses, first, Kind::Requires);
+        add(clauses, first);
     }
     for relation in &package.conflicts {
         let mut clauses = normal(pool, relation, false);
         // Who conflicts with a name of its own means the others that have it.
         clauses.retain(|clause| clause != &[-own]);
-        add(clauses, relation, Kind::Conflicts);
+        add(clauses, relation);
     }
     for relation in &package.obsoletes {
         let others = pool.named(relation).filter(|other| *other != offer);
-        add(others.map(|other| vec![-there(other)]).collect(), relation, Kind::Obsoletes);
+        add(others.map(|other| vec![-there(other)]).collect(), relation);
     }
     rules
 }
@@ -173,7 +165,7 @@ pub(super) fn holds(pool: &Pool<'_>, relation: &Relation, is_there: &dyn Fn(u32)
     if !is_rich(&relation.name) {
         return pool.providers(relation).iter().any(|offer| is_there(*offer));
     }
-    normal(pool, relation, true).iter().all(|clause| {
-        clause.iter().any(|literal| is_there(offer_of(*literal)) == (*literal > 0))
-    })
+    normal(pool, relation, true)
+        .iter()
+        .all(|clause| clause.iter().any(|literal| is_there(offer_of(*literal)) == (*literal > 0)))
 }

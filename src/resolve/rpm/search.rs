@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use super::choice::{self, Present};
 use super::logic::Logic;
 use super::pool::{Pool, number};
-use super::rules::{Clause, Kind, offer_of, rules, there};
+use super::rules::{Clause, offer_of, rules, there};
 
 /// Conflicts after which the search gives up.
 const CONFLICTS_MAX: usize = 20_000;
@@ -106,7 +106,8 @@ impl<'p, 'a> Search<'p, 'a> {
             if self.answer_questions() || weak && self.take_weak() || self.reconsider() {
                 continue;
             }
-            let mut chosen: Vec<u32> = self.logic.trail().iter().filter(|it| **it > 0).map(|it| offer_of(*it)).collect();
+            let mut chosen: Vec<u32> =
+                self.logic.trail().iter().filter(|it| **it > 0).map(|it| offer_of(*it)).collect();
             chosen.sort_unstable();
             return Outcome::Chosen(chosen);
         }
@@ -210,11 +211,14 @@ impl<'p, 'a> Search<'p, 'a> {
             let came_in = |(offer, tried): &(u32, bool)| {
                 !tried && self.logic.value(there(*offer)) == Some(true) && self.logic.level_of(there(*offer)) > *level
             };
-            let recommended = |offer: u32| self.present.borrow_mut().is_recommended(self.pool, self.logic.trail(), offer);
+            let recommended =
+                |offer: u32| self.present.borrow_mut().is_recommended(self.pool, self.logic.trail(), offer);
             let option = options.iter().position(came_in).or_else(|| {
                 let better = options.iter().position(|(offer, tried)| !tried && recommended(*offer))?;
                 let taken = |(offer, tried): &&(u32, bool)| {
-                    *tried && self.logic.value(there(*offer)) == Some(true) && self.logic.level_of(there(*offer)) == level + 1
+                    *tried
+                        && self.logic.value(there(*offer)) == Some(true)
+                        && self.logic.level_of(there(*offer)) == level + 1
                 };
                 options.iter().find(taken).is_some_and(|(offer, _)| !recommended(*offer)).then_some(better)
             });
@@ -238,7 +242,9 @@ impl<'p, 'a> Search<'p, 'a> {
 
     /// Adds the first recommended package that can still be had; whether there was one.
     fn take_weak(&mut self) -> bool {
-        let Some(open) = choice::weak(self.pool, self.logic.trail(), &|offer| self.logic.value(there(offer))) else { return false };
+        let Some(open) = choice::weak(self.pool, self.logic.trail(), &|offer| self.logic.value(there(offer))) else {
+            return false;
+        };
         self.choose(open);
         true
     }
@@ -255,8 +261,8 @@ fn reachable(pool: &Pool<'_>, mut queue: VecDeque<u32>, weak: bool, seen: &mut [
             queue.extend(choice::recommended(pool, offer));
         }
         for rule in rules(pool, offer) {
-            let leads_on = rule.kind == Kind::Requires;
-            let others = rule.clause.iter().filter(|literal| leads_on && **literal > 0);
+            // Conflicts lead on too: with `(a if b)`, and `a` not there, `b` has to be.
+            let others = rule.clause.iter().filter(|literal| **literal > 0);
             queue.extend(others.map(|literal| offer_of(*literal)).filter(|other| !seen[*other as usize]));
             let mut clause = vec![-there(offer)];
             clause.extend(rule.clause);

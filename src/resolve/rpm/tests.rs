@@ -104,8 +104,14 @@ fn why_there_is_nothing_is_said_with_the_whole_chain() {
         assert_eq!(error.0[0].slug, "unsatisfiable");
         error.0[0].help[0].clone()
     };
-    insta::assert_snapshot!(why(&["app"]), @"");
-    insta::assert_snapshot!(why(&["lib", "other"]), @"");
+    let chain = "app * cannot be installed because there are no viable options:\n\
+                 └─ app 1-1 would require\n   \
+                 └─ lib >= 2, which cannot be installed because there are no viable options:\n      \
+                 └─ lib 2-1 would require\n         \
+                 └─ (ssl or tls), for which no candidates were found.";
+    assert_eq!(why(&["app"]), chain);
+    let conflict = why(&["lib", "other"]);
+    assert!(conflict.contains("lib 1-1") && conflict.contains("other 1-1"), "{conflict}");
 }
 
 #[test]
@@ -115,6 +121,15 @@ fn kernels_stand_side_by_side_and_others_do_not() {
     assert_eq!(solve(lines, &["kernel"]).unwrap(), "kernel 6-1");
     assert_eq!(solve(lines, &["a", "b"]).unwrap(), "a 1-1, b 1-1, kernel 5-1, kernel 6-1");
     assert!(solve(lines, &["c", "d"]).is_err());
+}
+
+#[test]
+fn a_conflict_with_a_condition_brings_what_it_takes_not_to_hold() {
+    let lines = "a 1-1; conflicts: (b if c)\nb 1-1\nc 1-1\nd 1-1; conflicts: (d if d)";
+    assert_eq!(solve(lines, &["a"]).unwrap(), "a 1-1, c 1-1");
+    assert!(solve(lines, &["a", "b"]).is_err());
+    // What comes so has relations of its own.
+    assert!(solve(&lines.replace("c 1-1", "c 1-1; requires: b"), &["a"]).is_err());
 }
 
 /// Whether a relation holds in a set of packages, straight from what the words mean.
