@@ -279,6 +279,9 @@ fn a_mirrorlist_is_tried_in_its_order() {
             .all(|path| path.contains("/Packages/") || path.ends_with("repomd.xml")),
         "{asked:?}"
     );
+    let local = format!("file://{}\n", world.place.path().display());
+    world.serve("/list?repo=BaseOS-9", local.as_bytes());
+    world.refused(&["repository el9", "[no-mirror]"]);
     world.serve("/list?repo=BaseOS-9", b"Bad repo or arch\n");
     world.refused(&["repository el9", "line 1 is no URL: `Bad repo or arch` [bad-mirrorlist]"]);
 }

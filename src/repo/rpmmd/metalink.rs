@@ -67,6 +67,7 @@ pub fn parse(bytes: &[u8]) -> Result<Metalink> {
             _ => xml.skip()?,
         }
     }
+    ensure!(root, Refused::new("not-metalink", "it is no XML document"));
     versions.retain(Version::is_known);
     ensure!(!versions.is_empty(), Refused::new("metalink-hash", "it has no SHA-256 or SHA-512 of repomd.xml"));
     // Of equal ones those by https, then in the order written.

@@ -64,6 +64,7 @@ pub fn parse(bytes: &[u8]) -> Result<Repomd> {
             _ => xml.skip()?,
         }
     }
+    ensure!(root, Refused::new("not-repomd", "it is no XML document"));
     Ok(repomd)
 }
 

@@ -235,6 +235,7 @@ fn every_lie_of_the_entry_point_has_its_own_name() {
     let honest = open(size as u64);
     for (from, to, expected) in [
         ("<repomd", "<html", "not-repomd"),
+        (whole.as_str(), "Not found", "not-repomd"),
         ("type=\"primary\"", "type=\"primary_db\"", "no-primary"),
         ("<location href=\"repodata/x-primary.xml.gz\"/>", "", "incomplete-repomd"),
         ("href=\"repodata/x-p", "xml:base=\"https://example.org/\" href=\"repodata/x-p", "other-base"),
@@ -408,6 +409,7 @@ fn a_metalink_says_which_files_its_mirrors_may_have() {
         ("sha256", "sha1", "metalink-hash"),
         ("type=\"sha256\">", "type=\"sha256\">x", "metalink-hash"),
         ("<metalink", "<html", "not-metalink"),
+        (text.as_str(), "Bad repo or arch", "not-metalink"),
         ("/repodata/repomd.xml</url>", "/else.xml</url>", "no-mirror"),
         ("</files>", "", "metalink"),
     ] {
