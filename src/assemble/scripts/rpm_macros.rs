@@ -162,6 +162,7 @@ fn condensed(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Alternative, Slave};
     use super::*;
 
     fn of(text: &str) -> (Vec<Effect>, Vec<String>) {
