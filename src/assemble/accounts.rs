@@ -288,7 +288,8 @@ fn provided(root: &mut Root) -> (Vec<Line>, Vec<Line>) {
     let (mut lines, mut named) = (Vec::new(), Vec::new());
     for package in root.packages.clone() {
         for (_, text) in package.control.iter().filter(|(name, _)| name == rpm::ACCOUNT) {
-            let (account, encoded) = text.split_once(" = ").map_or((text.as_str(), None), |(name, it)| (name, Some(it)));
+            let (account, encoded) =
+                text.split_once(" = ").map_or((text.as_str(), None), |(name, it)| (name, Some(it)));
             let bare = |kind: &str| account.strip_prefix(kind)?.strip_suffix(')').map(str::to_owned);
             let Some(encoded) = encoded else {
                 named.extend(bare("group(").map(|name| Line::Group { name, id: Id::Any }));
@@ -302,7 +303,8 @@ fn provided(root: &mut Root) -> (Vec<Line>, Vec<Line>) {
                 }));
                 continue;
             };
-            let line = base64::decode(encoded).map(|bytes| String::from_utf8_lossy(&bytes).trim_end_matches('\0').to_owned());
+            let line =
+                base64::decode(encoded).map(|bytes| String::from_utf8_lossy(&bytes).trim_end_matches('\0').to_owned());
             match line.and_then(|line| sysusers::parse(&line).map_err(|(_, problem)| problem)) {
                 Ok(found) => lines.extend(found),
                 Err(problem) => root.mistakes.push(Diagnostic::new(

@@ -91,7 +91,14 @@ mod tests {
     use crate::assemble::scripts::Slave;
 
     fn choice(target: &str, priority: i32) -> Alternative {
-        Alternative { link: "/usr/sbin/x".into(), name: "x".into(), target: target.into(), priority, slaves: vec![], family: None }
+        Alternative {
+            link: "/usr/sbin/x".into(),
+            name: "x".into(),
+            target: target.into(),
+            priority,
+            slaves: vec![],
+            family: None,
+        }
     }
 
     #[test]

@@ -78,10 +78,8 @@ fn change_owner(root: &mut Root, owner: &OwnerEffect) -> anyhow::Result<()> {
     let uid = user.as_ref().map(|user| root.accounts.uid(user).ok_or(user));
     let gid = group.as_ref().map(|group| root.accounts.gid(group).ok_or(group));
     for unknown in [&uid, &gid].into_iter().flatten().filter_map(|id| id.as_ref().err()) {
-        root.mistakes.push(Diagnostic::new(
-            "unknown-owner",
-            format!("`{path}` is to belong to `{unknown}`, whom nobody makes"),
-        ));
+        root.mistakes
+            .push(Diagnostic::new("unknown-owner", format!("`{path}` is to belong to `{unknown}`, whom nobody makes")));
     }
     let mode = mode.as_deref().map(octal).transpose()?;
     if let Some((path, _)) = root.lookup(path) {

@@ -121,12 +121,7 @@ struct Library {
 }
 
 /// Adds the libraries of one directory, one for each soname, and makes the links by their sonames that are missing.
-fn scan(
-    root: &mut Root,
-    directory: &str,
-    processors: Option<String>,
-    entries: &mut Vec<Entry>,
-) -> anyhow::Result<()> {
+fn scan(root: &mut Root, directory: &str, processors: Option<String>, entries: &mut Vec<Entry>) -> anyhow::Result<()> {
     let Some((at, _)) = root.lookup(directory) else { return Ok(()) };
     let names: Vec<String> =
         root.tree.children(&at).map(|(path, _, _)| String::from_utf8_lossy(path.name()).into_owned()).collect();
@@ -144,9 +139,8 @@ fn scan(
         let soname = soname.unwrap_or_else(|| name.clone());
         let mut link = target != root.path(&path)?;
         if link {
-            // Neither by its soname nor the linker's `.so`: as good as a file.
-            let real = String::from_utf8_lossy(target.name()).into_owned();
-            link = real == soname || (real.ends_with(".so") && soname.starts_with(&real));
+            // Named neither by the soname nor the linker's `.so`: as good as a file.
+            link = name == soname || (name.ends_with(".so") && soname.starts_with(&name));
         }
         let soname = if link { name.clone() } else { soname };
         let better = libraries.get(&soname).is_none_or(|known| {

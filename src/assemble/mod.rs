@@ -136,9 +136,15 @@ pub fn assemble(inputs: &Inputs) -> anyhow::Result<Assembled> {
 
 fn no_kernel(recipe: &Recipe) -> Diagnostic {
     let package = &recipe.kernel.package;
-    Diagnostic::new("no-kernel", format!("no package brings a kernel: `{}` has neither /boot/vmlinuz-* nor /lib/modules/*/vmlinuz", package.name))
-        .at(&package.location, "this package should")
-        .help("name the package with the image itself, such as `linux-image-cloud-amd64`")
+    Diagnostic::new(
+        "no-kernel",
+        format!(
+            "no package brings a kernel: `{}` has neither /boot/vmlinuz-* nor /lib/modules/*/vmlinuz",
+            package.name
+        ),
+    )
+    .at(&package.location, "this package should")
+    .help("name the package with the image itself, such as `linux-image-cloud-amd64`")
 }
 
 /// `nearest units: a, b`: the names that are most like `wanted`, for a help line.

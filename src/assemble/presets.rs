@@ -115,7 +115,8 @@ mod tests {
 
     #[test]
     fn the_first_line_that_matches_decides() {
-        let enterprise = ["# x\nenable sshd.*\n", "disable sshd.service\nenable getty@.service tty1 tty2\n", "disable *"];
+        let enterprise =
+            ["# x\nenable sshd.*\n", "disable sshd.service\nenable getty@.service tty1 tty2\n", "disable *"];
         let presets = parse(enterprise.into_iter());
         let enabled = |unit: &str| presets.enabled(unit).join(" ");
         assert_eq!(enabled("sshd.service"), "sshd.service");

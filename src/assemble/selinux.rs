@@ -19,8 +19,11 @@ pub(crate) fn write(root: &mut Root) -> anyhow::Result<()> {
     let compiled = root.lookup(POLICY).is_some_and(|(path, _)| root.tree.children(&path).next().is_some());
     if selinux == Selinux::Permissive && !compiled {
         root.mistakes.push(
-            Diagnostic::new("no-selinux-policy", format!("`selinux: permissive`, but no package brings {POLICY}/policy.*"))
-                .help("leave `selinux` out, or bring a compiled policy in an overlay"),
+            Diagnostic::new(
+                "no-selinux-policy",
+                format!("`selinux: permissive`, but no package brings {POLICY}/policy.*"),
+            )
+            .help("leave `selinux` out, or bring a compiled policy in an overlay"),
         );
     }
     let text = format!("SELINUX={}\nSELINUXTYPE=targeted\n", selinux.word());

@@ -73,7 +73,9 @@ pub(crate) fn extract(root: &mut Root) -> anyhow::Result<()> {
     for (bundle, purpose) in BUNDLES {
         let mut seen = BTreeSet::new();
         let mut text = String::new();
-        for authority in authorities.iter().filter(|authority| authority.trusted && !distrusted.contains(&authority.der)) {
+        for authority in
+            authorities.iter().filter(|authority| authority.trusted && !distrusted.contains(&authority.der))
+        {
             if serves(authority, purpose, &stapled) && seen.insert(&authority.der) {
                 let label = authority.label.clone().or_else(|| Certificate::parse(&authority.der)?.label());
                 let label = label.map(|label| format!("# {label}\n")).unwrap_or_default();
@@ -270,7 +272,8 @@ impl<'a> Certificate<'a> {
         match self.extension(BASIC_CONSTRAINTS) {
             Some(value) => {
                 let first = element(value).and_then(|(_, contents, _, _)| element(contents));
-                first.is_some_and(|(tag, contents, _, _)| tag == 0x01 && contents.first().is_some_and(|byte| *byte != 0))
+                first
+                    .is_some_and(|(tag, contents, _, _)| tag == 0x01 && contents.first().is_some_and(|byte| *byte != 0))
             }
             None => self.first_version && self.issuer == self.subject,
         }
@@ -300,8 +303,21 @@ mod tests {
         };
         let subject = format!("/O=Test/CN={name}");
         let pem = run(&[
-            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "/dev/null", "-days", "3650", "-subj", &subject,
-            "-config", "extensions", "-extensions", extensions,
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-keyout",
+            "/dev/null",
+            "-days",
+            "3650",
+            "-subj",
+            &subject,
+            "-config",
+            "extensions",
+            "-extensions",
+            extensions,
         ]);
         fs::write(directory.join("one.pem"), &pem).unwrap();
         (pem, run(&["x509", "-in", "one.pem", "-noout", "-pubkey"]))
@@ -318,7 +334,8 @@ mod tests {
         let names = names.into_iter().chain([("leaf", "leaf"), ("mail", "mail"), ("neutral", "ca")]);
         let made: BTreeMap<&str, (String, String)> =
             names.map(|(name, extensions)| (name, certificate(&openssl, at, name, extensions))).collect();
-        let entry = |name: &str, says: &str| format!("[p11-kit-object-v1]\nlabel: \"{name}\"\n{says}{}\n", made[name].0);
+        let entry =
+            |name: &str, says: &str| format!("[p11-kit-object-v1]\nlabel: \"{name}\"\n{says}{}\n", made[name].0);
         // The key usage "e-mail" as an extension that somebody else says about the key.
         let value = "0%16%06%03U%1d%25%01%01%ff%04%0c0%0a%06%08%2b%06%01%05%05%07%03%04";
         let staple = format!(
@@ -385,7 +402,14 @@ mod tests {
             let output = Command::new(&setpriv)
                 .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
                 .arg(&trust)
-                .args(["extract", "--overwrite", "--comment", "--format=pem-bundle", "--filter=ca-anchors", "--purpose"])
+                .args([
+                    "extract",
+                    "--overwrite",
+                    "--comment",
+                    "--format=pem-bundle",
+                    "--filter=ca-anchors",
+                    "--purpose",
+                ])
                 .arg(purpose)
                 .arg(&out)
                 .env("HOME", at)
@@ -406,7 +430,12 @@ mod tests {
         let authority = Authority { label: None, der: der.to_vec(), trusted: true, distrusted: false };
         assert!(!serves(&authority, BUNDLES[0].1, &Stapled::new()));
         let mut found = (Vec::new(), Stapled::new());
-        read(b"[p11-kit-object-v1]\n-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n", (true, false), &mut found.0, &mut found.1);
+        read(
+            b"[p11-kit-object-v1]\n-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n",
+            (true, false),
+            &mut found.0,
+            &mut found.1,
+        );
         assert!(found.0.is_empty());
     }
 }

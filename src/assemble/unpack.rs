@@ -298,8 +298,7 @@ fn satisfies(version: &str, relation: &str) -> bool {
 }
 
 /// What RPMs of kernels keep beside the modules: it is in the boot image, or only for debugging.
-const BESIDE_MODULES: [&str; 6] =
-    ["vmlinuz", "System.map", "symvers.gz", "symvers.xz", "symvers.zst", ".vmlinuz.hmac"];
+const BESIDE_MODULES: [&str; 6] = ["vmlinuz", "System.map", "symvers.gz", "symvers.xz", "symvers.zst", ".vmlinuz.hmac"];
 
 /// The kernel: `/boot/vmlinuz-RELEASE`, or `/usr/lib/modules/RELEASE/vmlinuz`, which then goes from the root.
 fn kernel<'a>(root: &mut Root<'a>, boot: &Boot<'a>, brought: &Brought<'a>) -> anyhow::Result<Option<KernelFiles>> {

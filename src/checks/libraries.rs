@@ -113,7 +113,8 @@ fn missing(tree: &Tree, path: &TreePath, dynamic: &Dynamic, configured: &[String
     let own = dynamic.runpath.iter().map(|path| path.replace("${ORIGIN}", &here).replace("$ORIGIN", &here));
     let library = path.name().windows(3).any(|part| part == b".so");
     let neighbours = Some(here.clone()).filter(|_| library);
-    let directories: Vec<String> = own.chain(neighbours).chain(DEFAULT.map(str::to_owned)).chain(configured.iter().cloned()).collect();
+    let directories: Vec<String> =
+        own.chain(neighbours).chain(DEFAULT.map(str::to_owned)).chain(configured.iter().cloned()).collect();
     let origin = crate::tree::Origin::from("checks");
     let exists = |library: &str| {
         directories.iter().any(|directory| {
@@ -152,7 +153,9 @@ mod tests {
         let dynamic = dynamic(&ReadCache::new(file)).unwrap();
         assert!(dynamic.needed.iter().any(|name| name == "libc.so.6"), "{dynamic:?}");
         let tree = Tree::new(0, &crate::tree::Origin::from("x"));
-        assert!(missing(&tree, &TreePath::parse("/usr/bin/x").unwrap(), &dynamic, &[]).contains(&"libc.so.6".to_owned()));
+        assert!(
+            missing(&tree, &TreePath::parse("/usr/bin/x").unwrap(), &dynamic, &[]).contains(&"libc.so.6".to_owned())
+        );
     }
 
     #[test]

@@ -345,7 +345,8 @@ fn rpm_script(name: &str, text: &str, residue: Vec<residue::Line>) -> Option<(Ve
         _ => (Vec::new(), residue.clone()),
     };
     let shell = program.ends_with("sh");
-    if rest.is_empty() && (shell || program == "<lua>") && (!trigger || effects.iter().all(rpm_commands::done_by_steps)) {
+    if rest.is_empty() && (shell || program == "<lua>") && (!trigger || effects.iter().all(rpm_commands::done_by_steps))
+    {
         return Some((if trigger { Vec::new() } else { effects }, rest));
     }
     if trigger {

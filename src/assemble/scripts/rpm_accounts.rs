@@ -78,7 +78,8 @@ fn options<'a>(arguments: &[&'a str], flags: &str, valued: &str, long: &[(&str, 
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         if let Some(option) = argument.strip_prefix("--") {
-            let (option, value) = option.split_once('=').map_or((option, None), |(option, value)| (option, Some(value)));
+            let (option, value) =
+                option.split_once('=').map_or((option, None), |(option, value)| (option, Some(value)));
             let letter = long.iter().find(|(known, _)| *known == option)?.1;
             if valued.contains(letter) {
                 values.push((letter, value.or_else(|| rest.next().copied())?));
@@ -203,7 +204,11 @@ mod tests {
             ("gpasswd -a etcd wheel", vec!["m etcd wheel"]),
         ];
         for (text, lines) in forms {
-            assert_eq!(of(text).as_deref(), Some(&lines.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>()[..]), "{text}");
+            assert_eq!(
+                of(text).as_deref(),
+                Some(&lines.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>()[..]),
+                "{text}"
+            );
         }
     }
 

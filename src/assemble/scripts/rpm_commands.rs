@@ -84,7 +84,8 @@ pub(super) fn command(text: &str) -> Option<Vec<Effect>> {
     if let Some((test, command_of)) = text.split_once(" && ") {
         let test = test.trim();
         let asks = (test.starts_with("[ -") && test.ends_with(" ]") && !test.contains(['`', '(', ';', '|']))
-            || shell::words(test).is_some_and(|words| words.len() == 1 && shell::program(&words[0]) == "selinuxenabled");
+            || shell::words(test)
+                .is_some_and(|words| words.len() == 1 && shell::program(&words[0]) == "selinuxenabled");
         let effects = command(command_of).filter(|_| asks)?;
         return effects.iter().all(done_by_steps).then_some(effects);
     }
@@ -98,7 +99,9 @@ pub(super) fn command(text: &str) -> Option<Vec<Effect>> {
     let files = || arguments.iter().filter(|word| word.ends_with(".conf")).map(|word| (*word).to_owned());
     match (program, arguments) {
         // Notes of a transaction to itself, and what only boot loaders of installed systems read.
-        ("mkdir" | "touch" | "rm" | "cp" | "sed", [.., last]) if SCRATCH.iter().any(|place| last.starts_with(place)) => {
+        ("mkdir" | "touch" | "rm" | "cp" | "sed", [.., last])
+            if SCRATCH.iter().any(|place| last.starts_with(place)) =>
+        {
             Some(Vec::new())
         }
         ("mkdir", ["-p", path] | [path]) if path.starts_with('/') => Some(vec![Effect::Directory(DirectoryEffect {
@@ -188,7 +191,10 @@ mod tests {
     #[test]
     fn files_and_owners_are_effects_and_scratch_is_none() {
         let of = |text: &str| command(text).map(|effects| effects.iter().map(Effect::to_string).collect::<Vec<_>>());
-        assert_eq!(of("mkdir -p /var/log/journal >/dev/null 2>&1 || :"), Some(vec!["directory /var/log/journal".into()]));
+        assert_eq!(
+            of("mkdir -p /var/log/journal >/dev/null 2>&1 || :"),
+            Some(vec!["directory /var/log/journal".into()])
+        );
         assert_eq!(of("/bin/touch /var/log/lastlog"), Some(vec!["file /var/log/lastlog".into()]));
         assert_eq!(of("chown root:utmp /var/log/lastlog"), Some(vec!["/var/log/lastlog root:utmp".into()]));
         assert_eq!(of("chmod 0664 /var/log/lastlog"), Some(vec!["/var/log/lastlog 0664".into()]));

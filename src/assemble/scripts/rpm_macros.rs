@@ -39,6 +39,10 @@ pub(super) fn split(lines: &[Line]) -> (Vec<Effect>, Vec<Line>) {
     let mut depth = 0_usize;
     let mut index = 0;
     while let Some(line) = lines.get(index) {
+        // Nothing after it runs.
+        if depth == 0 && line.text == "exit 0" {
+            break;
+        }
         let known = if depth == 0 { statement(&lines[index..], &variables) } else { None };
         if let Some((found, length)) = known {
             effects.extend(found);
@@ -111,6 +115,8 @@ fn changes_nothing(lines: &[Line], variables: &BTreeMap<String, String>) -> bool
     let mut rest = lines;
     while let Some(line) = rest.first() {
         let length = match statement(rest, variables) {
+            // What follows would depend on the condition.
+            _ if line.text.starts_with("exit") => return false,
             Some((effects, length)) if effects.is_empty() => length,
             None if shell::assignment(&line.text).is_some() => 1,
             _ => return false,
@@ -223,6 +229,13 @@ mod tests {
         ] {
             assert_eq!(of(text), (vec![], vec![]), "{text}");
         }
+    }
+
+    #[test]
+    fn nothing_runs_after_an_exit_and_a_condition_that_exits_is_left() {
+        assert_eq!(of("exit 0\nsystemctl preset a.service\n"), (vec![], vec![]));
+        let (effects, rest) = of("if [ ! -e /x ]; then\nexit 0\nfi\n");
+        assert_eq!((effects.len(), rest.len()), (0, 3));
     }
 
     #[test]

@@ -8,8 +8,26 @@ use super::residue::Line;
 
 /// What follows a command and changes nothing but its output or the exit status of the script.
 const ENDS: [&str; 20] = [
-    "|| exit $?", "|| :", "||:", "|| true", "||true", "|| exit 0", "; exit 0", ";", ">/dev/null", "> /dev/null", "2>/dev/null",
-    "2> /dev/null", "&>/dev/null", "&> /dev/null", ">&/dev/null", ">& /dev/null", "2>&1", "1>/dev/null", ">&2", "2>dev/null",
+    "|| exit $?",
+    "|| :",
+    "||:",
+    "|| true",
+    "||true",
+    "|| exit 0",
+    "; exit 0",
+    ";",
+    ">/dev/null",
+    "> /dev/null",
+    "2>/dev/null",
+    "2> /dev/null",
+    "&>/dev/null",
+    "&> /dev/null",
+    ">&/dev/null",
+    ">& /dev/null",
+    "2>&1",
+    "1>/dev/null",
+    ">&2",
+    "2>dev/null",
 ];
 
 /// `text` less such ends.
@@ -72,7 +90,8 @@ pub(super) fn joined(lines: &[Line]) -> Vec<Line> {
 pub(super) fn assignment(text: &str) -> Option<(&str, &str)> {
     let (name, value) = text.split_once('=')?;
     let value = value.trim_matches('"');
-    let of = |text: &str, more: &str| text.chars().all(|letter| letter.is_ascii_alphanumeric() || more.contains(letter));
+    let of =
+        |text: &str, more: &str| text.chars().all(|letter| letter.is_ascii_alphanumeric() || more.contains(letter));
     (!name.is_empty() && of(name, "_") && !value.is_empty() && of(value, "/._-")).then_some((name, value))
 }
 
@@ -104,7 +123,10 @@ mod tests {
     #[test]
     fn a_command_is_its_words() {
         let of = |text: &str| words(text).unwrap_or_default().join("|");
-        assert_eq!(of("useradd -c \"a b\" -d '/x y' --shell=/bin/sh n >/dev/null 2>&1 || :"), "useradd|-c|a b|-d|/x y|--shell=/bin/sh|n");
+        assert_eq!(
+            of("useradd -c \"a b\" -d '/x y' --shell=/bin/sh n >/dev/null 2>&1 || :"),
+            "useradd|-c|a b|-d|/x y|--shell=/bin/sh|n"
+        );
         assert_eq!(of("a '' b ; exit 0"), "a||b");
         for text in ["a; b", "a | b", "a $B", "a \"$B\"", "a `b`", "a > /etc/x", "a *", "a 'b", "a & b", "(a)"] {
             assert_eq!(words(text), None, "{text}");

@@ -45,8 +45,8 @@ pub const INDEXES: [(&str, u32); 18] = [
     ("Installtid", INSTALL_TRANSACTION),
     ("Sigmd5", SIGNATURE_MD5),
     ("Sha1header", SHA1_HEADER),
-    ("Filetriggername", 5069),
-    ("Transfiletriggername", 5079),
+    ("Filetriggername", FILE_TRIGGER_NAME),
+    ("Transfiletriggername", TRANSACTION_TRIGGER_NAME),
     ("Recommendname", 5046),
     ("Suggestname", 5049),
     ("Supplementname", 5052),
@@ -59,8 +59,9 @@ const REQUIRE_FLAGS: u32 = 1048;
 const INSTALL_TRANSACTION: u32 = 1128;
 const SIGNATURE_MD5: u32 = 261;
 const SHA1_HEADER: u32 = 269;
-const FILE_NAMES: u32 = 1117;
-const DIRECTORY_NAMES: u32 = 1118;
+/// The tags of the numbers of their scripts follow.
+const FILE_TRIGGER_NAME: u32 = 5069;
+const TRANSACTION_TRIGGER_NAME: u32 = 5079;
 /// Tag of the region that is signed.
 const IMMUTABLE: u32 = 63;
 
@@ -190,17 +191,19 @@ fn keys(main: &Header, values: &BTreeMap<u32, Value>, tag: u32) -> Result<Vec<(K
         return Ok(vec![(Key::Text(group.to_vec()), 0)]);
     }
     let flags = if tag == REQUIRE_NAME { main.numbers(REQUIRE_FLAGS)? } else { Vec::new() };
+    // Of what sets off a trigger by a path, the place is that of the script.
+    let places = match tag {
+        FILE_TRIGGER_NAME | TRANSACTION_TRIGGER_NAME => main.numbers(tag + 1)?,
+        _ => Vec::new(),
+    };
     let mut keys = Vec::new();
     for (index, text) in strings.iter().enumerate() {
         let flags = flags.get(index).copied().unwrap_or(0);
         if flags & ONLY_AT_INSTALLATION != 0 && flags & AT_REMOVAL == 0 {
             continue;
         }
-        // Names repeat with other versions; one row finds the package. Files are found by their place.
-        let repeated = ![FILE_NAMES, DIRECTORY_NAMES].contains(&tag) && index > 0 && strings[index - 1] == *text;
-        if !repeated {
-            keys.push((Key::Text(text.to_vec()), u32::try_from(index)?));
-        }
+        let place = places.get(index).copied().map_or_else(|| u32::try_from(index), u32::try_from)?;
+        keys.push((Key::Text(text.to_vec()), place));
     }
     Ok(keys)
 }
