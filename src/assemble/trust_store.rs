@@ -183,7 +183,9 @@ fn unescaped(text: &str) -> Vec<u8> {
 }
 
 /// An element of DER: its tag, its contents, itself as a whole, and what follows.
-fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8], &[u8])> {
+type Element<'a> = (u8, &'a [u8], &'a [u8], &'a [u8]);
+
+fn element(der: &[u8]) -> Option<Element<'_>> {
     let (tag, first) = (*der.first()?, usize::from(*der.get(1)?));
     let (header, length) = match first {
         0..=0x7f => (2, first),

@@ -274,7 +274,7 @@ static FIXTURE: LazyLock<Option<Fixture>> = LazyLock::new(|| {
     let path = place.join("recipe.yaml");
     let text = format!(
         "nodesmith: 1\nname: el10\nrepositories:\n  el: {{rpm: {{directory: x86_64, key: ours.asc, fingerprint: {fingerprint}}}}}\n\
-         packages: [bash]\nkernel: {{package: kernel-core, line: \"6.12\"}}\n"
+         packages: [bash, e2fsprogs]\nkernel: {{package: kernel-core, line: \"6.12\"}}\n"
     );
     fs::write(&path, text).unwrap();
     let today = NaiveDate::from_ymd_opt(2026, 11, 1).unwrap();

@@ -136,9 +136,9 @@ fn hand_written_scriptlets_lua_and_triggers_are_refused_unless_accepted() {
     let texts = [
         ("%pretrans", "#!<lua>\nposix.mkdir('/x')\n", "from line 1: `#!<lua>`"),
         ("%post", "#!/usr/bin/perl\n", "from line 1: `#!/usr/bin/perl`"),
-        ("%post", "/sbin/ldconfig\nuseradd x\n", "from line 2: `useradd x`"),
+        ("%post", "/sbin/ldconfig\nusermod -L x\n", "from line 2: `usermod -L x`"),
         ("%posttrans", "#!/sbin/ldconfig\nrm -r /\n", "from line 1"),
-        ("%triggerin", "# on glibc\nuseradd x\n", "from line 1: `# on glibc`"),
+        ("%triggerin", "# on glibc\nusermod -L x\n", "from line 1: `# on glibc`"),
         ("%transfiletriggerin", "# on /usr/lib\n#!<lua>\nx()\n", "from line 1"),
     ];
     for (script, text, words) in texts {

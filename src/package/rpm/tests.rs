@@ -428,17 +428,11 @@ fn devices_and_unknown_features_are_refused() {
 }
 
 #[test]
-fn paths_and_scripts_that_grow_by_sharing_their_letters_are_refused() {
+fn a_path_that_grows_by_sharing_the_letters_of_its_directory_is_refused() {
     let key = TestKey::new(1);
     let mut long = builder("demo", "1", "1");
     long.with_file_contents("x", FileOptions::new(format!("/{}x", "a/".repeat(2048)))).unwrap();
     assert!(refused(&signed(&mut long, &key), &key).contains("a path of more than 4096 bytes"));
-    let mut triggers = builder("demo", "1", "1");
-    for number in 0..17 {
-        triggers.trigger_in(&format!("p{number}"), None, " ".repeat(1 << 20));
-    }
-    let error = refused(&signed(&mut triggers, &key), &key);
-    assert!(error.contains("%triggerin of more than 16777216 bytes"), "{error}");
 }
 
 #[test]

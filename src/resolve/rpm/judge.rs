@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::fmt::Display;
 
+use resolvo::conflict::Conflict;
 use resolvo::{
     Candidates, Condition, ConditionId, ConditionalRequirement, Dependencies, DependencyProvider,
     HintDependenciesAvailable, Interner, KnownDependencies, LogicalOperator, NameId, Problem, Requirement, SolvableId,
@@ -31,6 +32,7 @@ struct VersionSet {
 #[derive(Debug)]
 pub(super) struct Judge<'p, 'a> {
     pool: &'p Pool<'a>,
+    conditional: bool,
     /// Names that nothing has.
     missing: RefCell<Interned<String>>,
     sets: RefCell<Interned<VersionSet>>,
@@ -40,8 +42,32 @@ pub(super) struct Judge<'p, 'a> {
 
 /// The offers that fulfil every job together, or the explanation why none do.
 pub(super) fn judge(pool: &Pool<'_>, jobs: &[(String, Vec<u32>)]) -> Result<Vec<u32>, String> {
+    let (solver, verdict) = solve(pool, jobs, true);
+    let conflict = match verdict {
+        Ok(offers) => return Ok(offers),
+        Err(conflict) => conflict,
+    };
+    if solver.provider().conditions.borrow().values.is_empty() {
+        return Err(conflict.display_user_friendly(&solver).to_string());
+    }
+    // resolvo 0.12 panics where a condition has a part in what it explains, so it explains what is wrong without them, or
+    // we name those that the best choice without them does not meet.
+    let (solver, verdict) = solve(pool, jobs, false);
+    match verdict {
+        Err(conflict) => Err(conflict.display_user_friendly(&solver).to_string()),
+        Ok(offers) => Err(unmet_conditions(pool, &offers)),
+    }
+}
+
+/// `conditional`: with the relations that hold under a condition only.
+fn solve<'p, 'a>(
+    pool: &'p Pool<'a>,
+    jobs: &[(String, Vec<u32>)],
+    conditional: bool,
+) -> (Solver<Judge<'p, 'a>>, Result<Vec<u32>, Conflict>) {
     let judge = Judge {
         pool,
+        conditional,
         missing: RefCell::new(Interned::new()),
         sets: RefCell::new(Interned::new()),
         unions: RefCell::new(Interned::new()),
@@ -49,15 +75,29 @@ pub(super) fn judge(pool: &Pool<'_>, jobs: &[(String, Vec<u32>)]) -> Result<Vec<
     };
     let requirements = jobs.iter().map(|(text, offers)| judge.one_of(offers.clone(), text).into()).collect();
     let mut solver = Solver::new(judge);
-    match solver.solve(Problem::new().requirements(requirements)) {
+    let verdict = match solver.solve(Problem::new().requirements(requirements)) {
         Ok(solution) => {
             let mut offers: Vec<u32> = solution.into_iter().map(|it| it.into_raw()).collect();
             offers.sort_unstable();
             Ok(offers)
         }
-        Err(UnsolvableOrCancelled::Unsolvable(conflict)) => Err(conflict.display_user_friendly(&solver).to_string()),
+        Err(UnsolvableOrCancelled::Unsolvable(conflict)) => Err(conflict),
         Err(UnsolvableOrCancelled::Cancelled(_)) => unreachable!("the provider never cancels"),
+    };
+    (solver, verdict)
+}
+
+/// Sentences about the relations of a choice that it does not meet.
+fn unmet_conditions(pool: &Pool<'_>, chosen: &[u32]) -> String {
+    let holds = |literal: &i32| chosen.binary_search(&offer_of(*literal)).is_ok() == (*literal > 0);
+    let mut sentences = vec!["no choice meets all relations that depend on others:".to_owned()];
+    for offer in chosen {
+        let unmet = rules(pool, *offer).into_iter().filter(|rule| !rule.clause.iter().any(holds));
+        let id = &pool.offer(*offer).id;
+        sentences.extend(unmet.map(|rule| format!("- {} {} has {}", id.name, id.version, rpm::print(rule.origin))));
     }
+    sentences.dedup();
+    sentences.join("\n")
 }
 
 impl Judge<'_, '_> {
@@ -127,6 +167,9 @@ impl Judge<'_, '_> {
         let (there, not): (Vec<i32>, Vec<i32>) = clause.iter().partition(|literal| **literal > 0);
         if let ([], [only]) = (there.as_slice(), not.as_slice()) {
             known.constrains.push(self.only(offer_of(*only), true, text));
+            return;
+        }
+        if !self.conditional && !not.is_empty() {
             return;
         }
         let requirement = self.one_of(there.into_iter().map(offer_of).collect(), text);

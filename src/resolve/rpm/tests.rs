@@ -110,6 +110,10 @@ fn why_there_is_nothing_is_said_with_the_whole_chain() {
                  └─ lib 2-1 would require\n         \
                  └─ (ssl or tls), for which no candidates were found.";
     assert_eq!(why(&["app"]), chain);
+    // Without the condition there is a choice, so that it is the condition.
+    let error = solve("a 2-1; requires: (c if b), b\nb 1-1\nc 1-1; conflicts: a", &["a"]).unwrap_err();
+    let said = "no choice meets all relations that depend on others:\n- a 2-1 has (c if b)";
+    assert_eq!(error.0[0].help, [said]);
     let conflict = why(&["lib", "other"]);
     assert!(conflict.contains("lib 1-1") && conflict.contains("other 1-1"), "{conflict}");
 }
