@@ -583,7 +583,10 @@ fn rpm_and_its_database_are_the_same_as_after_an_installation() {
         };
         (rows, schema)
     };
-    assert_eq!(rows(ours), rows(theirs));
+    let ((ours, our_schema), (theirs, their_schema)) = (rows(ours), rows(theirs));
+    assert_eq!(our_schema, their_schema);
+    let differing: Vec<&String> = ours.symmetric_difference(&theirs).collect();
+    assert!(differing.is_empty(), "{differing:#?}");
 }
 
 #[test]
