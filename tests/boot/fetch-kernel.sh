@@ -10,3 +10,4 @@ package=$("${apt[@]}" apt-cache depends linux-image-cloud-amd64 | awk -v prefix=
 cd "$dir/apt"
 "${apt[@]}" apt-get download "$package"
 dpkg-deb -x ./"$package"_*.deb "$dir"
+rm -r "$dir/apt"

@@ -99,6 +99,7 @@ fn read_back(recipe: &str, suite: &str, kernel: &str) {
         expected.iter().filter(|(path, hash)| found.get(*path) != Some(hash)).map(|it| it.0).collect();
     assert!(wrong.is_empty(), "{} files differ: {:?}", wrong.len(), &wrong[..wrong.len().min(10)]);
     assert_eq!(found.len(), expected.len(), "the guest saw files that the manifest does not have");
+    fs::remove_dir_all(&directory).unwrap();
 }
 
 /// Lines of `HASH  ./PATH`; paths as the manifest writes them.

@@ -71,6 +71,7 @@ fn rpm_finds_in_the_image_what_the_lock_says() {
     S.5......  c /etc/group
     S.5......  c /etc/passwd
     ");
+    fs::remove_dir_all(&root).unwrap();
 }
 
 /// The root file system of an image, by other people's programs.

@@ -39,7 +39,7 @@ fn assert_does_not_come_up(name: &str, partition: &str, offset: u64) {
     assert_eq!(run.code, Some(1), "{}", run.console());
     assert!(run.serial.contains("verity"), "{}", run.console());
     assert!(!run.serial.contains("check: verdict"), "{}", run.console());
-    fs::remove_file(raw).unwrap();
+    fs::remove_dir_all(raw.parent().unwrap()).unwrap();
 }
 
 #[test]
