@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::formats::erofs::ExtentCache;
 use crate::lock::{Lock, LockedPackage, LockedRepository};
-use crate::package::{Family, Package, deb, rpm};
+use crate::package::{Family, Package, PackageId, deb, rpm};
 use crate::recipe::{
     AptRepository, Arch, Dropped, KeySource, Mirror, PackageRequest, Recipe, Repository, RepositoryKind, RpmRepository,
     RpmSource, print,
@@ -209,7 +209,7 @@ fn signers(
         Fetcher::new(store, base.network(offline)).blobs(&wanted, progress)?;
         let keyring = package_keyring(repository, rpm, store, offline, progress)?;
         for offer in offers {
-            let signer = rpm::signer(store, &offer.sha256, &named(offer), keyring.as_ref())?;
+            let signer = rpm::signer(store, &offer.sha256, &named(offer), &offer.id, keyring.as_ref())?;
             signers.insert(offer.sha256, signer);
         }
     }
@@ -289,11 +289,15 @@ fn repository<'a>(recipe: &'a Recipe, name: &str) -> anyhow::Result<&'a Reposito
 
 fn load(package: &LockedPackage, store: &Store, keyrings: &BTreeMap<&str, Option<Keyring>>) -> anyhow::Result<Package> {
     let (digest, named) = (package.digest()?, named(package));
+    let LockedPackage { name, version, arch, .. } = package;
+    let id = PackageId { name: name.clone(), version: version.clone(), arch: arch.clone() };
     match keyrings.get(package.repository.as_str()).filter(|_| package.family == Family::Rpm) {
         None => deb::load(store, &digest, &named),
-        Some(None) => rpm::load(store, &digest, &named, None),
+        Some(None) => rpm::load(store, &digest, &named, &id, None),
         // The key that signed it when it was locked, not any that the recipe may trust since.
-        Some(Some(keyring)) => rpm::load(store, &digest, &named, Some(&keyring.clone().only(&package.signer)?)),
+        Some(Some(keyring)) => {
+            rpm::load(store, &digest, &named, &id, Some(&keyring.clone().only(&package.signer)?))
+        }
     }
 }
 

@@ -74,6 +74,16 @@ fn good(key: &TestKey) -> impl Fn(&[u8]) -> Option<Vec<u8>> {
 
 /// The files of a repository of these packages, by their paths.
 fn repository(packages: &[Spec<'_>], modules: &str, sign: Sign<'_>) -> BTreeMap<String, Vec<u8>> {
+    told(packages, modules, sign, &|primary| primary)
+}
+
+/// The same, but for what `tell` makes of its primary.xml.
+fn told(
+    packages: &[Spec<'_>],
+    modules: &str,
+    sign: Sign<'_>,
+    tell: &dyn Fn(String) -> String,
+) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut primary = "<metadata xmlns=\"http://linux.duke.edu/metadata/common\" \
                        xmlns:rpm=\"http://linux.duke.edu/metadata/rpm\">\n"
@@ -95,6 +105,7 @@ fn repository(packages: &[Spec<'_>], modules: &str, sign: Sign<'_>) -> BTreeMap<
         files.insert(path, bytes);
     }
     primary.push_str("</metadata>\n");
+    let primary = tell(primary);
     let mut entries = String::new();
     // Names that say nothing: files are found by what repomd.xml says.
     for (kind, name, text) in [("primary", "repodata/1", primary.as_str()), ("modules", "repodata/2", modules)] {
@@ -284,6 +295,21 @@ fn a_mirrorlist_is_tried_in_its_order() {
     world.refused(&["repository el9", "[no-mirror]"]);
     world.serve("/list?repo=BaseOS-9", b"Bad repo or arch\n");
     world.refused(&["repository el9", "line 1 is no URL: `Bad repo or arch` [bad-mirrorlist]"]);
+}
+
+#[test]
+fn an_index_that_gives_a_signed_package_another_version_is_refused() {
+    let key = TestKey::new(1);
+    let world = World::new(&key);
+    let source = format!("key: key.gpg, fingerprint: {}", key.fingerprint());
+    // Old and signed, and offered as the newest.
+    let newer = |primary: String| primary.replace("ver=\"1.47\"", "ver=\"1.48\"");
+    world.serve_all("/el9", &told(&NODE, "", &good(&key), &newer));
+    world.recipe(&format!("url: \"{}\", {source}", world.url("/el9")), "");
+    let other = "it is e2fsprogs 1.47-1 (x86_64), not e2fsprogs 1.48-1 (x86_64) [other-package]";
+    world.refused(&["verifying e2fsprogs 1.48-1 from repository el9", other]);
+    world.serve_all("/el9", &repository(&NODE, "", &good(&key)));
+    assert_eq!(versions(&world.locked(&[])), LOCKED);
 }
 
 const MODULES: &str = "---\ndocument: modulemd-defaults\nversion: 1\ndata: {module: demo, stream: 1.10}\n...\n\

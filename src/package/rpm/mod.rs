@@ -66,11 +66,18 @@ pub fn describe(path: &Path) -> Result<Description> {
 }
 
 /// The fingerprint of the key of `keyring` that signed the RPM in blob `digest`, empty without a keyring; its headers'
-/// and its payload's digests are checked on the way.
-pub fn signer(store: &Store, digest: &Digest, named: &str, keyring: Option<&Keyring>) -> Result<String> {
+/// and its payload's digests are checked on the way, and that it is the package `expected`.
+pub fn signer(
+    store: &Store,
+    digest: &Digest,
+    named: &str,
+    expected: &PackageId,
+    keyring: Option<&Keyring>,
+) -> Result<String> {
     let mut rpm = open(store, digest)?;
     let heads = header::read(&mut rpm).with_context(|| format!("reading {named}"))?;
     let signer = verify(&mut rpm, &heads, keyring).with_context(|| format!("verifying {named}"))?;
+    is_expected(&id(&heads.main)?, expected).with_context(|| format!("verifying {named}"))?;
     check_payload(&mut rpm, &heads).with_context(|| format!("verifying {named}"))?;
     Ok(signer)
 }
@@ -87,15 +94,33 @@ pub fn unpacked(store: &Store, digest: &Digest, signers: &[String]) -> Result<Op
 }
 
 /// Unpacks an RPM that is the blob `digest` of the store, unless that was done before for one of the keyring's keys.
-/// `named` is how errors call it.
-pub fn load(store: &Store, digest: &Digest, named: &str, keyring: Option<&Keyring>) -> Result<Package> {
+/// `named` is how errors call it; another package than `expected` is refused, whoever signed it.
+pub fn load(
+    store: &Store,
+    digest: &Digest,
+    named: &str,
+    expected: &PackageId,
+    keyring: Option<&Keyring>,
+) -> Result<Package> {
     let signers = keyring.map(Keyring::fingerprints).unwrap_or_default();
-    if let Some(package) = unpacked(store, digest, &signers)? {
-        return Ok(package);
-    }
-    let package = unpack(&mut open(store, digest)?, named, keyring, store)?;
-    store.put_derived(KEPT, digest, &saved::encode(&package))?;
+    let package = match unpacked(store, digest, &signers)? {
+        Some(package) => package,
+        None => {
+            let package = unpack(&mut open(store, digest)?, named, keyring, store)?;
+            store.put_derived(KEPT, digest, &saved::encode(&package))?;
+            package
+        }
+    };
+    is_expected(&package.id, expected).with_context(|| format!("verifying {named}"))?;
     Ok(package)
+}
+
+/// A good signature says who made a package, not which one was asked for: an index that nobody signs could offer an old
+/// version under the name of a new one.
+fn is_expected(found: &PackageId, expected: &PackageId) -> Result<()> {
+    let text = || format!("it is {found} ({}), not {expected} ({})", found.arch, expected.arch);
+    ensure!(found == expected, Refused::new("other-package", text()));
+    Ok(())
 }
 
 fn open(store: &Store, digest: &Digest) -> Result<BufReader<File>> {

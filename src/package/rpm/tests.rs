@@ -74,6 +74,11 @@ fn unpacked(rpm: &[u8], key: &TestKey) -> Result<Package> {
     unpack(&mut Cursor::new(rpm), "demo", Some(&key.keyring()), &store)
 }
 
+/// What [`sample`] is.
+fn demo() -> PackageId {
+    PackageId { name: "demo".into(), version: "1:1.2~rc1-3.el9".into(), arch: "x86_64".into() }
+}
+
 fn refused(rpm: &[u8], key: &TestKey) -> String {
     format!("{:#}", unpacked(rpm, key).unwrap_err())
 }
@@ -277,9 +282,9 @@ fn without_a_keyring_signatures_do_not_count_and_digests_do() {
     assert!(error.ends_with("[payload-digest]"), "{error}");
     // What was unpacked so is no answer for who asks for a key.
     let digest = store.put(&rpm).unwrap();
-    load(&store, &digest, "demo", None).unwrap();
-    assert_eq!(signer(&store, &digest, "demo", None).unwrap(), "");
-    let error = format!("{:#}", load(&store, &digest, "demo", Some(&key.keyring())).unwrap_err());
+    load(&store, &digest, "demo", &demo(), None).unwrap();
+    assert_eq!(signer(&store, &digest, "demo", &demo(), None).unwrap(), "");
+    let error = format!("{:#}", load(&store, &digest, "demo", &demo(), Some(&key.keyring())).unwrap_err());
     assert!(error.ends_with("the package is not signed [no-signature]"), "{error}");
 }
 
@@ -441,13 +446,39 @@ fn what_was_unpacked_is_kept_for_the_key_that_signed_it() {
     let key = TestKey::new(1);
     let digest = store.put(&signed(&mut sample(BuildConfig::v4()), &key)).unwrap();
     let keyring = key.keyring();
-    let first = load(&store, &digest, "demo", Some(&keyring)).unwrap();
+    let first = load(&store, &digest, "demo", &demo(), Some(&keyring)).unwrap();
     assert_eq!(super::unpacked(&store, &digest, &[key.fingerprint()]).unwrap(), Some(first.clone()));
     assert_eq!(super::unpacked(&store, &digest, &[]).unwrap(), None);
-    assert_eq!(load(&store, &digest, "demo", Some(&keyring)).unwrap(), first);
-    assert_eq!(signer(&store, &digest, "demo", Some(&keyring)).unwrap(), key.fingerprint());
-    let error = format!("{:#}", load(&store, &digest, "demo", Some(&TestKey::new(2).keyring())).unwrap_err());
+    assert_eq!(load(&store, &digest, "demo", &demo(), Some(&keyring)).unwrap(), first);
+    assert_eq!(signer(&store, &digest, "demo", &demo(), Some(&keyring)).unwrap(), key.fingerprint());
+    let error = format!("{:#}", load(&store, &digest, "demo", &demo(), Some(&TestKey::new(2).keyring())).unwrap_err());
     assert!(error.contains("[unknown-key]"), "{error}");
+}
+
+#[test]
+fn a_good_signature_of_another_package_is_refused() {
+    let (_dir, store) = store();
+    let keyring = TestKey::new(1).keyring();
+    let digest = store.put(&signed(&mut sample(BuildConfig::v4()), &TestKey::new(1))).unwrap();
+    let others = [
+        PackageId { name: "dem".into(), ..demo() },
+        PackageId { version: "1:1.3-1.el9".into(), ..demo() },
+        PackageId { arch: "noarch".into(), ..demo() },
+    ];
+    for keyring in [None, Some(&keyring)] {
+        for other in &others {
+            let expected = format!("it is demo 1:1.2~rc1-3.el9 (x86_64), not {other} ({}) [other-package]", other.arch);
+            let error = format!("{:#}", signer(&store, &digest, "it", other, keyring).unwrap_err());
+            assert_eq!(error, format!("verifying it: {expected}"));
+            // The second time it is unpacked already.
+            for _ in 0..2 {
+                let error = format!("{:#}", load(&store, &digest, "it", other, keyring).unwrap_err());
+                assert_eq!(error, format!("verifying it: {expected}"));
+            }
+        }
+        signer(&store, &digest, "it", &demo(), keyring).unwrap();
+        load(&store, &digest, "it", &demo(), keyring).unwrap();
+    }
 }
 
 #[test]
