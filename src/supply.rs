@@ -54,7 +54,7 @@ pub fn lock(
     let mut preferences = Preferences { weak_dependencies: recipe.weak_dependencies, ..Preferences::default() };
     for repository in &recipe.repositories {
         let reading = || format!("reading repository {}", repository.name);
-        let base = base(repository, store, offline, progress).with_context(reading)?;
+        let base = base(repository, recipe.arch, store, offline, progress).with_context(reading)?;
         let mut snapshot =
             read(repository, &base, recipe.arch, store, offline, as_of, progress).with_context(reading)?;
         bases.insert(repository.name.as_str(), base);
@@ -258,7 +258,7 @@ pub fn fetch(
         }
     }
     for (name, mut wanted) in wanted {
-        let base = base(repository(recipe, name)?, store, offline, progress)?;
+        let base = base(repository(recipe, name)?, recipe.arch, store, offline, progress)?;
         for (path, package) in wanted.iter_mut() {
             package.urls = base.urls(path)?;
         }
@@ -337,7 +337,13 @@ impl Base {
     }
 }
 
-fn base(repository: &Repository, store: &Store, offline: bool, progress: &dyn Progress) -> anyhow::Result<Base> {
+fn base(
+    repository: &Repository,
+    arch: Arch,
+    store: &Store,
+    offline: bool,
+    progress: &dyn Progress,
+) -> anyhow::Result<Base> {
     let one = |url: &str| Ok(Base { mirrors: Mirrors::of(url), proxy: None, https_only: false });
     match &repository.kind {
         RepositoryKind::Apt(AptRepository { mirror: Mirror::Url(url), .. }) => one(url),
@@ -359,7 +365,7 @@ fn base(repository: &Repository, store: &Store, offline: bool, progress: &dyn Pr
             let authentic = !rpm.signed_packages && !rpm.signed_metadata;
             let network = Network { https_only: authentic, ..network(offline, None) };
             let fetcher = Fetcher::new(store, network);
-            let mirrors = mirrors::locate(&repository.name, source, authentic, &fetcher, progress)?;
+            let mirrors = mirrors::locate(&repository.name, source, arch.rpm(), authentic, &fetcher, progress)?;
             // A metalink that is right says itself what its mirrors may have.
             let https_only = authentic && !matches!(source, Source::Metalink(_));
             Ok(Base { mirrors, proxy: None, https_only })

@@ -365,7 +365,7 @@ fn located(kind: &str, text: &str, authentic: bool) -> Result<Mirrors> {
     fs::write(dir.path().join("list"), text).unwrap();
     let url = format!("file://{}/list", dir.path().display());
     let source = if kind == "metalink" { Source::Metalink(&url) } else { Source::Mirrorlist(&url) };
-    locate("k8s", source, authentic, &fetcher, &())
+    locate("k8s", source, "x86_64", authentic, &fetcher, &())
 }
 
 #[test]
@@ -374,6 +374,8 @@ fn lists_of_mirrors_are_read_in_their_order() {
     let bases = |text: &str, authentic| located("mirrorlist", text, authentic).unwrap().bases;
     assert_eq!(bases(text, false), ["https://b.example/os/", "http://a.example/os"]);
     assert_eq!(bases(text, true), ["https://b.example/os/"]);
+    let text = "https://a.example/$basearch/${basearch}/os$arch\nhttps://a.example/x86_64/x86_64/osx86_64\n";
+    assert_eq!(bases(text, false), ["https://a.example/x86_64/x86_64/osx86_64"]);
     let many: String = (0..20).map(|number| format!("https://m{number}.example/\n")).collect();
     assert_eq!(bases(&many, false).len(), 8);
     for (text, expected) in [
@@ -381,6 +383,10 @@ fn lists_of_mirrors_are_read_in_their_order() {
         ("# nothing\nftp://a.example/os\n", "no-mirror"),
         ("invalid repo or arch\n", "bad-mirrorlist"),
         ("<html>http://x</html>", "bad-mirrorlist"),
+        ("https://a.example/$releasever/os\n", "bad-mirrorlist"),
+        ("https://a.example/$/os\n", "bad-mirrorlist"),
+        ("https://a.example/$basearchs/os\n", "bad-mirrorlist"),
+        ("https://a.example/${basearch\n", "bad-mirrorlist"),
     ] {
         assert_eq!(slug(&located("mirrorlist", text, false).unwrap_err()), expected, "{text}");
     }

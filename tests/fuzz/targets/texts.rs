@@ -177,7 +177,7 @@ pub(crate) fn metalink(data: &[u8]) {
 }
 
 pub(crate) fn mirrorlist(data: &[u8]) {
-    let _ = mirrors::parse_list(data);
+    let _ = mirrors::parse_list(data, "x86_64");
 }
 
 pub(crate) fn modules(data: &[u8]) {
