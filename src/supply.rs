@@ -149,7 +149,7 @@ fn read(
 /// Largest file of keys that is fetched, in bytes.
 const KEY_MAX: u64 = 1 << 20;
 
-/// The key that signs what the recipe wants to be signed; nothing if that is nothing.
+/// The keys that sign what the recipe wants to be signed; nothing if that is nothing.
 fn keyring(
     repository: &Repository,
     rpm: &RpmRepository,
@@ -157,19 +157,22 @@ fn keyring(
     offline: bool,
     progress: &dyn Progress,
 ) -> anyhow::Result<Option<Keyring>> {
-    let keys = match &rpm.key {
-        None => return Ok(None),
-        Some(KeySource::File(path)) => Keyring::load(path)?,
-        Some(KeySource::Url(url)) => {
+    if rpm.keys.is_empty() {
+        return Ok(None);
+    }
+    let load = |source: &KeySource| match source {
+        KeySource::File(path) => Keyring::load(path),
+        KeySource::Url(url) => {
             let what = format!("the key of repository {}", repository.name);
             let bytes = Fetcher::new(store, network(offline, None)).text(&what, url, KEY_MAX, progress)?;
-            Keyring::parse(&format!("of repository {}", repository.name), &bytes)?
+            Keyring::parse(&format!("of repository {}", repository.name), &bytes)
         }
     };
-    Ok(Some(keys.only(&rpm.fingerprint)?.forgiving(&rpm.weak)))
+    let keyrings = rpm.keys.iter().map(load).collect::<anyhow::Result<_>>()?;
+    Ok(Some(Keyring::joined(keyrings).only(&rpm.fingerprints)?.forgiving(&rpm.weak)))
 }
 
-/// The key that has to have signed each package.
+/// The keys of which one has to have signed each package.
 fn package_keyring(
     repository: &Repository,
     rpm: &RpmRepository,
@@ -296,7 +299,7 @@ fn load(package: &LockedPackage, store: &Store, keyrings: &BTreeMap<&str, Option
         Some(None) => rpm::load(store, &digest, &named, &id, None),
         // The key that signed it when it was locked, not any that the recipe may trust since.
         Some(Some(keyring)) => {
-            rpm::load(store, &digest, &named, &id, Some(&keyring.clone().only(&package.signer)?))
+            rpm::load(store, &digest, &named, &id, Some(&keyring.clone().only(&[&package.signer])?))
         }
     }
 }

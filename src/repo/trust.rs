@@ -257,12 +257,32 @@ impl Keyring {
         self.skipped.iter().map(|skipped| format!("; {skipped}")).collect()
     }
 
-    /// The one key with this fingerprint (upper-case hexadecimal): a file may hold more keys than somebody trusts.
-    pub fn only(self, fingerprint: &str) -> Result<Keyring> {
-        let (there, left_out) = (self.fingerprints().join(", "), self.left_out());
+    /// The keys of several files.
+    pub fn joined(keyrings: Vec<Keyring>) -> Keyring {
+        let names: Vec<String> = keyrings.iter().map(|keyring| keyring.name.clone()).collect();
+        let (mut keys, mut skipped, mut weak) = (Vec::new(), Vec::new(), BTreeSet::new());
+        for keyring in keyrings {
+            keys.extend(keyring.keys);
+            skipped.extend(keyring.skipped);
+            weak.extend(keyring.weak);
+        }
+        Keyring { name: names.join(" and "), keys, skipped, weak }
+    }
+
+    /// The keys with these fingerprints (upper-case hexadecimal), every one of which has to be there: a file may hold
+    /// more keys than somebody trusts.
+    pub fn only(self, fingerprints: &[impl AsRef<str>]) -> Result<Keyring> {
+        let (there, left_out) = (self.fingerprints(), self.left_out());
+        for fingerprint in fingerprints.iter().map(AsRef::as_ref) {
+            let (name, known) = (&self.name, there.join(", "));
+            let found = there.iter().any(|there| there == fingerprint);
+            ensure!(found, "the key file {name} has no key {fingerprint}; it has {known}{left_out}");
+        }
         let Keyring { name, mut keys, skipped, weak } = self;
-        keys.retain(|key| show_fingerprint(&key.fingerprint()) == fingerprint);
-        ensure!(!keys.is_empty(), "the key file {name} has no key {fingerprint}; it has {there}{left_out}");
+        keys.retain(|key| {
+            let own = show_fingerprint(&key.fingerprint());
+            fingerprints.iter().any(|fingerprint| fingerprint.as_ref() == own)
+        });
         Ok(Keyring { name, keys, skipped, weak })
     }
 

@@ -361,6 +361,47 @@ fn nothing_is_signed_only_where_the_recipe_says_so() {
     assert_eq!(world.locked(&[])["repositories"][0]["signer"], key.fingerprint());
 }
 
+#[test]
+fn packages_may_be_signed_by_any_of_the_pinned_keys() {
+    let (old, new, stranger) = (TestKey::new(1), TestKey::new(2), TestKey::new(3));
+    let world = World::new(&old);
+    fs::write(world.path("new.gpg"), [stranger.public(), new.public()].concat()).unwrap();
+    let sign = |data: &[u8]| {
+        let kernel = data.windows(9).any(|window| window == b"kernel-lt");
+        Some(detached(if kernel { &new } else { &old }, HashAlgorithm::Sha256, BORN + DAY, data))
+    };
+    world.serve_all("/el9", &repository(&NODE, "", &sign));
+    world.serve("/new.gpg", &new.public());
+    let list = |keys: &[&TestKey]| -> String {
+        keys.iter().map(|key| key.fingerprint()).collect::<Vec<String>>().join(", ")
+    };
+    let with = |keys: &str, fingerprints: &str| {
+        world.recipe(&format!("url: \"{}\", key: {keys}, fingerprint: {fingerprints}", world.url("/el9")), "");
+    };
+    with("[key.gpg, new.gpg]", &format!("[{}]", list(&[&new, &old])));
+    let lock = world.locked(&[]);
+    let signer = |name: &str| {
+        let packages = lock["packages"].as_array().unwrap();
+        packages.iter().find(|package| package["name"] == name).unwrap()["signer"].as_str().unwrap().to_owned()
+    };
+    assert_eq!([signer("kernel-lt"), signer("tool")], [new.fingerprint(), old.fingerprint()]);
+    let url = world.url("/new.gpg");
+    with(&format!("[key.gpg, \"{url}\"]"), &format!("[{}]", list(&[&old, &new])));
+    assert_eq!(world.locked(&[])["inputs"], lock["inputs"], "where keys are, and their order, is not in the lock");
+
+    // One of them is not enough, whichever way it is written, and a list of one is the same as the one.
+    with("key.gpg", &list(&[&old]));
+    world.refused(&["verifying kernel-lt 6.12.9-1", &new.fingerprint(), "[unknown-"]);
+    with("[key.gpg, new.gpg]", &format!("[{}, {}]", old.fingerprint(), TestKey::new(4).fingerprint()));
+    world.refused(&["[key-not-pinned]", "node.yaml:5:", "other keys only"]);
+    with("[key.gpg]", &format!("[{}]", list(&[&old, &new])));
+    world.refused(&["[key-not-pinned]", "in none of the files", &new.fingerprint()]);
+    with(&format!("[key.gpg, \"{url}\"]"), &format!("[{}]", list(&[&old, &stranger])));
+    world.refused(&["has no key", &stranger.fingerprint()]);
+    with("[]", &format!("[{}]", list(&[&old])));
+    world.refused(&["[no-key]"]);
+}
+
 /// How a key and its signature are made, and what the recipe says besides.
 struct Case {
     slug: &'static str,

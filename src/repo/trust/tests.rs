@@ -215,7 +215,7 @@ fn detached_signatures_are_judged_at_their_own_time_and_by_the_pinned_key_only()
     let sha256 = weak.iter().position(|byte| *byte == u8::from(HashAlgorithm::Sha256)).unwrap();
     weak[sha256] = u8::from(HashAlgorithm::Sha1);
     let signed = |key: &TestKey, day: u32| key.sign_detached(b"data", i64::from(BORN + day * DAY));
-    let only = both.clone().only(&ours.fingerprint()).unwrap();
+    let only = both.clone().only(&[ours.fingerprint()]).unwrap();
     assert_eq!(only.fingerprints(), [ours.fingerprint()]);
     let slug = |data: &[u8], signatures: &[Vec<u8>]| match only.verify_detached(data, signatures) {
         Ok((signer, _)) => signer,
@@ -228,7 +228,11 @@ fn detached_signatures_are_judged_at_their_own_time_and_by_the_pinned_key_only()
     assert_eq!(slug(b"date", &[signed(&ours, 1)]), "bad-signature");
     assert_eq!(slug(b"data", &[weak]), "weak-hash");
     assert_eq!(slug(b"data", &[b"nonsense".to_vec()]), "no-signature");
-    let error = both.only(&TestKey::new(3).fingerprint()).unwrap_err().to_string();
+    assert_eq!(both.clone().only(&[theirs.fingerprint(), ours.fingerprint()]).unwrap().fingerprints().len(), 2);
+    let joined = Keyring::joined(vec![ours.keyring(), theirs.keyring()]);
+    assert_eq!(joined.name(), "test.gpg and test.gpg");
+    assert_eq!(joined.fingerprints(), both.fingerprints());
+    let error = both.only(&[ours.fingerprint(), TestKey::new(3).fingerprint()]).unwrap_err().to_string();
     assert!(error.starts_with("the key file both.gpg has no key ") && error.contains(&theirs.fingerprint()), "{error}");
 }
 
@@ -333,7 +337,7 @@ fn key_files_are_read_block_by_block() {
     let keyring = Keyring::parse("keys", file.as_bytes()).unwrap();
     assert_eq!(keyring.fingerprints().len(), 2);
     assert_eq!(keyring.fingerprints()[0], key.fingerprint());
-    let error = keyring.only(&"0".repeat(40)).unwrap_err().to_string();
+    let error = keyring.only(&["0".repeat(40)]).unwrap_err().to_string();
     assert!(error.contains("armored block 2 cannot be read"), "{error}");
     let error = Keyring::parse("keys", format!("{unknown}{broken}").as_bytes()).unwrap_err().to_string();
     assert!(error.starts_with("the keyring keys has no public key that can be read; "), "{error}");
