@@ -27,6 +27,9 @@ use super::date::show_day;
 const RSA_BITS_MIN: u16 = 2048;
 /// Keys below this are refused whatever the recipe allows.
 const WEAK_BITS_MIN: u16 = 1024;
+/// Most signatures of one text: every one of them hashes all of it. rpm 6 writes one a key, and archives of
+/// distributions have three.
+const SIGNATURES_MAX: usize = 16;
 /// How far a date may lie after the beginning of the day it is judged by: that day, and one for the time zone in which
 /// it was taken from a calendar.
 pub(super) const CLOCK_TOLERANCE: i64 = 2 * 86_400;
@@ -101,6 +104,9 @@ pub enum Refusal {
     NoSignature {
         why: String,
     },
+    TooManySignatures {
+        count: usize,
+    },
     UnknownKey {
         signers: Vec<String>,
         keyring: String,
@@ -155,6 +161,7 @@ impl Refusal {
     pub fn slug(&self) -> &'static str {
         match self {
             Refusal::NoSignature { .. } => "no-signature",
+            Refusal::TooManySignatures { .. } => "too-many-signatures",
             Refusal::UnknownKey { .. } => "unknown-key",
             Refusal::BadSignature { .. } => "bad-signature",
             Refusal::WeakHash { .. } => "weak-hash",
@@ -181,8 +188,11 @@ impl Refusal {
             Refusal::KeyCannotSign { .. } => 5,
             Refusal::UnknownKey { .. } => 6,
             Refusal::NoSignature { .. } => 7,
-            // Not about signatures.
-            Refusal::ReleaseExpired { .. } | Refusal::ReleaseFromFuture { .. } | Refusal::WrongSuite { .. } => 8,
+            // Not about one signature.
+            Refusal::TooManySignatures { .. }
+            | Refusal::ReleaseExpired { .. }
+            | Refusal::ReleaseFromFuture { .. }
+            | Refusal::WrongSuite { .. } => 8,
         }
     }
 }
@@ -191,6 +201,9 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refusal::NoSignature { why } => write!(f, "there is no signature: {why}")?,
+            Refusal::TooManySignatures { count } => {
+                write!(f, "it has {count} signatures, more than {SIGNATURES_MAX}")?;
+            }
             Refusal::UnknownKey { signers, keyring } => {
                 write!(f, "signed by {}, which the keyring {keyring} does not have", signers.join(" and "))?;
             }
@@ -341,6 +354,9 @@ impl Keyring {
         signatures: &[Signature],
         as_of: Option<i64>,
     ) -> Result<(String, i64), Refusal> {
+        if signatures.len() > SIGNATURES_MAX {
+            return Err(Refusal::TooManySignatures { count: signatures.len() });
+        }
         let mut refusals = Vec::new();
         let mut strangers = Vec::new();
         for signature in signatures {

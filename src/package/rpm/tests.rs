@@ -348,8 +348,9 @@ fn an_entry_that_points_outside_is_an_error() {
     for (bytes, what) in [
         (header(1, 0, 7, 1), "tag 1000 of the signature header points outside of it"),
         (header(1, 0, u32::MAX, u32::MAX), "points outside of it"),
-        (header(u32::MAX, u32::MAX, 0, 1), "entries, more than 65535"),
-        (header(1, u32::MAX, 0, 1), "bytes of data, more than"),
+        (header(u32::MAX, u32::MAX, 0, 1), "entries, more than 65535 [too-large]"),
+        (header(1, (64 << 20) + 1, 0, 1), "bytes of data, more than 67108864 [too-large]"),
+        (header(1, 64 << 20, 0, 1), "the file ends at byte 128, 67108864 bytes before"),
         (header(1, 1 << 20, 0, 1), "the file ends at byte 128, 1048576 bytes before"),
     ] {
         let error = refused(&[rpm.clone(), bytes].concat(), &TestKey::new(1));

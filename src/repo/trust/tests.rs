@@ -237,6 +237,31 @@ fn detached_signatures_are_judged_at_their_own_time_and_by_the_pinned_key_only()
 }
 
 #[test]
+fn only_so_many_signatures_are_looked_at() {
+    let (ours, theirs) = (TestKey::new(1), TestKey::new(2));
+    let signed = |key: &TestKey| key.sign_detached(b"data", i64::from(BORN + DAY));
+    let verdict = |signatures: &[Vec<u8>]| match ours.keyring().verify_detached(b"data", signatures) {
+        Ok((signer, _)) => signer,
+        Err(refusal) => refusal.slug().to_owned(),
+    };
+    let mut many = vec![signed(&theirs); SIGNATURES_MAX - 1];
+    many.push(signed(&ours));
+    assert_eq!(verdict(&many), ours.fingerprint());
+    // However they are written: each by itself, or one after the other.
+    assert_eq!(verdict(&[many.concat()]), ours.fingerprint());
+    many.push(signed(&ours));
+    assert_eq!(verdict(&many), "too-many-signatures");
+    assert_eq!(verdict(&[many.concat()]), "too-many-signatures");
+    let both = CleartextSignedMessage::new_many(TEXT, |text| {
+        let config = || ours.config(SignatureType::Text, HashAlgorithm::Sha256, BORN + DAY, Vec::new());
+        let sign = |_| config().sign(&ours.secret.primary_key, &Password::empty(), text.as_bytes());
+        (0..=SIGNATURES_MAX).map(sign).collect()
+    });
+    let both = both.unwrap().to_armored_bytes(ArmorOptions::default()).unwrap();
+    assert_eq!(slug(&ours.keyring(), &both, None), "too-many-signatures");
+}
+
+#[test]
 fn what_is_weak_counts_where_it_is_forgiven_by_name() {
     let at = BORN + DAY;
     let signed = |key: &TestKey, hash: HashAlgorithm| {
