@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use super::capabilities;
 use super::header::Header;
 use crate::package::Owner;
+use crate::repo::Refused;
 use crate::tree::path::escape;
 use crate::tree::{Digest, TreePath};
 
@@ -33,6 +34,8 @@ const DIGEST_ALGORITHM: u32 = 5011;
 
 /// `PATH_MAX` of Linux: names may share their directory's letters, so that a small header could hold very much.
 const PATH_MAX: usize = 4096;
+/// The same for all paths together, as much as a header may have.
+const PATHS_MAX: usize = 256 << 20;
 
 const FLAG_CONFIG: u64 = 1 << 0;
 const FLAG_GHOST: u64 = 1 << 6;
@@ -156,11 +159,16 @@ pub(super) fn paths(header: &Header) -> Result<Vec<Vec<u8>>> {
     let directories = header.strings(DIRECTORY_NAMES)?;
     let indexes = header.numbers(DIRECTORY_INDEXES)?;
     ensure!(indexes.len() == names.len(), "{} file names, but {} directories of them", names.len(), indexes.len());
-    let path = |(name, index): (&[u8], u64)| {
+    let mut total = 0;
+    let mut paths = Vec::new();
+    for (name, index) in names.into_iter().zip(indexes) {
         let directory = usize::try_from(index).ok().and_then(|index| directories.get(index));
         let directory = directory.with_context(|| format!("file `{}` is in no directory", escape(name)))?;
-        ensure!(directory.len() + name.len() < PATH_MAX, "a path of more than {PATH_MAX} bytes");
-        Ok([directory, name].concat())
-    };
-    names.into_iter().zip(indexes).map(path).collect()
+        let length = directory.len() + name.len();
+        ensure!(length < PATH_MAX, Refused::new("too-large", format!("a path of more than {PATH_MAX} bytes")));
+        total += length;
+        ensure!(total <= PATHS_MAX, Refused::new("too-large", format!("paths of more than {PATHS_MAX} bytes")));
+        paths.push((directory, name));
+    }
+    Ok(paths.into_iter().map(|(directory, name)| [*directory, name].concat()).collect())
 }

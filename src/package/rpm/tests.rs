@@ -438,7 +438,31 @@ fn a_path_that_grows_by_sharing_the_letters_of_its_directory_is_refused() {
     let key = TestKey::new(1);
     let mut long = builder("demo", "1", "1");
     long.with_file_contents("x", FileOptions::new(format!("/{}x", "a/".repeat(2048)))).unwrap();
-    assert!(refused(&signed(&mut long, &key), &key).contains("a path of more than 4096 bytes"));
+    assert!(refused(&signed(&mut long, &key), &key).contains("a path of more than 4096 bytes [too-large]"));
+    // Each of them is short enough: 4,095 bytes.
+    let directory = [vec![b'/'; 4089], vec![0]].concat();
+    let paths = |count: u32| {
+        let names: Vec<u8> = (0..count).flat_map(|_| *b"letter\0").collect();
+        let zeros = vec![0; usize::try_from(count).unwrap() * 4];
+        let header = header_of(&[(1117, 8, count, names), (1118, 8, 1, directory.clone()), (1116, 4, count, zeros)]);
+        files::paths(&header)
+    };
+    assert!(format!("{:#}", paths(65_600).unwrap_err()).ends_with("paths of more than 268435456 bytes [too-large]"));
+    assert_eq!(paths(100).unwrap().len(), 100);
+}
+
+/// A header with these entries: tag, kind, count, bytes.
+fn header_of(entries: &[(u32, u32, u32, Vec<u8>)]) -> Header {
+    let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap();
+    let store: Vec<u8> = entries.iter().flat_map(|(.., bytes)| bytes).copied().collect();
+    let mut words = vec![0x8ead_e801, 0, u32::try_from(entries.len()).unwrap(), length(&store)];
+    let mut offset = 0;
+    for (tag, kind, count, bytes) in entries {
+        words.extend([*tag, *kind, offset, *count]);
+        offset += length(bytes);
+    }
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).chain(store).collect();
+    header::read_header(&mut bytes.as_slice(), 0, "the header", header::STORE_MAX).unwrap()
 }
 
 #[test]
