@@ -34,7 +34,7 @@ use repomd::{Listed, Repomd};
 /// Largest `repomd.xml` and signature; Fedora's have 10 KB.
 const REPOMD_MAX: u64 = 4 << 20;
 /// Largest `primary.xml`, unpacked; Fedora's has 150 MB.
-const PRIMARY_MAX: u64 = 2 << 30;
+const PRIMARY_MAX: u64 = 512 << 20;
 /// Longest text and longest tag; descriptions have a few KB.
 const TEXT_MAX: usize = 1 << 20;
 /// Deepest nesting of elements; these files have five.

@@ -11,30 +11,59 @@ use crate::package::PackageId;
 use crate::package::evr::{part_problem, print_evr};
 use crate::package::rpm::Capabilities;
 use crate::repo::rpm_capabilities::{Place, fits, offer};
-use crate::repo::{Offer, Operator, Provided, Relation};
+use crate::repo::{Offer, Operator, Provided, Refused, Relation};
 
 /// Most relations of one package; kernels have 21,000.
 const RELATIONS_MAX: usize = 1 << 20;
+/// Most relations and files of a repository. Each takes a hundred bytes of memory, and may take twenty of
+/// the text.
+const TOTAL_MAX: usize = 16 << 20;
 
 /// The packages that fit the repository's architecture, in the file's order.
 ///
 /// # Errors
 /// The first element that is malformed or missing, with its package.
 pub fn parse<R: BufRead>(text: R, repository: &Repository<'_>) -> Result<Vec<Offer>> {
+    parse_within(text, repository, TOTAL_MAX)
+}
+
+/// The same for a repository of at most `most` relations and files.
+pub(super) fn parse_within<R: BufRead>(text: R, repository: &Repository<'_>, most: usize) -> Result<Vec<Offer>> {
     let mut offers = Vec::new();
+    let mut budget = Budget { left: most, most };
     let mut xml = Xml::new(text);
     while let Some(element) = xml.next()? {
         match element.name.as_str() {
             "metadata" => {}
-            "package" => offers.extend(package(&mut xml, repository)?),
+            "package" => offers.extend(package(&mut xml, repository, &mut budget)?),
             _ => xml.skip()?,
         }
     }
     Ok(offers)
 }
 
+/// How many relations and files there may still be.
+struct Budget {
+    left: usize,
+    most: usize,
+}
+
+impl Budget {
+    /// One more, where the package has `count` of the kind already.
+    fn take(&mut self, count: usize) -> Result<()> {
+        let many = |whose: &str, most: usize| Refused::new("too-large", format!("{whose} more than {most} relations or files"));
+        ensure!(count < RELATIONS_MAX, many("it has", RELATIONS_MAX));
+        self.left = self.left.checked_sub(1).ok_or_else(|| many("the repository has", self.most))?;
+        Ok(())
+    }
+}
+
 /// The package whose element was opened last; nothing if it is of another architecture.
-fn package<R: BufRead>(xml: &mut Xml<R>, repository: &Repository<'_>) -> Result<Option<Offer>> {
+fn package<R: BufRead>(
+    xml: &mut Xml<R>,
+    repository: &Repository<'_>,
+    budget: &mut Budget,
+) -> Result<Option<Offer>> {
     let depth = xml.open.len();
     let (mut name, mut arch, mut version) = (String::new(), String::new(), None);
     let (mut path, mut size, mut sha256) = (None, None, None);
@@ -59,17 +88,17 @@ fn package<R: BufRead>(xml: &mut Xml<R>, repository: &Repository<'_>) -> Result<
                     xml.skip()?;
                 }
                 "format" => {}
-                "rpm:requires" => capabilities.requires = relations(xml)?,
-                "rpm:conflicts" => capabilities.conflicts = relations(xml)?,
-                "rpm:obsoletes" => capabilities.obsoletes = relations(xml)?,
-                "rpm:recommends" => capabilities.weak.recommends = relations(xml)?,
-                "rpm:suggests" => capabilities.weak.suggests = relations(xml)?,
-                "rpm:supplements" => capabilities.weak.supplements = relations(xml)?,
-                "rpm:enhances" => capabilities.weak.enhances = relations(xml)?,
-                "rpm:provides" => capabilities.provides = relations(xml)?.into_iter().map(provided).collect(),
+                "rpm:requires" => capabilities.requires = relations(xml, budget)?,
+                "rpm:conflicts" => capabilities.conflicts = relations(xml, budget)?,
+                "rpm:obsoletes" => capabilities.obsoletes = relations(xml, budget)?,
+                "rpm:recommends" => capabilities.weak.recommends = relations(xml, budget)?,
+                "rpm:suggests" => capabilities.weak.suggests = relations(xml, budget)?,
+                "rpm:supplements" => capabilities.weak.supplements = relations(xml, budget)?,
+                "rpm:enhances" => capabilities.weak.enhances = relations(xml, budget)?,
+                "rpm:provides" => capabilities.provides = relations(xml, budget)?.into_iter().map(provided).collect(),
                 "file" => {
                     let path = xml.text()?;
-                    ensure!(capabilities.files.len() < RELATIONS_MAX, "more than {RELATIONS_MAX} files");
+                    budget.take(capabilities.files.len())?;
                     capabilities.files.push(path);
                 }
                 _ => xml.skip()?,
@@ -112,7 +141,7 @@ fn epoch(element: &Element) -> Result<u64> {
 }
 
 /// The entries of the list that was opened last.
-fn relations<R: BufRead>(xml: &mut Xml<R>) -> Result<Vec<Relation>> {
+fn relations<R: BufRead>(xml: &mut Xml<R>, budget: &mut Budget) -> Result<Vec<Relation>> {
     let depth = xml.open.len();
     let mut relations = Vec::new();
     while let Some(element) = xml.next_below(depth)? {
@@ -133,7 +162,7 @@ fn relations<R: BufRead>(xml: &mut Xml<R>) -> Result<Vec<Relation>> {
                 None => None,
                 Some(operator) => Some((operator, print_evr(epoch(&element)?, version, release))),
             };
-            ensure!(relations.len() < RELATIONS_MAX, "more than {RELATIONS_MAX} relations");
+            budget.take(relations.len())?;
             relations.push(Relation { name, constraint });
         }
         xml.skip()?;

@@ -192,6 +192,19 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
+fn a_repository_has_so_many_relations_and_files_at_most() {
+    let mirrors = Mirrors::of("http://mirror.example.org/");
+    let repository = Repository { name: "k8s", mirrors: &mirrors, arch: "x86_64", metadata_key: None };
+    let within = |most: usize| primary::parse_within(PRIMARY.as_bytes(), &repository, most);
+    let count = PRIMARY.matches("<rpm:entry").count() + PRIMARY.matches("<file").count();
+    assert_eq!(within(count).unwrap().len(), 2);
+    let error = within(count - 1).unwrap_err();
+    assert_eq!(slug(&error), "too-large");
+    let expected = format!("package `kubelet`: the repository has more than {} relations or files", count - 1);
+    assert!(format!("{error:#}").starts_with(&expected), "{error:#}");
+}
+
+#[test]
 fn an_index_that_is_not_the_one_named_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let url = write(dir.path(), PRIMARY, "gz");
@@ -248,7 +261,7 @@ fn every_lie_of_the_entry_point_has_its_own_name() {
         (&open_digest, &"0".repeat(64), "open-digest"),
         (&honest, &open(10), "open-size"),
         (&honest, &open(size as u64 + 1), "open-size"),
-        (&honest, &open(1 << 40), "too-large"),
+        (&honest, &open((512 << 20) + 1), "too-large"),
         ("<revision>", "<!DOCTYPE x><revision>", "xml-doctype"),
         ("</repomd>", "", "xml-cut-off"),
     ] {
