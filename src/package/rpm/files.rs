@@ -93,7 +93,9 @@ pub(super) fn list(header: &Header) -> Result<Vec<Listed>> {
     let (modes, times, flags) = (numbers(MODES)?, numbers(TIMES)?, numbers(FLAGS)?);
     let (users, groups) = (texts(USERS)?, texts(GROUPS)?);
     let (digests, links) = (texts(DIGESTS)?, texts(LINKS)?);
-    let (devices, inodes) = (numbers(DEVICES)?, numbers(INODES)?);
+    // Writers that know no hard links leave out both.
+    let given = |tag: u32| if header.has(tag) { numbers(tag).map(Some) } else { Ok(None) };
+    let (devices, inodes) = (given(DEVICES)?, given(INODES)?);
     let capabilities = optional(CAPABILITIES)?;
     // Without the tag it is MD5, as before rpm 4.6.
     let algorithm = header.number(DIGEST_ALGORITHM)?.unwrap_or(1);
@@ -135,7 +137,10 @@ pub(super) fn list(header: &Header) -> Result<Vec<Listed>> {
             xattrs,
             ghost,
             config: flags[index] & FLAG_CONFIG != 0,
-            inode: (devices[index], inodes[index]),
+            inode: (
+                devices.as_ref().map_or(0, |devices| devices[index]),
+                inodes.as_ref().map_or(index as u64, |inodes| inodes[index]),
+            ),
         });
     }
     Ok(files)

@@ -3,6 +3,7 @@ use std::io::Cursor;
 use pgp::composed::KeyType;
 use rpm::{
     BuildConfig, CompressionWithLevel, Dependency, FileOptions, HeaderEntry, IndexData, IndexSignatureTag,
+    IndexTag,
     PackageBuilder, Scriptlet,
 };
 
@@ -50,6 +51,25 @@ fn written(package: &rpm::Package) -> Vec<u8> {
     let mut bytes = Vec::new();
     package.write(&mut bytes).unwrap();
     bytes
+}
+
+/// The package with other entries in its header, signed; nothing else of its signature header is left.
+fn changed(
+    package: &rpm::Package,
+    key: &TestKey,
+    change: impl FnOnce(&mut BTreeMap<u32, IndexData>),
+) -> Vec<u8> {
+    let mut package = package.clone();
+    let mut entries: BTreeMap<u32, IndexData> = package.metadata.header.get_all_entries().unwrap().into_iter().collect();
+    // Without the entry that spans the others.
+    entries.remove(&63);
+    change(&mut entries);
+    let entries = entries.into_iter().map(|(tag, data)| HeaderEntry::new(tag, data));
+    package.metadata.header = rpm::Header::from_entries(entries, IndexTag::RPMTAG_HEADERIMMUTABLE);
+    let signature = key.sign_detached(&package.header_bytes().unwrap(), SIGNED);
+    let entry = HeaderEntry::new(SIGNATURE_DSA, IndexData::Bin(signature));
+    package.metadata.signature = rpm::Header::from_entries([entry], IndexSignatureTag::HEADER_SIGNATURES);
+    written(&package)
 }
 
 fn encode(bytes: &[u8]) -> String {
@@ -503,6 +523,21 @@ fn a_good_signature_of_another_package_is_refused() {
         }
         signer(&store, &digest, "it", &demo(), keyring).unwrap();
         load(&store, &digest, "it", &demo(), keyring).unwrap();
+    }
+}
+
+#[test]
+fn files_without_numbers_are_no_hard_links() {
+    let key = TestKey::new(1);
+    let mut builder = builder("demo", "1", "1");
+    for path in ["/a", "/b"] {
+        builder.with_file_contents("the same", FileOptions::new(path)).unwrap();
+    }
+    let package = builder.build().unwrap();
+    for without in [vec![], vec![1096], vec![1095, 1096]] {
+        let rpm = changed(&package, &key, |entries| entries.retain(|tag, _| !without.contains(tag)));
+        let files: Vec<String> = unpacked(&rpm, &key).unwrap().files.iter().map(show).collect();
+        assert_eq!(files, ["- 644 root:root /a 8", "- 644 root:root /b 8"]);
     }
 }
 
