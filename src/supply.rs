@@ -298,9 +298,7 @@ fn load(package: &LockedPackage, store: &Store, keyrings: &BTreeMap<&str, Option
         None => deb::load(store, &digest, &named),
         Some(None) => rpm::load(store, &digest, &named, &id, None),
         // The key that signed it when it was locked, not any that the recipe may trust since.
-        Some(Some(keyring)) => {
-            rpm::load(store, &digest, &named, &id, Some(&keyring.clone().only(&[&package.signer])?))
-        }
+        Some(Some(keyring)) => rpm::load(store, &digest, &named, &id, Some(&keyring.clone().only(&[&package.signer])?)),
     }
 }
 

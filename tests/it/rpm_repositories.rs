@@ -372,9 +372,8 @@ fn packages_may_be_signed_by_any_of_the_pinned_keys() {
     };
     world.serve_all("/el9", &repository(&NODE, "", &sign));
     world.serve("/new.gpg", &new.public());
-    let list = |keys: &[&TestKey]| -> String {
-        keys.iter().map(|key| key.fingerprint()).collect::<Vec<String>>().join(", ")
-    };
+    let list =
+        |keys: &[&TestKey]| -> String { keys.iter().map(|key| key.fingerprint()).collect::<Vec<String>>().join(", ") };
     let with = |keys: &str, fingerprints: &str| {
         world.recipe(&format!("url: \"{}\", key: {keys}, fingerprint: {fingerprints}", world.url("/el9")), "");
     };

@@ -2,8 +2,7 @@ use std::io::Cursor;
 
 use pgp::composed::KeyType;
 use rpm::{
-    BuildConfig, CompressionWithLevel, Dependency, FileOptions, HeaderEntry, IndexData, IndexSignatureTag,
-    IndexTag,
+    BuildConfig, CompressionWithLevel, Dependency, FileOptions, HeaderEntry, IndexData, IndexSignatureTag, IndexTag,
     PackageBuilder, Scriptlet,
 };
 
@@ -54,13 +53,10 @@ fn written(package: &rpm::Package) -> Vec<u8> {
 }
 
 /// The package with other entries in its header, signed; nothing else of its signature header is left.
-fn changed(
-    package: &rpm::Package,
-    key: &TestKey,
-    change: impl FnOnce(&mut BTreeMap<u32, IndexData>),
-) -> Vec<u8> {
+fn changed(package: &rpm::Package, key: &TestKey, change: impl FnOnce(&mut BTreeMap<u32, IndexData>)) -> Vec<u8> {
     let mut package = package.clone();
-    let mut entries: BTreeMap<u32, IndexData> = package.metadata.header.get_all_entries().unwrap().into_iter().collect();
+    let mut entries: BTreeMap<u32, IndexData> =
+        package.metadata.header.get_all_entries().unwrap().into_iter().collect();
     // Without the entry that spans the others.
     entries.remove(&63);
     change(&mut entries);

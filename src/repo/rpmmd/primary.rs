@@ -51,7 +51,9 @@ struct Budget {
 impl Budget {
     /// One more, where the package has `count` of the kind already.
     fn take(&mut self, count: usize) -> Result<()> {
-        let many = |whose: &str, most: usize| Refused::new("too-large", format!("{whose} more than {most} relations or files"));
+        let many = |whose: &str, most: usize| {
+            Refused::new("too-large", format!("{whose} more than {most} relations or files"))
+        };
         ensure!(count < RELATIONS_MAX, many("it has", RELATIONS_MAX));
         self.left = self.left.checked_sub(1).ok_or_else(|| many("the repository has", self.most))?;
         Ok(())
@@ -59,11 +61,7 @@ impl Budget {
 }
 
 /// The package whose element was opened last; nothing if it is of another architecture.
-fn package<R: BufRead>(
-    xml: &mut Xml<R>,
-    repository: &Repository<'_>,
-    budget: &mut Budget,
-) -> Result<Option<Offer>> {
+fn package<R: BufRead>(xml: &mut Xml<R>, repository: &Repository<'_>, budget: &mut Budget) -> Result<Option<Offer>> {
     let depth = xml.open.len();
     let (mut name, mut arch, mut version) = (String::new(), String::new(), None);
     let (mut path, mut size, mut sha256) = (None, None, None);
