@@ -266,6 +266,11 @@ impl Keyring {
         Keyring { weak: weak.iter().copied().collect(), ..self }
     }
 
+    /// Whether this weakness is forgiven.
+    pub fn forgives(&self, weak: Weak) -> bool {
+        self.weak.contains(&weak)
+    }
+
     fn left_out(&self) -> String {
         self.skipped.iter().map(|skipped| format!("; {skipped}")).collect()
     }

@@ -1,14 +1,17 @@
 //! The list of files in an RPM's header: what may be in the payload, and everything but the contents.
 //!
 //! The header is signed and the names in the payload are not, so this list decides about paths, kinds, modes and
-//! owners; the payload only brings bytes, and they must have the digests that stand here. Tags: rpm's docs/manual/tags.md.
+//! owners; the payload only brings bytes, and they must have the digests that stand here. Those are SHA-256 since rpm
+//! 4.6; older and other writers have MD5 and others. Tags: rpm's docs/manual/tags.md.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail, ensure};
+use pgp::crypto::hash::HashAlgorithm;
 
 use super::capabilities;
 use super::header::Header;
+use crate::hex;
 use crate::package::Owner;
 use crate::repo::Refused;
 use crate::tree::path::escape;
@@ -39,14 +42,23 @@ const PATHS_MAX: usize = 256 << 20;
 
 const FLAG_CONFIG: u64 = 1 << 0;
 const FLAG_GHOST: u64 = 1 << 6;
-/// SHA-256 as OpenPGP numbers it.
-const SHA256: u64 = 8;
+
+/// The digest of a file's contents, as the header has it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Said {
+    Sha256(Digest),
+    /// Any other algorithm, as OpenPGP numbers them.
+    Other {
+        algorithm: u8,
+        digest: Vec<u8>,
+    },
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kind {
     Directory,
     /// The digest is missing only if the file is in no payload.
-    File(Option<Digest>),
+    File(Option<Said>),
     Symlink(Vec<u8>),
     Fifo,
     /// Anything that no package may bring into an image.
@@ -71,8 +83,8 @@ pub(super) struct Listed {
     pub(super) inode: (u64, u64),
 }
 
-/// The files in the header's order.
-pub(super) fn list(header: &Header) -> Result<Vec<Listed>> {
+/// The files in the header's order. `believed` is whether a digest of this algorithm says enough about a file.
+pub(super) fn list(header: &Header, believed: &dyn Fn(HashAlgorithm) -> bool) -> Result<Vec<Listed>> {
     let paths = paths(header)?;
     let count = paths.len();
     let numbers = |tag: u32| -> Result<Vec<u64>> {
@@ -98,7 +110,8 @@ pub(super) fn list(header: &Header) -> Result<Vec<Listed>> {
     let (devices, inodes) = (given(DEVICES)?, given(INODES)?);
     let capabilities = optional(CAPABILITIES)?;
     // Without the tag it is MD5, as before rpm 4.6.
-    let algorithm = header.number(DIGEST_ALGORITHM)?.unwrap_or(1);
+    let algorithm = u8::try_from(header.number(DIGEST_ALGORITHM)?.unwrap_or(1)).unwrap_or(0);
+    let said = |hex: &[u8]| said(hex, algorithm, believed);
     let mut seen = BTreeMap::new();
     let mut files = Vec::new();
     for (index, path) in paths.into_iter().enumerate() {
@@ -110,7 +123,8 @@ pub(super) fn list(header: &Header) -> Result<Vec<Listed>> {
         ensure!(seen.insert(tree_path.clone(), index).is_none(), "{} is listed twice", what());
         let kind = match mode >> 12 {
             0o04 => Kind::Directory,
-            0o10 => Kind::File(digest(digests[index], algorithm, ghost).with_context(what)?),
+            0o10 if ghost => Kind::File(None),
+            0o10 => Kind::File(Some(said(digests[index]).with_context(what)?)),
             0o12 => Kind::Symlink(links[index].to_vec()),
             0o01 => Kind::Fifo,
             0o02 | 0o06 => Kind::Device,
@@ -146,13 +160,24 @@ pub(super) fn list(header: &Header) -> Result<Vec<Listed>> {
     Ok(files)
 }
 
-fn digest(hex: &[u8], algorithm: u64, ghost: bool) -> Result<Option<Digest>> {
-    if ghost {
-        return Ok(None);
-    }
-    ensure!(algorithm == SHA256, "its digest is of algorithm {algorithm}, not SHA-256 (8)");
-    let digest = std::str::from_utf8(hex).ok().and_then(Digest::parse);
-    Ok(Some(digest.with_context(|| format!("`{}` is no SHA-256", escape(hex)))?))
+fn said(digits: &[u8], number: u8, believed: &dyn Fn(HashAlgorithm) -> bool) -> Result<Said> {
+    let refused = |text: String| Refused::new("file-digest", text);
+    let algorithm = HashAlgorithm::from(number);
+    let size = algorithm.digest_size().filter(|_| algorithm.new_hasher().is_ok());
+    let size = size.ok_or_else(|| refused(format!("its digest is of the unknown algorithm {number}")))?;
+    let weak = || format!("nothing says what it is but a digest of the weak algorithm {algorithm}");
+    ensure!(believed(algorithm), refused(weak()));
+    let bytes = (digits.len() == size * 2).then(|| digits.chunks(2).map(byte).collect::<Option<Vec<u8>>>()).flatten();
+    let digest = bytes.ok_or_else(|| refused(format!("`{}` is no digest of {algorithm}", escape(digits))))?;
+    Ok(match <[u8; 32]>::try_from(digest.as_slice()) {
+        Ok(digest) if algorithm == HashAlgorithm::Sha256 => Said::Sha256(Digest(digest)),
+        _ => Said::Other { algorithm: number, digest },
+    })
+}
+
+fn byte(digits: &[u8]) -> Option<u8> {
+    let [byte] = hex::decode(std::str::from_utf8(digits).ok()?)?;
+    Some(byte)
 }
 
 /// Only the paths.

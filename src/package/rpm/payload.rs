@@ -12,8 +12,12 @@ use bzip2::read::MultiBzDecoder;
 use flate2::read::MultiGzDecoder;
 use liblzma::read::XzDecoder;
 use liblzma::stream::{CONCATENATED, Stream};
+use pgp::crypto::hash::HashAlgorithm;
+use sha2::digest::DynDigest;
 
-use super::files::{Kind, Listed};
+use super::files::{Kind, Listed, Said};
+use crate::hex;
+use crate::repo::Refused;
 use crate::repo::store::Store;
 use crate::tree::Digest;
 use crate::tree::path::escape;
@@ -46,30 +50,36 @@ pub(super) fn decompress<'a>(mut payload: Box<dyn Read + 'a>, compressor: &str) 
     })
 }
 
-/// Reads the whole stream and puts every content into the store. Offsets in errors are those of the unpacked stream.
-pub(super) fn read(stream: impl Read, files: &[Listed], limit: u64, store: &Store) -> Result<()> {
+/// What identifies the contents of a file: hard links share what one of them brings, and have its size in the list.
+pub(super) type Key = ((u64, u64), Said, u64);
+
+pub(super) fn key(file: &Listed, said: &Said) -> Key {
+    (file.inode, said.clone(), file.size)
+}
+
+/// Reads the whole stream and puts every content into the store; the digests there of all that are in the list. Offsets
+/// in errors are those of the unpacked stream.
+pub(super) fn read(stream: impl Read, files: &[Listed], limit: u64, store: &Store) -> Result<BTreeMap<Key, Digest>> {
     let mut archive = Archive { stream, offset: 0, limit };
     let indexes: BTreeMap<&[u8], usize> =
         files.iter().enumerate().map(|(index, file)| (file.path.as_bytes(), index)).collect();
     let mut seen = BTreeSet::new();
-    // Hard links share what one of them brings, and have its size in the list.
-    let mut complete: BTreeSet<((u64, u64), Digest, u64)> = BTreeSet::new();
+    let mut complete: BTreeMap<Key, Digest> = BTreeMap::new();
     while let Some(entry) = archive.next(files, &indexes)? {
         let file = &files[entry.index];
         let at = || format!("at byte {} of the payload: `{}`", entry.offset, file.path);
         ensure!(!file.ghost, "{} is a %ghost, which has no contents", at());
         ensure!(seen.insert(entry.index), "{} is there twice", at());
         match &file.kind {
-            Kind::File(digest) => {
-                let digest = digest.with_context(|| format!("{} has no digest in the header", at()))?;
+            Kind::File(said) => {
+                let said = said.as_ref().with_context(|| format!("{} has no digest in the header", at()))?;
                 // The other names of a hard link come first, and empty.
                 if entry.size == 0 && file.size > 0 {
                     continue;
                 }
                 ensure!(entry.size == file.size, "{}: {} bytes, the header says {}", at(), entry.size, file.size);
-                let found = store.put_reader(&mut archive, entry.size).with_context(at)?;
-                ensure!(found == digest, "{}: its digest is {found}, the header says {digest}", at());
-                complete.insert((file.inode, digest, file.size));
+                let found = content(&mut archive, entry.size, said, store).with_context(at)?;
+                complete.insert(key(file, said), found);
             }
             Kind::Symlink(target) => {
                 ensure!(entry.size <= SYMLINK_MAX, "{}: a link of {} bytes", at(), entry.size);
@@ -82,7 +92,7 @@ pub(super) fn read(stream: impl Read, files: &[Listed], limit: u64, store: &Stor
     }
     let absent = files.iter().enumerate().find(|(index, file)| {
         let content = match &file.kind {
-            Kind::File(digest) => digest.is_some_and(|digest| complete.contains(&(file.inode, digest, file.size))),
+            Kind::File(said) => said.as_ref().is_some_and(|said| complete.contains_key(&key(file, said))),
             _ => true,
         };
         !file.ghost && (!seen.contains(index) || !content)
@@ -92,7 +102,43 @@ pub(super) fn read(stream: impl Read, files: &[Listed], limit: u64, store: &Stor
     }
     // Whatever pads the archive, and the checks at a compressed stream's end.
     io::copy(&mut archive, &mut io::sink()).context("reading what follows the payload's last entry")?;
-    Ok(())
+    Ok(complete)
+}
+
+/// Puts the next `size` bytes into the store, if they have the digest that is said.
+fn content(archive: &mut dyn Read, size: u64, said: &Said, store: &Store) -> Result<Digest> {
+    let wrong = |found: String, said: String| {
+        Refused::new("payload-mismatch", format!("its digest is {found}, the header says {said}"))
+    };
+    match said {
+        Said::Sha256(said) => {
+            let found = store.put_reader(archive, size)?;
+            ensure!(found == *said, wrong(found.to_string(), said.to_string()));
+            Ok(found)
+        }
+        Said::Other { algorithm, digest } => {
+            let hasher = HashAlgorithm::from(*algorithm).new_hasher()?;
+            let mut hashed = Hashed { archive, hasher };
+            let stored = store.put_reader(&mut hashed, size)?;
+            let found = hashed.hasher.finalize();
+            ensure!(found[..] == digest[..], wrong(hex::encode(&found), hex::encode(digest)));
+            Ok(stored)
+        }
+    }
+}
+
+/// A reader that hashes what it reads.
+struct Hashed<'a> {
+    archive: &'a mut dyn Read,
+    hasher: Box<dyn DynDigest + Send>,
+}
+
+impl Read for Hashed<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.archive.read(buffer)?;
+        self.hasher.update(&buffer[..count]);
+        Ok(count)
+    }
 }
 
 struct Entry {

@@ -7,9 +7,11 @@ use rpm::{
 };
 
 use super::*;
+use crate::hex;
 use crate::package::Owner;
 use crate::repo::testkey::TestKey;
 use crate::tree::TreePath;
+use files::Said;
 
 /// 2020-06-01.
 const SIGNED: i64 = 1_590_969_600;
@@ -375,7 +377,7 @@ fn an_entry_that_points_outside_is_an_error() {
 }
 
 /// Reads an archive of these entries (name, mode, bytes) against a list of four files.
-fn with_payload(entries: &[(&str, u32, &[u8])]) -> Result<()> {
+fn with_payload(entries: &[(&str, u32, &[u8])]) -> Result<BTreeMap<payload::Key, Digest>> {
     let (_dir, store) = store();
     let listed = |path: &str, kind: Kind, size: usize| Listed {
         path: TreePath::parse(path).unwrap(),
@@ -391,7 +393,7 @@ fn with_payload(entries: &[(&str, u32, &[u8])]) -> Result<()> {
         inode: (1, u64::try_from(path.len()).unwrap()),
     };
     let list = [
-        listed("/a", Kind::File(Some(Digest::of("abc"))), 3),
+        listed("/a", Kind::File(Some(Said::Sha256(Digest::of("abc")))), 3),
         listed("/dir", Kind::Directory, 0),
         listed("/link", Kind::Symlink(b"a".to_vec()), 1),
         listed("/ghost", Kind::File(None), 0),
@@ -520,6 +522,80 @@ fn a_good_signature_of_another_package_is_refused() {
         signer(&store, &digest, "it", &demo(), keyring).unwrap();
         load(&store, &digest, "it", &demo(), keyring).unwrap();
     }
+}
+
+#[test]
+fn digests_of_files_in_other_algorithms_count_where_something_better_covers_them() {
+    let key = TestKey::of(1, KeyType::Rsa(2048), Some(true), None);
+    let package = sample(BuildConfig::v4()).build().unwrap();
+    let whole = unpacked(&changed(&package, &key, |_| {}), &key).unwrap();
+    let contents = ["", "key=1\n", "program", "raw"];
+    // The same digests in another algorithm (5011), with or without a digest of the payload (5092, 5093).
+    let with = |algorithm: HashAlgorithm, number: Option<u32>, payload: bool| {
+        changed(&package, &key, |entries| {
+            let Some(IndexData::StringArray(digests)) = entries.get_mut(&1035) else { panic!("no digests") };
+            for digest in digests.iter_mut().filter(|digest| !digest.is_empty()) {
+                let text = contents.iter().find(|text| Digest::of(text).to_string() == *digest);
+                if let Some(text) = text {
+                    *digest = hex::encode(&algorithm.digest(text.as_bytes()).unwrap());
+                }
+            }
+            entries.remove(&5011);
+            entries.extend(number.map(|number| (5011, IndexData::Int32(vec![number]))));
+            if !payload {
+                entries.retain(|tag, _| ![5092, 5093, 5097].contains(tag));
+            }
+        })
+    };
+    let (md5, sha1, sha512) = (HashAlgorithm::Md5, HashAlgorithm::Sha1, HashAlgorithm::Sha512);
+    let verdict = |rpm: &[u8], weak: &[Weak]| {
+        let (_dir, store) = store();
+        match unpack(&mut Cursor::new(rpm), "demo", Some(&key.keyring().forgiving(weak)), &store) {
+            Ok(package) => {
+                assert_eq!(package.files, whole.files);
+                "good".to_owned()
+            }
+            Err(error) => slug(&error),
+        }
+    };
+    for (algorithm, number, payload, weak, expected) in [
+        (md5, None, true, vec![], "good"),
+        (md5, Some(1), true, vec![], "good"),
+        (md5, None, false, vec![], "file-digest"),
+        (md5, None, false, vec![Weak::Sha1], "file-digest"),
+        (md5, None, false, vec![Weak::Md5], "good"),
+        (sha1, Some(2), true, vec![], "good"),
+        (sha1, Some(2), false, vec![], "file-digest"),
+        (sha1, Some(2), false, vec![Weak::Sha1], "good"),
+        (sha512, Some(10), false, vec![], "good"),
+        (HashAlgorithm::Sha256, Some(8), false, vec![], "good"),
+        // Not what the number says, and one that nobody knows.
+        (sha1, Some(1), true, vec![], "file-digest"),
+        (md5, Some(99), true, vec![], "file-digest"),
+        (md5, Some(257), true, vec![], "file-digest"),
+    ] {
+        assert_eq!(verdict(&with(algorithm, number, payload), &weak), expected, "{algorithm} {number:?} {payload}");
+    }
+    // A signature over everything covers the payload too.
+    let unsigned = with(md5, None, false);
+    let at = parts(&unsigned).0;
+    let signature = key.sign_detached(&unsigned[at..], SIGNED);
+    let mut package = rpm::Package::parse(&mut &*unsigned).unwrap();
+    let entry = HeaderEntry::new(SIGNATURES_OF_WHOLE[0], IndexData::Bin(signature));
+    package.metadata.signature = rpm::Header::from_entries([entry], IndexSignatureTag::HEADER_SIGNATURES);
+    assert_eq!(verdict(&written(&package), &[]), "good");
+    // And the digest is compared, whatever else is good.
+    let rpm = changed(&rpm::Package::parse(&mut &*with(md5, None, true)).unwrap(), &key, |entries| {
+        let Some(IndexData::StringArray(digests)) = entries.get_mut(&1035) else { panic!("no digests") };
+        digests.iter_mut().filter(|digest| !digest.is_empty()).for_each(|digest| *digest = "0".repeat(32));
+    });
+    assert_eq!(verdict(&rpm, &[]), "payload-mismatch");
+}
+
+/// The last slug of an error.
+fn slug(error: &anyhow::Error) -> String {
+    let text = format!("{error:#}");
+    text.rsplit_once('[').and_then(|(_, end)| end.strip_suffix(']')).unwrap_or(&text).to_owned()
 }
 
 #[test]
