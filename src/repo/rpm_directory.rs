@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::rpm_capabilities::{Place, fits, offer};
 use super::store::digest_of_file;
-use super::{Offer, Snapshot};
+use super::{Offer, Refused, Snapshot};
 use crate::package::rpm;
 use crate::tree::Digest;
 
@@ -30,20 +30,23 @@ pub fn read(name: &str, directory: &Path, arch: &str) -> Result<Snapshot> {
             continue;
         }
         let below = file.strip_prefix(directory).unwrap_or(&file);
-        let path = below.to_str().with_context(|| format!("the name of {} is not UTF-8", file.display()))?.to_owned();
+        let wrong = || Refused::new("bad-path", format!("the name of {} is not UTF-8", file.display()));
+        let path = below.to_str().ok_or_else(wrong)?.to_owned();
         let reading = || format!("reading {}", file.display());
         let (sha256, size) = digest_of_file(File::open(&file).with_context(reading)?).with_context(reading)?;
         lines.push_str(&format!("{sha256} {path}\n"));
         let place = Place { repository: name.to_owned(), path, size, sha256 };
         offers.push(offer(description.id, description.capabilities, place));
     }
-    ensure!(!offers.is_empty(), "{} has no .rpm file for {arch}", directory.display());
+    let none = || Refused::new("no-packages", format!("{} has no .rpm file for {arch}", directory.display()));
+    ensure!(!offers.is_empty(), none());
     Ok(Snapshot { offers, date: String::new(), signer: String::new(), sha256: Digest::of(lines), metadata: None })
 }
 
 fn list(directory: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()> {
     let reading = || format!("reading the directory {}", directory.display());
-    ensure!(depth <= DEPTH_MAX, "{}: more than {DEPTH_MAX} directories deep", directory.display());
+    let deep = || format!("{}: more than {DEPTH_MAX} directories deep", directory.display());
+    ensure!(depth <= DEPTH_MAX, Refused::new("too-deep", deep()));
     for entry in fs::read_dir(directory).with_context(reading)? {
         let path = entry.with_context(reading)?.path();
         if path.is_dir() {

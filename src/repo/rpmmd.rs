@@ -229,7 +229,11 @@ impl<R: BufRead> Xml<R> {
         self.buffer.clear();
         self.reader.get_mut().since = 0;
         let at = self.reader.buffer_position();
-        self.reader.read_event_into(&mut self.buffer).with_context(|| format!("at byte {at} of the text"))
+        let event = self.reader.read_event_into(&mut self.buffer).map_err(|error| match error {
+            quick_xml::Error::Io(_) => Error::from(error),
+            wrong => Refused::new("bad-xml", wrong.to_string()).into(),
+        });
+        event.with_context(|| format!("at byte {at} of the text"))
     }
 
     /// The next start tag anywhere; nothing at the end.
@@ -242,7 +246,7 @@ impl<R: BufRead> Xml<R> {
         loop {
             match self.event()? {
                 Event::Start(tag) => {
-                    let element = start(&tag)?;
+                    let element = start(&tag).map_err(Refused::kind("bad-xml"))?;
                     let deep =
                         || Refused::new("xml-too-deep", format!("elements are nested more than {DEPTH_MAX} deep"));
                     ensure!(self.open.len() < DEPTH_MAX, deep());
@@ -281,17 +285,19 @@ impl<R: BufRead> Xml<R> {
                 }
                 Event::GeneralRef(reference) => {
                     let name = reference.xml10_content();
-                    let character = match reference.resolve_char_ref()? {
+                    let unknown = || Refused::new("bad-xml", format!("the entity `{}`", name.escape_debug()));
+                    let character = match reference.resolve_char_ref().map_err(|_| unknown())? {
                         Some(character) => character.to_string(),
-                        None => quick_xml::escape::resolve_xml_entity(&name)
-                            .with_context(|| format!("the entity `{}`", name.escape_debug()))?
-                            .to_owned(),
+                        None => quick_xml::escape::resolve_xml_entity(&name).ok_or_else(unknown)?.to_owned(),
                     };
                     text.push_str(&character);
                     false
                 }
                 Event::End(_) => true,
-                Event::Start(_) => bail!("an element inside the text of `{}`", self.open.join("/")),
+                Event::Start(_) => {
+                    let text = format!("an element inside the text of `{}`", self.open.join("/"));
+                    bail!(Refused::new("bad-xml", text))
+                }
                 Event::Eof => bail!(self.cut_off()),
                 _ => false,
             };

@@ -21,6 +21,7 @@ use pgp::packet::{Packet, PacketParser, Signature, SignatureType, SubpacketData}
 use pgp::ser::Serialize;
 use pgp::types::{Fingerprint, KeyDetails, PublicParams, Tag};
 
+use super::Refused;
 use super::date::show_day;
 
 /// RSA keys below this are refused, as apt and sequoia do since 2024.
@@ -257,7 +258,8 @@ impl Keyring {
         }));
         let keyring = Keyring { name: name.to_owned(), keys, skipped, weak: BTreeSet::new() };
         let left_out = keyring.left_out();
-        ensure!(!keyring.keys.is_empty(), "the keyring {name} has no public key that can be read{left_out}");
+        let text = || format!("the keyring {name} has no public key that can be read{left_out}");
+        ensure!(!keyring.keys.is_empty(), Refused::new("no-public-key", text()));
         Ok(keyring)
     }
 
@@ -293,8 +295,8 @@ impl Keyring {
         let (there, left_out) = (self.fingerprints(), self.left_out());
         for fingerprint in fingerprints.iter().map(AsRef::as_ref) {
             let (name, known) = (&self.name, there.join(", "));
-            let found = there.iter().any(|there| there == fingerprint);
-            ensure!(found, "the key file {name} has no key {fingerprint}; it has {known}{left_out}");
+            let text = || format!("the key file {name} has no key {fingerprint}; it has {known}{left_out}");
+            ensure!(there.iter().any(|there| there == fingerprint), Refused::new("key-not-there", text()));
         }
         let Keyring { name, mut keys, skipped, weak } = self;
         keys.retain(|key| {

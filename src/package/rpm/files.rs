@@ -61,7 +61,7 @@ pub(super) enum Kind {
     File(Option<Said>),
     Symlink(Vec<u8>),
     Fifo,
-    /// Anything that no package may bring into an image.
+    /// What no package may bring into an image; only of a ghost.
     Device,
 }
 
@@ -85,6 +85,10 @@ pub(super) struct Listed {
 
 /// The files in the header's order. `believed` is whether a digest of this algorithm says enough about a file.
 pub(super) fn list(header: &Header, believed: &dyn Fn(HashAlgorithm) -> bool) -> Result<Vec<Listed>> {
+    parse(header, believed).map_err(Refused::kind("bad-file-list"))
+}
+
+fn parse(header: &Header, believed: &dyn Fn(HashAlgorithm) -> bool) -> Result<Vec<Listed>> {
     let paths = paths(header)?;
     let count = paths.len();
     let numbers = |tag: u32| -> Result<Vec<u64>> {
@@ -127,7 +131,11 @@ pub(super) fn list(header: &Header, believed: &dyn Fn(HashAlgorithm) -> bool) ->
             0o10 => Kind::File(Some(said(digests[index]).with_context(what)?)),
             0o12 => Kind::Symlink(links[index].to_vec()),
             0o01 => Kind::Fifo,
-            0o02 | 0o06 => Kind::Device,
+            0o02 | 0o06 if ghost => Kind::Device,
+            0o02 | 0o06 => {
+                let text = format!("`{}` is a device: nodes have a /dev of their own", escape(&path));
+                bail!(Refused::new("device", text))
+            }
             other => bail!("{}: no kind of file has the bits {other:o}", what()),
         };
         let owner = |name: &[u8]| -> Result<Owner> {
@@ -136,7 +144,8 @@ pub(super) fn list(header: &Header, believed: &dyn Fn(HashAlgorithm) -> bool) ->
         };
         let mut xattrs = BTreeMap::new();
         let granted = capabilities.get(index).copied().unwrap_or_default();
-        if let Some(value) = capabilities::attribute(&String::from_utf8_lossy(granted)).with_context(what)? {
+        let attribute = capabilities::attribute(&String::from_utf8_lossy(granted));
+        if let Some(value) = attribute.map_err(Refused::kind("bad-capability")).with_context(what)? {
             xattrs.insert(b"security.capability".to_vec(), value.to_vec());
         }
         files.push(Listed {
@@ -182,6 +191,10 @@ fn byte(digits: &[u8]) -> Option<u8> {
 
 /// Only the paths.
 pub(super) fn paths(header: &Header) -> Result<Vec<Vec<u8>>> {
+    parse_paths(header).map_err(Refused::kind("bad-file-list"))
+}
+
+fn parse_paths(header: &Header) -> Result<Vec<Vec<u8>>> {
     if header.has(OLD_FILE_NAMES) {
         return Ok(header.strings(OLD_FILE_NAMES)?.into_iter().map(<[u8]>::to_vec).collect());
     }

@@ -20,6 +20,9 @@ const ENTRIES_MAX: u32 = 65_535;
 pub(super) const STORE_MAX: u32 = 256 << 20;
 const SIGNATURE_STORE_MAX: u32 = 64 << 20;
 
+/// Slug of what is an RPM and cannot be installed.
+pub(super) const SOURCE_PACKAGE: &str = "source-package";
+
 /// Kinds of values.
 const CHAR: u32 = 1;
 const INT8: u32 = 2;
@@ -60,9 +63,12 @@ struct Entry {
 /// Reads up to the payload.
 pub(super) fn read(rpm: &mut dyn Read) -> Result<Heads> {
     let lead = take(rpm, LEAD, 0, "the lead")?;
-    ensure!(lead.starts_with(&LEAD_MAGIC), "at byte 0: this is not an RPM, which starts with ed ab ee db");
-    ensure!(lead[4] == 3 || lead[4] == 4, "at byte 4: format {} is not known, only 3 and 4", lead[4]);
-    ensure!(lead[6..8] == [0, 0], "at byte 6: this is a source package");
+    let other = |text: String| Refused::new("not-an-rpm", text);
+    let start = || "at byte 0: this is not an RPM, which starts with ed ab ee db".to_owned();
+    ensure!(lead.starts_with(&LEAD_MAGIC), other(start()));
+    let format = || format!("at byte 4: format {} is not known, only 3 and 4", lead[4]);
+    ensure!(lead[4] == 3 || lead[4] == 4, other(format()));
+    ensure!(lead[6..8] == [0, 0], Refused::new(SOURCE_PACKAGE, "at byte 6: this is a source package"));
     let signature = read_header(rpm, LEAD as u64, "the signature header", SIGNATURE_STORE_MAX)?;
     let after = signature.offset + signature.bytes.len() as u64;
     // The main header starts at a multiple of eight.
@@ -77,12 +83,17 @@ fn take(rpm: &mut dyn Read, length: usize, offset: u64, what: &str) -> Result<Ve
     let mut bytes = Vec::new();
     rpm.take(length as u64).read_to_end(&mut bytes).with_context(|| format!("at byte {offset}: reading {what}"))?;
     let end = offset + bytes.len() as u64;
-    ensure!(bytes.len() == length, "the file ends at byte {end}, {} bytes before {what} does", length - bytes.len());
+    let missing = || format!("the file ends at byte {end}, {} bytes before {what} does", length - bytes.len());
+    ensure!(bytes.len() == length, Refused::new("rpm-cut-off", missing()));
     Ok(bytes)
 }
 
 /// Reads one header, whose values have at most `most` bytes.
 pub(super) fn read_header(rpm: &mut dyn Read, offset: u64, what: &str, most: u32) -> Result<Header> {
+    parse_header(rpm, offset, what, most).map_err(Refused::kind("bad-header"))
+}
+
+fn parse_header(rpm: &mut dyn Read, offset: u64, what: &str, most: u32) -> Result<Header> {
     let mut bytes = take(rpm, 16, offset, what)?;
     ensure!(bytes.starts_with(&HEADER_MAGIC), "at byte {offset}: {what} does not start with 8e ad e8 01");
     let (count, size) = (number(&bytes, 8), number(&bytes, 12));
@@ -126,7 +137,7 @@ impl Header {
     }
 
     fn wrong(&self, tag: u32, problem: &str) -> anyhow::Error {
-        anyhow::anyhow!("at byte {}: tag {tag} of the header {problem}", self.offset)
+        Refused::new("bad-header", format!("at byte {}: tag {tag} of the header {problem}", self.offset)).into()
     }
 
     /// The strings of a tag; none if it is not there.

@@ -32,7 +32,7 @@ use crate::repo::store::{Store, digest_of_file};
 use crate::repo::trust::{Keyring, Message, Refusal, Weak};
 use crate::tree::Digest;
 use files::{Kind, Listed};
-use header::{Header, Heads};
+use header::{Header, Heads, SOURCE_PACKAGE};
 pub use installed::{INDEXES, Installed, Key, installed};
 pub use relations::{Capabilities, RPMLIB_FEATURES, print};
 pub use rich::{Rich, is_rich};
@@ -158,7 +158,8 @@ pub fn unpack<R: Read + Seek>(rpm: &mut R, named: &str, keyring: Option<&Keyring
     package.members.insert(installed::SIGNATURE_HEADER.to_owned(), heads.signature.bytes.clone());
     let form = main.text(PAYLOAD_FORMAT).with_context(unpacking)?.unwrap_or("cpio");
     let read = || -> Result<BTreeMap<payload::Key, Digest>> {
-        ensure!(form == "cpio", "the payload's form `{form}` is not known, only cpio");
+        let text = || format!("the payload's form `{}` is not known, only cpio", form.escape_debug());
+        ensure!(form == "cpio", Refused::new("unknown-payload", text()));
         rpm.seek(SeekFrom::Start(heads.payload))?;
         let compressor = main.text(PAYLOAD_COMPRESSOR)?.unwrap_or_default();
         payload::read(payload::decompress(Box::new(rpm), compressor)?, &listed, PAYLOAD_MAX, store)
@@ -182,11 +183,11 @@ const PAYLOAD_DIGEST: u32 = 5092;
 const PAYLOAD_DIGEST_ALGORITHM: u32 = 5093;
 
 fn id(header: &Header) -> Result<PackageId> {
-    ensure!(header.has(SOURCE_RPM), "this is a source package");
+    ensure!(header.has(SOURCE_RPM), Refused::new(SOURCE_PACKAGE, "this is a source package"));
     let (name, version, release) = (header.need(NAME)?, header.need(VERSION)?, header.need(RELEASE)?);
     for part in [version, release] {
         if let Some(problem) = super::evr::part_problem(part) {
-            bail!("version or release `{}`: {problem}", part.escape_debug());
+            bail!(Refused::new("bad-header", format!("version or release `{}`: {problem}", part.escape_debug())));
         }
     }
     let epoch = header.number(EPOCH)?.unwrap_or(0);
@@ -204,7 +205,8 @@ fn package(header: &Header, signer: String) -> Result<Package> {
     }
     let capabilities = relations::read(header)?;
     if let Some(feature) = relations::unknown_feature(&capabilities.requires) {
-        bail!("it needs `{feature}`, which is a feature of rpm that is not implemented here");
+        let text = format!("it needs `{feature}`, which is a feature of rpm that is not implemented here");
+        bail!(Refused::new("rpm-feature", text));
     }
     let requires = capabilities.requires.iter().map(|relation| (REQUIRES.to_owned(), relations::print(relation)));
     control.extend(requires);
@@ -330,7 +332,7 @@ fn entries(listed: &[Listed], contents: &BTreeMap<payload::Key, Digest>) -> Resu
             Kind::Directory => FileKind::Directory,
             Kind::Symlink(target) => FileKind::Symlink { target: target.clone() },
             Kind::Fifo => FileKind::Fifo,
-            Kind::Device => bail!("`{}` is a device: nodes have a /dev of their own", file.path),
+            Kind::Device => continue,
             Kind::File(said) => {
                 let said = said.as_ref().with_context(|| format!("`{}` has no digest", file.path))?;
                 let digest = *contents.get(&payload::key(file, said)).with_context(|| format!("`{}`", file.path))?;

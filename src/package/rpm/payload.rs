@@ -46,7 +46,11 @@ pub(super) fn decompress<'a>(mut payload: Box<dyn Read + 'a>, compressor: &str) 
         // The format before xz, without a checksum.
         "lzma" => Box::new(XzDecoder::new_stream(payload, Stream::new_lzma_decoder(XZ_MEMORY)?)),
         "zstd" => Box::new(zstd::stream::read::Decoder::new(payload)?),
-        other => bail!("the compression `{other}` is not known, only gzip, bzip2, xz, lzma, zstd and none"),
+        other => {
+            let known = "only gzip, bzip2, xz, lzma, zstd and none";
+            let text = format!("the compression `{}` is not known, {known}", other.escape_debug());
+            bail!(Refused::new("unknown-payload", text))
+        }
     })
 }
 
@@ -60,6 +64,10 @@ pub(super) fn key(file: &Listed, said: &Said) -> Key {
 /// Reads the whole stream and puts every content into the store; the digests there of all that are in the list. Offsets
 /// in errors are those of the unpacked stream.
 pub(super) fn read(stream: impl Read, files: &[Listed], limit: u64, store: &Store) -> Result<BTreeMap<Key, Digest>> {
+    unpack(stream, files, limit, store).map_err(Refused::kind("payload-mismatch"))
+}
+
+fn unpack(stream: impl Read, files: &[Listed], limit: u64, store: &Store) -> Result<BTreeMap<Key, Digest>> {
     let mut archive = Archive { stream, offset: 0, limit };
     let indexes: BTreeMap<&[u8], usize> =
         files.iter().enumerate().map(|(index, file)| (file.path.as_bytes(), index)).collect();
@@ -107,13 +115,10 @@ pub(super) fn read(stream: impl Read, files: &[Listed], limit: u64, store: &Stor
 
 /// Puts the next `size` bytes into the store, if they have the digest that is said.
 fn content(archive: &mut dyn Read, size: u64, said: &Said, store: &Store) -> Result<Digest> {
-    let wrong = |found: String, said: String| {
-        Refused::new("payload-mismatch", format!("its digest is {found}, the header says {said}"))
-    };
     match said {
         Said::Sha256(said) => {
             let found = store.put_reader(archive, size)?;
-            ensure!(found == *said, wrong(found.to_string(), said.to_string()));
+            ensure!(found == *said, "its digest is {found}, the header says {said}");
             Ok(found)
         }
         Said::Other { algorithm, digest } => {
@@ -121,7 +126,8 @@ fn content(archive: &mut dyn Read, size: u64, said: &Said, store: &Store) -> Res
             let mut hashed = Hashed { archive, hasher };
             let stored = store.put_reader(&mut hashed, size)?;
             let found = hashed.hasher.finalize();
-            ensure!(found[..] == digest[..], wrong(hex::encode(&found), hex::encode(digest)));
+            let (found, said) = (hex::encode(&found), hex::encode(digest));
+            ensure!(found == said, "its digest is {found}, the header says {said}");
             Ok(stored)
         }
     }
@@ -158,7 +164,8 @@ impl<R: Read> Read for Archive<R> {
         let count = self.stream.read(buffer)?;
         self.offset += count as u64;
         if self.offset > self.limit {
-            return Err(io::Error::other(format!("it unpacks to more than {} bytes", self.limit)));
+            let text = format!("it unpacks to more than {} bytes", self.limit);
+            return Err(io::Error::other(Refused::new("too-large", text)));
         }
         Ok(count)
     }
@@ -168,7 +175,8 @@ impl<R: Read> Archive<R> {
     fn exactly(&mut self, length: u64) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         Read::take(&mut *self, length).read_to_end(&mut bytes)?;
-        ensure!(bytes.len() as u64 == length, "the payload ends at byte {} in the middle of an entry", self.offset);
+        let text = || format!("the payload ends at byte {} in the middle of an entry", self.offset);
+        ensure!(bytes.len() as u64 == length, Refused::new("payload-cut-off", text()));
         Ok(bytes)
     }
 
@@ -218,7 +226,7 @@ impl<R: Read> Archive<R> {
             Kind::Directory => 0o04,
             Kind::File(_) => 0o10,
             Kind::Symlink(_) => 0o12,
-            Kind::Device => bail!("{}: `{}` is a device", at(), escape(name)),
+            Kind::Device => bail!(Refused::new("device", format!("{}: `{}` is a device", at(), escape(name)))),
         };
         ensure!(mode >> 12 & 0o17 == bits, "{}: `{}` is of another kind in the header", at(), escape(name));
         Ok(Some(Entry { index, size, offset }))

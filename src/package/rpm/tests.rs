@@ -322,13 +322,22 @@ fn damage_is_found_wherever_it_is_and_named_by_its_byte() {
         rpm[at] ^= 1;
         refused(&rpm, &key)
     };
-    assert!(changed(0).contains("at byte 0: this is not an RPM"));
-    assert!(changed(96).contains("at byte 96: the signature header"));
-    assert!(changed(payload - 1).contains(&format!("at byte {main}: the header's digest is ")));
-    assert!(changed(payload + 20).contains(&format!("at byte {payload}: the payload's digest is ")));
+    for (at, place, slug) in [
+        (0, "at byte 0: this is not an RPM", "not-an-rpm"),
+        (4, "at byte 4: format ", "not-an-rpm"),
+        (7, "at byte 6: this is a source package", "source-package"),
+        (96, "at byte 96: the signature header", "bad-header"),
+        (payload - 1, &format!("at byte {main}: the header's digest is "), "header-digest"),
+        (payload + 20, &format!("at byte {payload}: the payload's digest is "), "payload-digest"),
+    ] {
+        let error = changed(at);
+        assert!(error.contains(place) && error.ends_with(&format!(" [{slug}]")), "{at}: {error}");
+    }
     for length in [0, 50, 100, 200, main + 5, main + 20, payload - 1, payload, payload + 30, rpm.len() - 1] {
         let error = refused(&rpm[..length], &key);
         assert!(error.contains(&format!("the file ends at byte {length}, ")), "{length}: {error}");
+        let slug = if length < payload { " [rpm-cut-off]" } else { " [payload-cut-off]" };
+        assert!(error.ends_with(slug), "{length}: {error}");
     }
 }
 
@@ -364,7 +373,7 @@ fn an_entry_that_points_outside_is_an_error() {
         words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<u8>>()
     };
     for (bytes, what) in [
-        (header(1, 0, 7, 1), "tag 1000 of the signature header points outside of it"),
+        (header(1, 0, 7, 1), "tag 1000 of the signature header points outside of it [bad-header]"),
         (header(1, 0, u32::MAX, u32::MAX), "points outside of it"),
         (header(u32::MAX, u32::MAX, 0, 1), "entries, more than 65535 [too-large]"),
         (header(1, (64 << 20) + 1, 0, 1), "bytes of data, more than 67108864 [too-large]"),
@@ -422,7 +431,11 @@ fn names_in_the_payload_are_not_believed() {
     let directory = ("./dir", 0o040_755, b"".as_slice());
     let link = ("./link", 0o120_777, b"a".as_slice());
     with_payload(&[file, directory, link]).unwrap();
-    let wrong = |entries: &[(&str, u32, &[u8])]| format!("{:#}", with_payload(entries).unwrap_err());
+    let wrong = |entries: &[(&str, u32, &[u8])]| {
+        let error = with_payload(entries).unwrap_err();
+        assert_eq!(slug(&error), "payload-mismatch", "{error:#}");
+        format!("{error:#}")
+    };
     for (entry, problem) in [
         (("./../../etc/passwd", 0o100_644, b"abc".as_slice()), "`./../../etc/passwd` is not in the header's list"),
         (("./b", 0o100_644, b"abc"), "`./b` is not in the header's list"),
@@ -445,10 +458,46 @@ fn devices_and_unknown_features_are_refused() {
     let key = TestKey::new(1);
     let mut device = builder("demo", "1", "1");
     device.with_special_file(FileOptions::character_device("/dev/demo", 1, 3)).unwrap();
-    assert!(refused(&signed(&mut device, &key), &key).contains("`/dev/demo` is a device"));
+    let error = refused(&signed(&mut device, &key), &key);
+    assert!(error.contains("`/dev/demo` is a device") && error.ends_with("[device]"), "{error}");
     let mut feature = builder("demo", "1", "1");
     feature.requires(Dependency::rpmlib("rpmlib(Teleport)", "9-1"));
-    assert!(refused(&signed(&mut feature, &key), &key).contains("rpmlib(Teleport)"));
+    let error = refused(&signed(&mut feature, &key), &key);
+    assert!(error.contains("rpmlib(Teleport)") && error.ends_with("[rpm-feature]"), "{error}");
+}
+
+#[test]
+fn what_a_header_says_wrongly_has_a_name() {
+    let key = TestKey::new(1);
+    let package = sample(BuildConfig::v4()).build().unwrap();
+    let text = |text: &str| IndexData::StringTag(text.to_owned());
+    let texts = |texts: &[&str]| IndexData::StringArray(texts.iter().map(|text| (*text).to_owned()).collect());
+    for (tag, value, expected) in [
+        // Version, name, what it provides.
+        (1001, text("1-2"), "bad-header"),
+        (1000, text(""), "bad-header"),
+        (1000, IndexData::Int32(vec![1]), "bad-header"),
+        (1047, texts(&["one"]), "bad-header"),
+        // Payload: its form and compression.
+        (1124, text("tar"), "unknown-payload"),
+        (1125, text("rar"), "unknown-payload"),
+        (1125, text("none"), "payload-mismatch"),
+        // Lists of files: modes, owners, base names, directories of them, capabilities, digests.
+        (1030, IndexData::Int16(vec![0o100_644]), "bad-file-list"),
+        (1030, IndexData::Int16(vec![0; 8]), "bad-file-list"),
+        (1039, texts(&[""; 8]), "bad-file-list"),
+        (1117, texts(&["same"; 8]), "bad-file-list"),
+        (1116, IndexData::Int32(vec![99; 8]), "bad-file-list"),
+        (5010, texts(&["cap_fly=ep"; 8]), "bad-capability"),
+        (1035, texts(&["abc"; 8]), "file-digest"),
+        (1028, IndexData::Int32(vec![1; 8]), "payload-mismatch"),
+    ] {
+        let rpm = changed(&package, &key, |entries| drop(entries.insert(tag, value)));
+        let error = unpacked(&rpm, &key).unwrap_err();
+        assert_eq!(slug(&error), expected, "{tag}: {error:#}");
+    }
+    let rpm = changed(&package, &key, |entries| drop(entries.remove(&1044)));
+    assert_eq!(slug(&unpacked(&rpm, &key).unwrap_err()), "source-package");
 }
 
 #[test]

@@ -81,7 +81,8 @@ fn package<R: BufRead>(xml: &mut Xml<R>, repository: &Repository<'_>, budget: &m
                     xml.skip()?;
                 }
                 "location" => {
-                    ensure!(element.attribute("xml:base").is_none(), "packages at another base are not known");
+                    let text = "packages at another base are not known (`xml:base`)";
+                    ensure!(element.attribute("xml:base").is_none(), Refused::new("other-base", text));
                     path = element.attribute("href").map(str::to_owned);
                     xml.skip()?;
                 }
@@ -105,7 +106,7 @@ fn package<R: BufRead>(xml: &mut Xml<R>, repository: &Repository<'_>, budget: &m
         Ok(())
     };
     let done = read(xml, &mut name);
-    done.with_context(|| format!("package `{}`", name.escape_debug()))?;
+    done.map_err(Refused::kind("bad-primary")).with_context(|| format!("package `{}`", name.escape_debug()))?;
     if !fits(&arch, repository.arch) {
         return Ok(None);
     }
@@ -120,7 +121,10 @@ fn package<R: BufRead>(xml: &mut Xml<R>, repository: &Repository<'_>, budget: &m
         let id = PackageId { name: name.clone(), version: version.context("it has no version")?, arch };
         Ok(offer(id, capabilities, place))
     };
-    complete().map(Some).with_context(|| format!("package `{}`", name.escape_debug()))
+    complete()
+        .map(Some)
+        .map_err(Refused::kind("bad-primary"))
+        .with_context(|| format!("package `{}`", name.escape_debug()))
 }
 
 fn evr(element: &Element) -> Result<String> {

@@ -164,31 +164,46 @@ fn signed_metadata_has_to_be_signed_by_the_pinned_key() {
 fn what_is_wrong_is_named() {
     let many: String = (0..65).map(|number| format!(" a{number}=\"\"")).collect();
     let many = format!("<format{many}>");
-    for (from, to, problem) in [
-        ("type=\"sha256\" pkgid", "type=\"sha\" pkgid", "package `kubelet`: checksums of type `sha` are not known"),
-        ("aaaaaaaa</checksum>", "</checksum>", "is no SHA-256"),
+    let kubelet = "<location href=\"x86_64/kubelet.rpm\"/>";
+    let based = kubelet.replace("href", "xml:base=\"https://example.org/\" href");
+    for (from, to, problem, expected) in [
+        (
+            "type=\"sha256\" pkgid",
+            "type=\"sha\" pkgid",
+            "package `kubelet`: checksums of type `sha` are not known",
+            "unknown-checksum",
+        ),
+        ("aaaaaaaa</checksum>", "</checksum>", "is no SHA-256", "bad-checksum"),
         (
             "ver=\"1.20.2\" rel=\"150500.1.1\"/>\n  <checksum",
             "ver=\"1-2\" rel=\"1\"/>\n  <checksum",
             "version or release `1-2`",
+            "bad-primary",
         ),
-        ("<location href=\"x86_64/kubelet.rpm\"/>", "", "package `kubelet`: it has no location"),
-        ("flags=\"GE\" epoch=\"0\"", "flags=\"XX\" epoch=\"0\"", "the relation to `iptables` is `XX`"),
-        ("</metadata>", "", "the text ends inside `metadata`"),
-        ("&amp; agent &#60;", "&evil; <", "byte"),
-        ("<metadata", "<!DOCTYPE x [<!ENTITY a \"b\">]><metadata", "a document type is not allowed"),
-        ("epoch=\"0\" ver=\"1.20.2\"", "epoch=\"-1\" ver=\"1.20.2\"", "the epoch `-1`"),
-        ("<format>", &many, "an element with more than 64 attributes"),
+        (kubelet, "", "package `kubelet`: it has no location", "bad-primary"),
+        (kubelet, &based, "package `kubelet`: packages at another base", "other-base"),
+        ("package=\"22042\"", "package=\"many\"", "package `kubelet`: its size", "bad-primary"),
+        ("flags=\"GE\" epoch=\"0\"", "flags=\"XX\" epoch=\"0\"", "the relation to `iptables` is `XX`", "bad-primary"),
+        ("</metadata>", "", "the text ends inside `metadata`", "xml-cut-off"),
+        ("<name>kubelet", "<name>&evil; ", "the entity `evil`", "bad-xml"),
+        ("<name>kubelet", "<name><b/>", "an element inside the text", "bad-xml"),
+        ("</format>", "</formats>", "byte", "bad-xml"),
+        ("<metadata", "<!DOCTYPE x [<!ENTITY a \"b\">]><metadata", "a document type is not allowed", "xml-doctype"),
+        ("epoch=\"0\" ver=\"1.20.2\"", "epoch=\"-1\" ver=\"1.20.2\"", "the epoch `-1`", "bad-primary"),
+        ("<format>", &many, "an element with more than 64 attributes", "bad-xml"),
+        ("<format>", "<format a>", "", "bad-xml"),
     ] {
         assert!(PRIMARY.contains(from), "{from}");
-        let error = refused(&PRIMARY.replace(from, to));
+        let error = refused(&PRIMARY.replacen(from, to, 1));
         assert!(error.contains(problem), "{problem}: {error}");
         assert!(error.starts_with("reading repodata/x-primary.xml.gz: "), "{error}");
+        assert!(error.ends_with(&format!(" [{expected}]")), "{expected}: {error}");
     }
     let error = refused(&PRIMARY.replace("<name>kubelet", &format!("<name>{}", "x".repeat(TEXT_MAX + (1 << 18)))));
     assert!(error.contains("more than 1048576 bytes"), "{}", &error[..200]);
+    assert!(error.ends_with(" [xml-too-long]"), "{error}");
     let error = refused(&PRIMARY.replace("<name>", &"<a>".repeat(40)));
-    assert!(error.contains("nested more than 32 deep"), "{error}");
+    assert!(error.contains("nested more than 32 deep") && error.ends_with(" [xml-too-deep]"), "{error}");
 }
 
 #[test]
@@ -258,6 +273,7 @@ fn every_lie_of_the_entry_point_has_its_own_name() {
             "unknown-checksum",
         ),
         (&digest, "abc", "bad-checksum"),
+        (&honest, "<open-size>ten<", "bad-repomd"),
         (&open_digest, &"0".repeat(64), "open-digest"),
         (&honest, &open(10), "open-size"),
         (&honest, &open(size as u64 + 1), "open-size"),
@@ -430,7 +446,7 @@ fn a_metalink_says_which_files_its_mirrors_may_have() {
         ("<metalink", "<html", "not-metalink"),
         (text.as_str(), "Bad repo or arch", "not-metalink"),
         ("/repodata/repomd.xml</url>", "/else.xml</url>", "no-mirror"),
-        ("</files>", "", "metalink"),
+        ("</files>", "", "bad-xml"),
     ] {
         let error = located("metalink", &text.replace(from, to), true).unwrap_err();
         assert!(slug(&error).contains(expected), "{expected}: {error:#}");

@@ -176,7 +176,9 @@ fn keyrings_are_binary_or_armored_and_skip_what_they_do_not_know() {
     assert_eq!(Keyring::parse("a", &bytes).unwrap().fingerprints(), fingerprints);
     for nothing in [b"".as_slice(), &unknown, b"hello", b"\xff\xff\xff"] {
         let error = Keyring::parse("keys/a.gpg", nothing).unwrap_err();
-        assert!(error.to_string().starts_with("the keyring keys/a.gpg has no public key that can be read"), "{error}");
+        let error = error.to_string();
+        assert!(error.starts_with("the keyring keys/a.gpg has no public key that can be read"), "{error}");
+        assert!(error.ends_with(" [no-public-key]"), "{error}");
     }
     let cut = &first.public()[..20];
     assert!(Keyring::parse("a", cut).is_err());
@@ -234,6 +236,7 @@ fn detached_signatures_are_judged_at_their_own_time_and_by_the_pinned_key_only()
     assert_eq!(joined.fingerprints(), both.fingerprints());
     let error = both.only(&[ours.fingerprint(), TestKey::new(3).fingerprint()]).unwrap_err().to_string();
     assert!(error.starts_with("the key file both.gpg has no key ") && error.contains(&theirs.fingerprint()), "{error}");
+    assert!(error.ends_with(" [key-not-there]"), "{error}");
 }
 
 #[test]
