@@ -4,7 +4,7 @@
 
 use std::io::BufRead;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Error, Result, bail, ensure};
 
 use super::{Element, Repository, Xml, checksum};
 use crate::package::PackageId;
@@ -15,8 +15,7 @@ use crate::repo::{Offer, Operator, Provided, Refused, Relation};
 
 /// Most relations of one package; kernels have 21,000.
 const RELATIONS_MAX: usize = 1 << 20;
-/// Most relations and files of a repository. Each takes a hundred bytes of memory, and may take twenty of
-/// the text.
+/// Most relations and files of a repository. Each takes a hundred bytes of memory, and may take twenty of the text.
 const TOTAL_MAX: usize = 16 << 20;
 
 /// The packages that fit the repository's architecture, in the file's order.
@@ -60,41 +59,47 @@ impl Budget {
     }
 }
 
-/// The package whose element was opened last; nothing if it is of another architecture.
+/// The package whose element was opened last; nothing if it is of another architecture, whatever else is said about it.
 fn package<R: BufRead>(xml: &mut Xml<R>, repository: &Repository<'_>, budget: &mut Budget) -> Result<Option<Offer>> {
     let depth = xml.open.len();
     let (mut name, mut arch, mut version) = (String::new(), String::new(), None);
     let (mut path, mut size, mut sha256) = (None, None, None);
     let mut capabilities = Capabilities::default();
+    let mut problem = Problem(None);
     let mut read = |xml: &mut Xml<R>, name: &mut String| -> Result<()> {
         while let Some(element) = xml.next_below(depth)? {
             match element.name.as_str() {
                 "name" => *name = xml.text()?,
                 "arch" => arch = xml.text()?,
                 "version" => {
-                    version = Some(evr(&element)?);
+                    version = problem.note(evr(&element));
                     xml.skip()?;
                 }
-                "checksum" => sha256 = Some(checksum(&element, &xml.text()?)?),
+                "checksum" => sha256 = problem.note(checksum(&element, &xml.text()?)),
                 "size" => {
-                    size = element.attribute("package").map(str::parse).transpose().context("its size")?;
+                    let number = element.attribute("package").unwrap_or_default();
+                    size = problem.note(number.parse::<u64>().context("its size"));
                     xml.skip()?;
                 }
                 "location" => {
                     let text = "packages at another base are not known (`xml:base`)";
-                    ensure!(element.attribute("xml:base").is_none(), Refused::new("other-base", text));
+                    if element.attribute("xml:base").is_some() {
+                        problem.note::<()>(Err(Refused::new("other-base", text).into()));
+                    }
                     path = element.attribute("href").map(str::to_owned);
                     xml.skip()?;
                 }
                 "format" => {}
-                "rpm:requires" => capabilities.requires = relations(xml, budget)?,
-                "rpm:conflicts" => capabilities.conflicts = relations(xml, budget)?,
-                "rpm:obsoletes" => capabilities.obsoletes = relations(xml, budget)?,
-                "rpm:recommends" => capabilities.weak.recommends = relations(xml, budget)?,
-                "rpm:suggests" => capabilities.weak.suggests = relations(xml, budget)?,
-                "rpm:supplements" => capabilities.weak.supplements = relations(xml, budget)?,
-                "rpm:enhances" => capabilities.weak.enhances = relations(xml, budget)?,
-                "rpm:provides" => capabilities.provides = relations(xml, budget)?.into_iter().map(provided).collect(),
+                "rpm:requires" => capabilities.requires = relations(xml, budget, &mut problem)?,
+                "rpm:conflicts" => capabilities.conflicts = relations(xml, budget, &mut problem)?,
+                "rpm:obsoletes" => capabilities.obsoletes = relations(xml, budget, &mut problem)?,
+                "rpm:recommends" => capabilities.weak.recommends = relations(xml, budget, &mut problem)?,
+                "rpm:suggests" => capabilities.weak.suggests = relations(xml, budget, &mut problem)?,
+                "rpm:supplements" => capabilities.weak.supplements = relations(xml, budget, &mut problem)?,
+                "rpm:enhances" => capabilities.weak.enhances = relations(xml, budget, &mut problem)?,
+                "rpm:provides" => {
+                    capabilities.provides = relations(xml, budget, &mut problem)?.into_iter().map(provided).collect()
+                }
                 "file" => {
                     let path = xml.text()?;
                     budget.take(capabilities.files.len())?;
@@ -111,6 +116,7 @@ fn package<R: BufRead>(xml: &mut Xml<R>, repository: &Repository<'_>, budget: &m
         return Ok(None);
     }
     let complete = || -> Result<Offer> {
+        problem.0.map_or(Ok(()), Err)?;
         ensure!(!name.is_empty(), "it has no name");
         let place = Place {
             repository: repository.name.to_owned(),
@@ -125,6 +131,22 @@ fn package<R: BufRead>(xml: &mut Xml<R>, repository: &Repository<'_>, budget: &m
         .map(Some)
         .map_err(Refused::kind("bad-primary"))
         .with_context(|| format!("package `{}`", name.escape_debug()))
+}
+
+/// The first thing that is wrong with a package. It counts only once its architecture is known to fit: repositories hold
+/// packages that are nothing to this image, and may be odd.
+struct Problem(Option<Error>);
+
+impl Problem {
+    fn note<T>(&mut self, found: Result<T>) -> Option<T> {
+        match found {
+            Ok(found) => Some(found),
+            Err(error) => {
+                self.0.get_or_insert(error);
+                None
+            }
+        }
+    }
 }
 
 fn evr(element: &Element) -> Result<String> {
@@ -143,33 +165,37 @@ fn epoch(element: &Element) -> Result<u64> {
 }
 
 /// The entries of the list that was opened last.
-fn relations<R: BufRead>(xml: &mut Xml<R>, budget: &mut Budget) -> Result<Vec<Relation>> {
+fn relations<R: BufRead>(xml: &mut Xml<R>, budget: &mut Budget, problem: &mut Problem) -> Result<Vec<Relation>> {
     let depth = xml.open.len();
     let mut relations = Vec::new();
     while let Some(element) = xml.next_below(depth)? {
         if element.name == "rpm:entry" {
-            let name = element.attribute("name").context("a relation without a name")?.to_owned();
-            let operator = match element.attribute("flags") {
-                None => None,
-                Some("LT") => Some(Operator::Less),
-                Some("LE") => Some(Operator::LessOrEqual),
-                Some("EQ") => Some(Operator::Equal),
-                Some("GE") => Some(Operator::GreaterOrEqual),
-                Some("GT") => Some(Operator::Greater),
-                Some(other) => bail!("the relation to `{name}` is `{}`", other.escape_debug()),
-            };
-            let version = element.attribute("ver").unwrap_or_default();
-            let release = element.attribute("rel").unwrap_or_default();
-            let constraint = match operator.filter(|_| !version.is_empty()) {
-                None => None,
-                Some(operator) => Some((operator, print_evr(epoch(&element)?, version, release))),
-            };
             budget.take(relations.len())?;
-            relations.push(Relation { name, constraint });
+            relations.extend(problem.note(relation(&element)));
         }
         xml.skip()?;
     }
     Ok(relations)
+}
+
+fn relation(element: &Element) -> Result<Relation> {
+    let name = element.attribute("name").context("a relation without a name")?.to_owned();
+    let operator = match element.attribute("flags") {
+        None => None,
+        Some("LT") => Some(Operator::Less),
+        Some("LE") => Some(Operator::LessOrEqual),
+        Some("EQ") => Some(Operator::Equal),
+        Some("GE") => Some(Operator::GreaterOrEqual),
+        Some("GT") => Some(Operator::Greater),
+        Some(other) => bail!("the relation to `{name}` is `{}`", other.escape_debug()),
+    };
+    let version = element.attribute("ver").unwrap_or_default();
+    let release = element.attribute("rel").unwrap_or_default();
+    let constraint = match operator.filter(|_| !version.is_empty()) {
+        None => None,
+        Some(operator) => Some((operator, print_evr(epoch(element)?, version, release))),
+    };
+    Ok(Relation { name, constraint })
 }
 
 /// A range is no version to compare with: as if there were none.

@@ -207,6 +207,24 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
+fn what_is_odd_about_a_package_of_another_architecture_does_not_matter() {
+    let odd = "<package type=\"rpm\"><name>old</name><arch>ARCH</arch><version epoch=\"x\" ver=\"1-2\" rel=\"\"/>\
+               <checksum type=\"md5\">0</checksum><size package=\"\"/><location xml:base=\"ftp://x/\" href=\"x\"/>\
+               <format><rpm:requires><rpm:entry flags=\"XX\"/><rpm:entry name=\"x\" flags=\"XX\"/></rpm:requires>\
+               </format></package></metadata>";
+    let with = |arch: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let text = PRIMARY.replace("</metadata>", &odd.replace("ARCH", arch));
+        read_with(&write(dir.path(), &text, "gz"), None)
+    };
+    assert_eq!(with("ppc64le").unwrap().offers.len(), 2);
+    assert_eq!(with("src").unwrap().offers.len(), 2);
+    // The first thing that is wrong with one that counts.
+    let error = with("noarch").unwrap_err();
+    assert!(format!("{error:#}").contains("package `old`: version or release `1-2`"), "{error:#}");
+}
+
+#[test]
 fn a_repository_has_so_many_relations_and_files_at_most() {
     let mirrors = Mirrors::of("http://mirror.example.org/");
     let repository = Repository { name: "k8s", mirrors: &mirrors, arch: "x86_64", metadata_key: None };
