@@ -256,7 +256,7 @@ impl Keyring {
             let algorithm = u8::from(key.primary_key.algorithm());
             format!("{} is of the unknown algorithm {algorithm}", show_fingerprint(&key.fingerprint()))
         }));
-        let keyring = Keyring { name: name.to_owned(), keys, skipped, weak: BTreeSet::new() };
+        let keyring = Keyring { name: name.to_owned(), keys: merged(keys), skipped, weak: BTreeSet::new() };
         let left_out = keyring.left_out();
         let text = || format!("the keyring {name} has no public key that can be read{left_out}");
         ensure!(!keyring.keys.is_empty(), Refused::new("no-public-key", text()));
@@ -286,7 +286,7 @@ impl Keyring {
             skipped.extend(keyring.skipped);
             weak.extend(keyring.weak);
         }
-        Keyring { name: names.join(" and "), keys, skipped, weak }
+        Keyring { name: names.join(" and "), keys: merged(keys), skipped, weak }
     }
 
     /// The keys with these fingerprints (upper-case hexadecimal), every one of which has to be there: a file may hold
@@ -383,6 +383,37 @@ impl Keyring {
         }
         let none = || Refusal::NoSignature { why: "the signature block is empty".to_owned() };
         Err(refusals.into_iter().min_by_key(Refusal::rank).unwrap_or_else(none))
+    }
+}
+
+/// Each key once, with everything that any of its copies says: one that has been revoked or has expired would otherwise
+/// still count by an older copy.
+fn merged(keys: Vec<SignedPublicKey>) -> Vec<SignedPublicKey> {
+    let mut merged: Vec<SignedPublicKey> = Vec::new();
+    for key in keys {
+        let fingerprint = key.fingerprint();
+        match merged.iter_mut().find(|other| other.fingerprint() == fingerprint) {
+            None => merged.push(key),
+            Some(other) => merge(other, key),
+        }
+    }
+    merged
+}
+
+fn merge(key: &mut SignedPublicKey, copy: SignedPublicKey) {
+    key.details.revocation_signatures.extend(copy.details.revocation_signatures);
+    key.details.direct_signatures.extend(copy.details.direct_signatures);
+    for user in copy.details.users {
+        match key.details.users.iter_mut().find(|other| other.id.id() == user.id.id()) {
+            None => key.details.users.push(user),
+            Some(other) => other.signatures.extend(user.signatures),
+        }
+    }
+    for subkey in copy.public_subkeys {
+        match key.public_subkeys.iter_mut().find(|other| other.fingerprint() == subkey.fingerprint()) {
+            None => key.public_subkeys.push(subkey),
+            Some(other) => other.signatures.extend(subkey.signatures),
+        }
     }
 }
 

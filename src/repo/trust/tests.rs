@@ -134,6 +134,28 @@ fn revoked_keys_and_keys_not_for_signing_are_refused() {
 }
 
 #[test]
+fn copies_of_a_key_count_together() {
+    let message = TestKey::new(1).sign(TEXT, i64::from(BORN + 2 * DAY));
+    let late = TestKey::new(1).sign(TEXT, i64::from(BORN + 40 * DAY));
+    let mut revoked = TestKey::new(1);
+    revoked.revoke();
+    let mut shortened = TestKey::new(1);
+    shortened.describe(BORN + DAY, Some(true), Some(30));
+    for (copy, message, verdict) in [(&revoked, &message, "key-revoked"), (&shortened, &late, "key-expired")] {
+        let copies = [TestKey::new(1).public(), copy.public()];
+        assert_eq!(slug(&TestKey::new(1).keyring(), message, None), "good");
+        for copies in [copies.concat(), copies.iter().rev().flatten().copied().collect()] {
+            let keyring = Keyring::parse("copies.gpg", &copies).unwrap();
+            assert_eq!(keyring.fingerprints().len(), 1);
+            assert_eq!(slug(&keyring, message, None), verdict);
+        }
+        // Also in two files.
+        let keyring = Keyring::joined(vec![TestKey::new(1).keyring(), copy.keyring()]);
+        assert_eq!(slug(&keyring, message, None), verdict);
+    }
+}
+
+#[test]
 fn a_subkey_signs_only_if_both_keys_say_so() {
     let subkey = SubkeyParamsBuilder::default()
         .key_type(KeyType::Ed25519Legacy)
