@@ -83,8 +83,7 @@ impl Metadata {
 /// Reads a repository. Metadata that is not trusted is a [`Refusal`](super::trust::Refusal) or a [`Refused`] in the
 /// chain of the error.
 pub fn read(repository: &Repository<'_>, fetcher: &Fetcher<'_>, progress: &dyn Progress) -> Result<Snapshot> {
-    let Entry { base, bytes, signer } = entry(repository, fetcher, progress)?;
-    let repomd = repomd::parse(&bytes).context("reading repomd.xml")?;
+    let Entry { base, bytes, repomd, signer } = entry(repository, fetcher, progress)?;
     let others = repository.mirrors.bases.iter().filter(|other| **other != base).cloned();
     let bases = [base.clone()].into_iter().chain(others).collect();
     // Revisions are times by custom only, and some count them in microseconds.
@@ -137,6 +136,7 @@ fn offers(
 struct Entry {
     base: String,
     bytes: Vec<u8>,
+    repomd: Repomd,
     signer: String,
 }
 
@@ -145,7 +145,7 @@ fn entry(repository: &Repository<'_>, fetcher: &Fetcher<'_>, progress: &dyn Prog
     let mut failures: Vec<(String, Error)> = Vec::new();
     for base in &repository.mirrors.bases {
         match entry_of(base, repository, fetcher, progress) {
-            Ok((bytes, signer)) => return Ok(Entry { base: base.clone(), bytes, signer }),
+            Ok(entry) => return Ok(entry),
             Err(error) => {
                 if repository.mirrors.bases.len() > 1 {
                     progress.note(&format!("leaving out the mirror {}: {error:#}", shown(base)));
@@ -160,12 +160,7 @@ fn entry(repository: &Repository<'_>, fetcher: &Fetcher<'_>, progress: &dyn Prog
     Err(if tried == 1 { last } else { last.context(format!("none of {tried} mirrors can be used{others}; the last")) })
 }
 
-fn entry_of(
-    base: &str,
-    repository: &Repository<'_>,
-    fetcher: &Fetcher<'_>,
-    progress: &dyn Progress,
-) -> Result<(Vec<u8>, String)> {
+fn entry_of(base: &str, repository: &Repository<'_>, fetcher: &Fetcher<'_>, progress: &dyn Progress) -> Result<Entry> {
     let get = |path: &str| {
         let what = format!("{path} of repository {}", repository.name);
         fetcher.text(&what, &below(base, path)?, REPOMD_MAX, progress)
@@ -180,7 +175,9 @@ fn entry_of(
             keyring.verify_detached(&bytes, &[signature]).context("verifying repomd.xml by repomd.xml.asc")?.0
         }
     };
-    Ok((bytes, signer))
+    // A mirror may answer everything with a page about something else.
+    let repomd = repomd::parse(&bytes).context("reading repomd.xml")?;
+    Ok(Entry { base: base.to_owned(), bytes, repomd, signer })
 }
 
 fn checksum(element: &Element, text: &str) -> Result<Digest> {

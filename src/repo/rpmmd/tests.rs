@@ -472,6 +472,23 @@ fn a_metalink_says_which_files_its_mirrors_may_have() {
 }
 
 #[test]
+fn a_mirror_that_answers_with_a_page_is_left_out() {
+    let (page, good) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let urls = [&page, &good].map(|dir| write(dir.path(), PRIMARY, "gz"));
+    fs::write(page.path().join("repodata/repomd.xml"), "<!DOCTYPE html><html><p>Moved</html>").unwrap();
+    let found = located("mirrorlist", &urls.join("\n"), false).unwrap();
+    assert_eq!(found.bases, urls);
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let fetcher = Fetcher::new(&store, Network { offline: true, ..Network::default() });
+    let read = |mirrors: &Mirrors| {
+        read(&Repository { name: "k8s", mirrors, arch: "x86_64", metadata_key: None }, &fetcher, &())
+    };
+    assert_eq!(read(&found).unwrap().offers.len(), 2);
+    assert_eq!(slug(&read(&Mirrors::of(&urls[0])).unwrap_err()), "xml-doctype");
+}
+
+#[test]
 fn the_first_mirror_with_the_right_entry_point_decides_and_files_come_from_any() {
     let (stale, good, wrong) =
         (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
