@@ -16,7 +16,7 @@ use crate::recipe::{
     AptRepository, Arch, Dropped, KeySource, Mirror, PackageRequest, Recipe, Repository, RepositoryKind, RpmRepository,
     RpmSource, print,
 };
-use crate::repo::fetch::{Fetcher, Network, Progress, Wanted, below};
+use crate::repo::fetch::{Fetcher, Network, Progress, Wanted, below, beside};
 use crate::repo::pick::pick;
 use crate::repo::rpmmd::mirrors::{self, Mirrors, Source};
 use crate::repo::rpmmd::modules::filter;
@@ -325,9 +325,9 @@ struct Base {
 }
 
 impl Base {
-    /// Every place of a file below the repository's base.
+    /// Every place of a file that the repository has by this path.
     fn urls(&self, path: &str) -> anyhow::Result<Vec<String>> {
-        self.mirrors.bases.iter().map(|base| below(base, path)).collect()
+        self.mirrors.bases.iter().map(|base| beside(base, path)).collect()
     }
 
     /// Where there are more mirrors, the next one helps sooner than patience.

@@ -22,7 +22,7 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
 use super::date::show_day;
-use super::fetch::{Fetcher, Progress, Wanted, below, shown};
+use super::fetch::{Fetcher, Progress, Wanted, below, beside, shown};
 use super::trust::Keyring;
 use super::{Offer, Refused, Snapshot};
 use crate::tree::Digest;
@@ -70,7 +70,7 @@ impl Metadata {
     fn fetch(&self, listed: &Listed, fetcher: &Fetcher<'_>, progress: &dyn Progress) -> Result<PathBuf> {
         let wanted = Wanted {
             what: format!("{} of repository {}", listed.href, self.name),
-            urls: self.bases.iter().map(|base| below(base, &listed.href)).collect::<Result<_>>()?,
+            urls: self.bases.iter().map(|base| beside(base, &listed.href)).collect::<Result<_>>()?,
             size: listed.size,
             digest: listed.digest,
             if_gone: "the repository is being updated: try again in a few minutes",

@@ -298,6 +298,36 @@ fn a_mirrorlist_is_tried_in_its_order() {
 }
 
 #[test]
+fn packages_may_lie_beside_the_repository_on_the_same_server() {
+    let key = TestKey::new(1);
+    let world = World::new(&key);
+    let source = format!("key: key.gpg, fingerprint: {}", key.fingerprint());
+    let serve = |place: &str| {
+        let elsewhere = |primary: String| primary.replace("href=\"Packages/", &format!("href=\"{place}"));
+        world.serve_all("/obs/el9", &told(&NODE, "", &good(&key), &elsewhere));
+    };
+    world.serve_all("/obs", &repository(&NODE, "", &good(&key)));
+    world.recipe(&format!("url: \"{}\", {source}", world.url("/obs/el9")), "");
+    serve("../Packages/");
+    let lock = world.locked(&[]);
+    assert_eq!(lock["packages"][0]["path"], "../Packages/e2fsprogs-1.47-1.x86_64.rpm");
+    assert!(world.asked().contains(&"/obs/Packages/e2fsprogs-1.47-1.x86_64.rpm".to_owned()));
+    let text = serde_json::to_string(&lock).unwrap();
+    assert_eq!(nodesmith::lock::parse("node.lock", &text).unwrap().packages.len(), 3);
+    serve("../../../Packages/");
+    world.refused(&["e2fsprogs-1.47-1.x86_64.rpm` leads out of the server [bad-path]"]);
+    // Of files on this machine only those below are the repository's.
+    serve("../Packages/");
+    for (path, bytes) in world.files.lock().unwrap().iter() {
+        let path = world.place.path().join(path.trim_start_matches('/'));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    world.recipe(&format!("url: \"file://obs/el9\", {source}"), "");
+    world.refused(&["is not a plain relative one [bad-path]"]);
+}
+
+#[test]
 fn an_index_that_gives_a_signed_package_another_version_is_refused() {
     let key = TestKey::new(1);
     let world = World::new(&key);
