@@ -21,7 +21,7 @@ pub(super) const STORE_MAX: u32 = 256 << 20;
 const SIGNATURE_STORE_MAX: u32 = 64 << 20;
 
 /// Slug of what is an RPM and cannot be installed.
-pub(super) const SOURCE_PACKAGE: &str = "source-package";
+pub const SOURCE_PACKAGE: &str = "source-package";
 
 /// Kinds of values.
 const CHAR: u32 = 1;
