@@ -108,7 +108,7 @@ pub enum Refusal {
     TooManySignatures {
         count: usize,
     },
-    UnknownKey {
+    UnknownSigner {
         signers: Vec<String>,
         keyring: String,
     },
@@ -163,7 +163,7 @@ impl Refusal {
         match self {
             Refusal::NoSignature { .. } => "no-signature",
             Refusal::TooManySignatures { .. } => "too-many-signatures",
-            Refusal::UnknownKey { .. } => "unknown-key",
+            Refusal::UnknownSigner { .. } => "unknown-signer",
             Refusal::BadSignature { .. } => "bad-signature",
             Refusal::WeakHash { .. } => "weak-hash",
             Refusal::WeakKey { .. } => "weak-key",
@@ -187,7 +187,7 @@ impl Refusal {
             Refusal::SignatureExpired { .. } | Refusal::SignatureFromFuture { .. } => 3,
             Refusal::WeakHash { .. } | Refusal::WeakKey { .. } => 4,
             Refusal::KeyCannotSign { .. } => 5,
-            Refusal::UnknownKey { .. } => 6,
+            Refusal::UnknownSigner { .. } => 6,
             Refusal::NoSignature { .. } => 7,
             // Not about one signature.
             Refusal::TooManySignatures { .. }
@@ -205,7 +205,7 @@ impl fmt::Display for Refusal {
             Refusal::TooManySignatures { count } => {
                 write!(f, "it has {count} signatures, more than {SIGNATURES_MAX}")?;
             }
-            Refusal::UnknownKey { signers, keyring } => {
+            Refusal::UnknownSigner { signers, keyring } => {
                 write!(f, "signed by {}, which the keyring {keyring} does not have", signers.join(" and "))?;
             }
             Refusal::BadSignature { key } => write!(f, "the signature by {key} is not of this text")?,
@@ -379,7 +379,7 @@ impl Keyring {
             }
         }
         if !strangers.is_empty() {
-            refusals.push(Refusal::UnknownKey { signers: strangers, keyring: self.name.clone() });
+            refusals.push(Refusal::UnknownSigner { signers: strangers, keyring: self.name.clone() });
         }
         let none = || Refusal::NoSignature { why: "the signature block is empty".to_owned() };
         Err(refusals.into_iter().min_by_key(Refusal::rank).unwrap_or_else(none))

@@ -420,7 +420,7 @@ fn packages_may_be_signed_by_any_of_the_pinned_keys() {
 
     // One of them is not enough, whichever way it is written, and a list of one is the same as the one.
     with("key.gpg", &list(&[&old]));
-    world.refused(&["verifying kernel-lt 6.12.9-1", &new.fingerprint(), "[unknown-"]);
+    world.refused(&["verifying kernel-lt 6.12.9-1", &new.fingerprint(), "[unknown-signer]"]);
     with("[key.gpg, new.gpg]", &format!("[{}, {}]", old.fingerprint(), TestKey::new(4).fingerprint()));
     world.refused(&["[key-not-pinned]", "node.yaml:5:", "other keys only"]);
     with("[key.gpg]", &format!("[{}]", list(&[&old, &new])));

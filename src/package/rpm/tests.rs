@@ -231,7 +231,7 @@ fn signatures_are_judged_and_every_refusal_names_package_and_key() {
     assert!(unpacked(&rpm, &key).is_ok());
     let error = refused(&rpm, &other);
     assert!(error.starts_with(&format!("verifying demo: signed by {}", key.fingerprint())), "{error}");
-    assert!(error.ends_with("[unknown-key]"), "{error}");
+    assert!(error.ends_with("[unknown-signer]"), "{error}");
     let unsigned = written(&sample(BuildConfig::v4()).build().unwrap());
     assert!(refused(&unsigned, &key).contains("the package is not signed [no-signature]"));
     // Expired since, but not when it signed.
@@ -256,7 +256,7 @@ fn signatures_are_judged_and_every_refusal_names_package_and_key() {
     let mut package = sample(BuildConfig::v6()).build().unwrap();
     let texts = ["%%".to_owned(), encode(&other.sign_detached(&header, SIGNED))];
     attach(&mut package, SIGNATURE_OPENPGP, IndexData::StringArray(texts.to_vec()));
-    assert!(refused(&written(&package), &key).ends_with("[unknown-key]"));
+    assert!(refused(&written(&package), &key).ends_with("[unknown-signer]"));
     let signature = key.sign_detached(&package.header_bytes().unwrap(), SIGNED);
     attach(&mut package, SIGNATURE_DSA, IndexData::Bin(signature));
     assert!(unpacked(&written(&package), &key).is_ok());
@@ -278,7 +278,7 @@ fn a_signature_over_header_and_payload_counts_where_there_is_no_better_one() {
     // As rpm 4 of el7 wrote it.
     assert!(unpacked(&with(rsa, key.sign_v3(&covered, 100)), &key).is_ok());
     assert!(unpacked(&with(dsa, other.sign_detached(&covered, SIGNED)), &other).is_ok());
-    assert!(refused(&with(rsa, key.sign_detached(&covered, SIGNED)), &other).ends_with("[unknown-key]"));
+    assert!(refused(&with(rsa, key.sign_detached(&covered, SIGNED)), &other).ends_with("[unknown-signer]"));
     assert!(refused(&with(rsa, key.sign_detached(&covered[1..], SIGNED)), &key).ends_with("[bad-signature]"));
     assert!(refused(&with(rsa, vec![1, 2, 3]), &key).ends_with("[no-signature]"));
     // Two bytes of the payload change places: nothing but the signature covers the packed form of an rpm 3 package.
@@ -544,7 +544,7 @@ fn what_was_unpacked_is_kept_for_the_key_that_signed_it() {
     assert_eq!(load(&store, &digest, "demo", &demo(), Some(&keyring)).unwrap(), first);
     assert_eq!(signer(&store, &digest, "demo", &demo(), Some(&keyring)).unwrap(), key.fingerprint());
     let error = format!("{:#}", load(&store, &digest, "demo", &demo(), Some(&TestKey::new(2).keyring())).unwrap_err());
-    assert!(error.contains("[unknown-key]"), "{error}");
+    assert!(error.contains("[unknown-signer]"), "{error}");
 }
 
 #[test]

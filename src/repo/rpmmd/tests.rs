@@ -155,7 +155,7 @@ fn signed_metadata_has_to_be_signed_by_the_pinned_key() {
     sign(&key, &repomd);
     assert_eq!(slug(), key.fingerprint());
     sign(&other, &repomd);
-    assert!(slug().ends_with("[unknown-key]"), "{}", slug());
+    assert!(slug().ends_with("[unknown-signer]"), "{}", slug());
     sign(&key, b"something else");
     assert!(slug().ends_with("[bad-signature]"), "{}", slug());
 }

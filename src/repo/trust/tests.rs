@@ -67,7 +67,7 @@ fn only_keys_of_the_ring_count_and_one_good_signature_is_enough() {
     let refusal = ours.keyring().verify_cleartext(&message, None).unwrap_err();
     assert_eq!(
         refusal.to_string(),
-        format!("signed by {}, which the keyring test.gpg does not have [unknown-key]", theirs.fingerprint())
+        format!("signed by {}, which the keyring test.gpg does not have [unknown-signer]", theirs.fingerprint())
     );
     let both = CleartextSignedMessage::new_many(TEXT, |text| {
         let sign = |key: &TestKey| {
@@ -247,7 +247,7 @@ fn detached_signatures_are_judged_at_their_own_time_and_by_the_pinned_key_only()
     };
     assert_eq!(slug(b"data", &[signed(&ours, 29)]), ours.fingerprint());
     assert_eq!(slug(b"data", &[signed(&ours, 31)]), "key-expired");
-    assert_eq!(slug(b"data", &[signed(&theirs, 1)]), "unknown-key");
+    assert_eq!(slug(b"data", &[signed(&theirs, 1)]), "unknown-signer");
     assert_eq!(slug(b"data", &[signed(&theirs, 1), signed(&ours, 1)]), ours.fingerprint());
     assert_eq!(slug(b"date", &[signed(&ours, 1)]), "bad-signature");
     assert_eq!(slug(b"data", &[weak]), "weak-hash");
