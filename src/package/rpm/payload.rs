@@ -69,11 +69,23 @@ pub(super) fn read(stream: impl Read, files: &[Listed], limit: u64, store: &Stor
 
 fn unpack(stream: impl Read, files: &[Listed], limit: u64, store: &Store) -> Result<BTreeMap<Key, Digest>> {
     let mut archive = Archive { stream, offset: 0, limit };
+    // Of hard links the last in the list has the bytes.
+    let mut last: BTreeMap<((u64, u64), &Said), usize> = BTreeMap::new();
+    for (index, file) in files.iter().enumerate().filter(|(_, file)| !file.ghost) {
+        if let Kind::File(Some(said)) = &file.kind {
+            last.insert((file.inode, said), index);
+        }
+    }
+    let has_bytes = |index: usize| match &files[index].kind {
+        Kind::File(Some(said)) => last.get(&(files[index].inode, said)) == Some(&index),
+        Kind::Symlink(_) => true,
+        _ => false,
+    };
     let indexes: BTreeMap<&[u8], usize> =
         files.iter().enumerate().map(|(index, file)| (file.path.as_bytes(), index)).collect();
     let mut seen = BTreeSet::new();
     let mut complete: BTreeMap<Key, Digest> = BTreeMap::new();
-    while let Some(entry) = archive.next(files, &indexes)? {
+    while let Some(entry) = archive.next(files, &indexes, &has_bytes)? {
         let file = &files[entry.index];
         let at = || format!("at byte {} of the payload: `{}`", entry.offset, file.path);
         ensure!(!file.ghost, "{} is a %ghost, which has no contents", at());
@@ -185,8 +197,14 @@ impl<R: Read> Archive<R> {
         self.exactly(self.offset.next_multiple_of(4) - self.offset).map(drop)
     }
 
-    /// The next entry, its contents not read yet; nothing after the trailer.
-    fn next(&mut self, files: &[Listed], indexes: &BTreeMap<&[u8], usize>) -> Result<Option<Entry>> {
+    /// The next entry, its contents not read yet; nothing after the trailer. `has_bytes` is whether a file of the list
+    /// is one whose contents stand in the archive.
+    fn next(
+        &mut self,
+        files: &[Listed],
+        indexes: &BTreeMap<&[u8], usize>,
+        has_bytes: &dyn Fn(usize) -> bool,
+    ) -> Result<Option<Entry>> {
         let offset = self.offset;
         let at = || format!("at byte {offset} of the payload");
         let magic = self.exactly(6).with_context(at)?;
@@ -195,14 +213,8 @@ impl<R: Read> Archive<R> {
             self.align().with_context(at)?;
             let index = usize::try_from(index).ok().filter(|index| *index < files.len());
             let index = index.with_context(|| format!("{}: the header has no such file", at()))?;
-            let listed = &files[index];
-            // Such an entry has no size of its own. Of hard links the last in the list has the bytes.
-            let has_bytes = match &listed.kind {
-                Kind::File(_) => !files[index + 1..].iter().any(|other| linked(listed, other)),
-                Kind::Symlink(_) => true,
-                _ => false,
-            };
-            let size = if has_bytes { listed.size } else { 0 };
+            // Such an entry has no size of its own.
+            let size = if has_bytes(index) { files[index].size } else { 0 };
             return Ok(Some(Entry { index, size, offset }));
         }
         ensure!(magic == *b"070701" || magic == *b"070702", "{}: this is no entry of a cpio archive", at());
@@ -237,12 +249,4 @@ fn hexadecimal(digits: &[u8]) -> Result<u64> {
     let text = std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()));
     let text = text.with_context(|| format!("`{}` is no hexadecimal number", escape(digits)))?;
     Ok(u64::from_str_radix(text, 16)?)
-}
-
-/// Whether two files of the list are names of one.
-pub(super) fn linked(one: &Listed, other: &Listed) -> bool {
-    matches!((&one.kind, &other.kind), (Kind::File(a), Kind::File(b)) if a == b)
-        && one.inode == other.inode
-        && !one.ghost
-        && !other.ghost
 }

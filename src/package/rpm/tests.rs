@@ -388,10 +388,22 @@ fn an_entry_that_points_outside_is_an_error() {
 /// Reads an archive of these entries (name, mode, bytes) against a list of four files.
 fn with_payload(entries: &[(&str, u32, &[u8])]) -> Result<BTreeMap<payload::Key, Digest>> {
     let (_dir, store) = store();
-    let listed = |path: &str, kind: Kind, size: usize| Listed {
+    let list = [
+        listed("/a", Kind::File(Some(Said::Sha256(Digest::of("abc")))), 3),
+        listed("/dir", Kind::Directory, 0),
+        listed("/link", Kind::Symlink(b"a".to_vec()), 1),
+        listed("/ghost", Kind::File(None), 0),
+    ];
+    let mut archive: Vec<u8> = entries.iter().flat_map(|(name, mode, bytes)| newc(name, *mode, bytes)).collect();
+    archive.extend(newc("TRAILER!!!", 0, b""));
+    payload::read(&*archive, &list, 1 << 20, &store)
+}
+
+fn listed(path: &str, kind: Kind, size: u64) -> Listed {
+    Listed {
         path: TreePath::parse(path).unwrap(),
         kind,
-        size: u64::try_from(size).unwrap(),
+        size,
         mode: 0o644,
         user: Owner { name: "root".into(), id: 0 },
         group: Owner { name: "root".into(), id: 0 },
@@ -400,29 +412,20 @@ fn with_payload(entries: &[(&str, u32, &[u8])]) -> Result<BTreeMap<payload::Key,
         ghost: path.contains("ghost"),
         config: false,
         inode: (1, u64::try_from(path.len()).unwrap()),
-    };
-    let list = [
-        listed("/a", Kind::File(Some(Said::Sha256(Digest::of("abc")))), 3),
-        listed("/dir", Kind::Directory, 0),
-        listed("/link", Kind::Symlink(b"a".to_vec()), 1),
-        listed("/ghost", Kind::File(None), 0),
-    ];
-    let mut archive = Vec::new();
-    let put = |archive: &mut Vec<u8>, name: &str, mode: u32, bytes: &[u8]| {
-        let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap();
-        let numbers = [1, mode, 0, 0, 1, 0, length(bytes), 0, 0, 0, 0, length(name.as_bytes()) + 1, 0];
-        archive.extend(b"070701");
-        numbers.iter().for_each(|number| archive.extend(format!("{number:08x}").bytes()));
-        archive.extend(name.bytes().chain([0]));
-        archive.resize(archive.len().next_multiple_of(4), 0);
-        archive.extend(bytes);
-        archive.resize(archive.len().next_multiple_of(4), 0);
-    };
-    for (name, mode, bytes) in entries {
-        put(&mut archive, name, *mode, bytes);
     }
-    put(&mut archive, "TRAILER!!!", 0, b"");
-    payload::read(&*archive, &list, 1 << 20, &store)
+}
+
+/// An entry of a cpio archive.
+fn newc(name: &str, mode: u32, bytes: &[u8]) -> Vec<u8> {
+    let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap();
+    let numbers = [1, mode, 0, 0, 1, 0, length(bytes), 0, 0, 0, 0, length(name.as_bytes()) + 1, 0];
+    let mut entry = b"070701".to_vec();
+    numbers.iter().for_each(|number| entry.extend(format!("{number:08x}").bytes()));
+    entry.extend(name.bytes().chain([0]));
+    entry.resize(entry.len().next_multiple_of(4), 0);
+    entry.extend(bytes);
+    entry.resize(entry.len().next_multiple_of(4), 0);
+    entry
 }
 
 #[test]
@@ -451,6 +454,34 @@ fn names_in_the_payload_are_not_believed() {
     assert!(wrong(&[file, file]).contains("at byte 120 of the payload: `/a` is there twice"));
     assert!(wrong(&[directory, link]).contains("without the contents of `/a`"));
     assert!(wrong(&[file, directory]).contains("without the contents of `/link`"));
+}
+
+/// rpm's own form for large files: entries have an index and neither a name nor a size.
+#[test]
+fn of_hard_links_in_a_stripped_archive_the_last_in_the_list_has_the_bytes() {
+    let said = |text: &str| Kind::File(Some(Said::Sha256(Digest::of(text))));
+    let mut list: Vec<Listed> = ["/a", "/b", "/c", "/d"].into_iter().map(|path| listed(path, said("abc"), 3)).collect();
+    // The first and the third are one file; the second and a ghost have the same contents.
+    let inodes = [1, 2, 1, 1];
+    list.iter_mut().zip(inodes).for_each(|(file, inode)| file.inode = (1, inode));
+    list[3].ghost = true;
+    let archive = |entries: &[(u32, &[u8])]| {
+        let mut archive = Vec::new();
+        for (index, bytes) in entries {
+            archive.extend(format!("07070X{index:08x}").bytes().chain([0, 0]).chain(bytes.iter().copied()));
+            archive.resize(archive.len().next_multiple_of(4), 0);
+        }
+        archive.extend(newc("TRAILER!!!", 0, b""));
+        archive
+    };
+    let read = |entries: &[(u32, &[u8])]| {
+        let (_dir, store) = store();
+        payload::read(&*archive(entries), &list, 1 << 20, &store).map(|contents| contents.len())
+    };
+    assert_eq!(read(&[(0, b""), (1, b"abc"), (2, b"abc")]).unwrap(), 2);
+    assert_eq!(slug(&read(&[(0, b"abc"), (1, b"abc"), (2, b"")]).unwrap_err()), "payload-mismatch");
+    assert_eq!(slug(&read(&[(0, b""), (1, b"abc")]).unwrap_err()), "payload-mismatch");
+    assert_eq!(slug(&read(&[(4, b"")]).unwrap_err()), "payload-mismatch");
 }
 
 #[test]
