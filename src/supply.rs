@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
-use chrono::NaiveDate;
+use chrono::{NaiveDate, NaiveTime};
 use rayon::prelude::*;
 
 use crate::diag::{Diagnostic, Diagnostics};
@@ -102,7 +102,7 @@ pub fn lock(
     let tools = tools.collect::<anyhow::Result<Vec<usize>>>()?;
     let locked = |numbers: Vec<usize>| -> anyhow::Result<Vec<LockedPackage>> {
         let offers: Vec<&Offer> = numbers.into_iter().map(|it| &index.offers[it]).collect();
-        let signers = signers(recipe, &bases, &offers, store, offline, progress)?;
+        let signers = signers(recipe, &bases, &offers, as_of, store, offline, progress)?;
         let package = |offer: &Offer| LockedPackage::of(offer, signers.get(&offer.sha256).cloned().unwrap_or_default());
         Ok(offers.into_iter().map(package).collect())
     };
@@ -133,7 +133,7 @@ fn read(
             apt::read(&archive, &Fetcher::new(store, base.network(offline)), as_of, progress)
         }
         RepositoryKind::Rpm(rpm) => {
-            let keyring = keyring(repository, rpm, store, offline, progress)?;
+            let keyring = keyring(repository, rpm, Some(as_of), store, offline, progress)?;
             match &rpm.source {
                 RpmSource::Directory(directory) => rpm_directory::read(name, directory, arch.rpm()),
                 RpmSource::Url(_) | RpmSource::Mirrorlist(_) | RpmSource::Metalink(_) => {
@@ -149,10 +149,12 @@ fn read(
 /// Largest file of keys that is fetched, in bytes.
 const KEY_MAX: u64 = 1 << 20;
 
-/// The keys that sign what the recipe wants to be signed; nothing if that is nothing.
+/// The keys that sign what the recipe wants to be signed; nothing if that is nothing. Signatures have to count on the day
+/// `as_of`: that is when a lock is made, and what fits the lock is built on any day.
 fn keyring(
     repository: &Repository,
     rpm: &RpmRepository,
+    as_of: Option<NaiveDate>,
     store: &Store,
     offline: bool,
     progress: &dyn Progress,
@@ -169,18 +171,20 @@ fn keyring(
         }
     };
     let keyrings = rpm.keys.iter().map(load).collect::<anyhow::Result<_>>()?;
-    Ok(Some(Keyring::joined(keyrings).only(&rpm.fingerprints)?.forgiving(&rpm.weak)))
+    let as_of = as_of.map(|day| day.and_time(NaiveTime::MIN).and_utc().timestamp());
+    Ok(Some(Keyring::joined(keyrings).only(&rpm.fingerprints)?.forgiving(&rpm.weak).as_of(as_of)))
 }
 
 /// The keys of which one has to have signed each package.
 fn package_keyring(
     repository: &Repository,
     rpm: &RpmRepository,
+    as_of: Option<NaiveDate>,
     store: &Store,
     offline: bool,
     progress: &dyn Progress,
 ) -> anyhow::Result<Option<Keyring>> {
-    if rpm.signed_packages { keyring(repository, rpm, store, offline, progress) } else { Ok(None) }
+    if rpm.signed_packages { keyring(repository, rpm, as_of, store, offline, progress) } else { Ok(None) }
 }
 
 /// Who signed each of the RPMs among the offers. They are fetched for it: a lock is not made of packages that a build
@@ -189,6 +193,7 @@ fn signers(
     recipe: &Recipe,
     bases: &BTreeMap<&str, Base>,
     offers: &[&Offer],
+    as_of: NaiveDate,
     store: &Store,
     offline: bool,
     progress: &dyn Progress,
@@ -210,7 +215,7 @@ fn signers(
             });
         }
         Fetcher::new(store, base.network(offline)).blobs(&wanted, progress)?;
-        let keyring = package_keyring(repository, rpm, store, offline, progress)?;
+        let keyring = package_keyring(repository, rpm, Some(as_of), store, offline, progress)?;
         for offer in offers {
             let signer = rpm::signer(store, &offer.sha256, &named(offer), &offer.id, keyring.as_ref())?;
             signers.insert(offer.sha256, signer);
@@ -275,7 +280,7 @@ pub fn fetch(
             let RepositoryKind::Rpm(rpm) = &repository.kind else {
                 bail!("{} is in the lock as an RPM, and its repository has other packages", named(package))
             };
-            let keyring = package_keyring(repository, rpm, store, offline, progress)?;
+            let keyring = package_keyring(repository, rpm, None, store, offline, progress)?;
             keyrings.insert(package.repository.as_str(), keyring);
         }
     }

@@ -74,6 +74,8 @@ pub struct Keyring {
     /// What else the file has, and why it is no use.
     skipped: Vec<String>,
     weak: BTreeSet<Weak>,
+    /// The day on which signatures have to count; their own if nothing is said.
+    as_of: Option<i64>,
 }
 
 /// What signatures are over: bytes that can be read again from their beginning.
@@ -134,6 +136,12 @@ pub enum Refusal {
         at: i64,
         judged: i64,
     },
+    /// The key was made after the day on which it should count.
+    KeyFromFuture {
+        key: String,
+        at: i64,
+        judged: i64,
+    },
     SignatureExpired {
         key: String,
         at: i64,
@@ -170,6 +178,7 @@ impl Refusal {
             Refusal::KeyCannotSign { .. } => "key-cannot-sign",
             Refusal::KeyRevoked { .. } => "key-revoked",
             Refusal::KeyExpired { .. } => "key-expired",
+            Refusal::KeyFromFuture { .. } => "key-from-future",
             Refusal::SignatureExpired { .. } => "signature-expired",
             Refusal::SignatureFromFuture { .. } => "signature-from-future",
             Refusal::ReleaseExpired { .. } => "release-expired",
@@ -183,7 +192,7 @@ impl Refusal {
         match self {
             Refusal::BadSignature { .. } => 0,
             Refusal::KeyRevoked { .. } => 1,
-            Refusal::KeyExpired { .. } => 2,
+            Refusal::KeyExpired { .. } | Refusal::KeyFromFuture { .. } => 2,
             Refusal::SignatureExpired { .. } | Refusal::SignatureFromFuture { .. } => 3,
             Refusal::WeakHash { .. } | Refusal::WeakKey { .. } => 4,
             Refusal::KeyCannotSign { .. } => 5,
@@ -215,6 +224,9 @@ impl fmt::Display for Refusal {
             Refusal::KeyRevoked { key } => write!(f, "the key {key} has been revoked")?,
             Refusal::KeyExpired { key, at, judged } => {
                 write!(f, "the key {key} expired on {}, before {}", show_day(*at), show_day(*judged))?;
+            }
+            Refusal::KeyFromFuture { key, at, judged } => {
+                write!(f, "the key {key} was made on {}, after {}", show_day(*at), show_day(*judged))?;
             }
             Refusal::SignatureExpired { key, at } => {
                 write!(f, "the signature by {key} expired on {}", show_day(*at))?;
@@ -256,7 +268,8 @@ impl Keyring {
             let algorithm = u8::from(key.primary_key.algorithm());
             format!("{} is of the unknown algorithm {algorithm}", show_fingerprint(&key.fingerprint()))
         }));
-        let keyring = Keyring { name: name.to_owned(), keys: merged(keys), skipped, weak: BTreeSet::new() };
+        let keyring =
+            Keyring { name: name.to_owned(), keys: merged(keys), skipped, weak: BTreeSet::new(), as_of: None };
         let left_out = keyring.left_out();
         let text = || format!("the keyring {name} has no public key that can be read{left_out}");
         ensure!(!keyring.keys.is_empty(), Refused::new("no-public-key", text()));
@@ -266,6 +279,12 @@ impl Keyring {
     /// The same keys, where these weaknesses are forgiven.
     pub fn forgiving(self, weak: &[Weak]) -> Keyring {
         Keyring { weak: weak.iter().copied().collect(), ..self }
+    }
+
+    /// The same keys, for detached signatures that have to count on this day (seconds since 1970): not to have expired,
+    /// and to have been made. Whether a key has expired is still judged at the time of its signature.
+    pub fn as_of(self, day: Option<i64>) -> Keyring {
+        Keyring { as_of: day, ..self }
     }
 
     /// Whether this weakness is forgiven.
@@ -286,7 +305,7 @@ impl Keyring {
             skipped.extend(keyring.skipped);
             weak.extend(keyring.weak);
         }
-        Keyring { name: names.join(" and "), keys: merged(keys), skipped, weak }
+        Keyring { name: names.join(" and "), keys: merged(keys), skipped, weak, as_of: None }
     }
 
     /// The keys with these fingerprints (upper-case hexadecimal), every one of which has to be there: a file may hold
@@ -298,12 +317,12 @@ impl Keyring {
             let text = || format!("the key file {name} has no key {fingerprint}; it has {known}{left_out}");
             ensure!(there.iter().any(|there| there == fingerprint), Refused::new("key-not-there", text()));
         }
-        let Keyring { name, mut keys, skipped, weak } = self;
-        keys.retain(|key| {
+        let mut keyring = self;
+        keyring.keys.retain(|key| {
             let own = show_fingerprint(&key.fingerprint());
             fingerprints.iter().any(|fingerprint| fingerprint.as_ref() == own)
         });
-        Ok(Keyring { name, keys, skipped, weak })
+        Ok(keyring)
     }
 
     /// How messages call it.
@@ -332,7 +351,8 @@ impl Keyring {
     }
 
     /// Fingerprint of the key of this ring that made one of the detached signatures over `data`, and when it did, in
-    /// seconds since 1970. Signatures are binary or armored; keys are judged at the time of the signature.
+    /// seconds since 1970. Signatures are binary or armored; keys are judged at the time of the signature, signatures on
+    /// the day of [`Keyring::as_of`].
     pub fn verify_detached(&self, data: &[u8], signatures: &[impl AsRef<[u8]>]) -> Result<(String, i64), Refusal> {
         self.verify_message(&mut Cursor::new(data), signatures)
     }
@@ -364,6 +384,7 @@ impl Keyring {
         if signatures.len() > SIGNATURES_MAX {
             return Err(Refusal::TooManySignatures { count: signatures.len() });
         }
+        let days = Days { of_keys: as_of, of_signatures: as_of.or(self.as_of) };
         let mut refusals = Vec::new();
         let mut strangers = Vec::new();
         for signature in signatures {
@@ -372,7 +393,7 @@ impl Keyring {
                 strangers.push(show_issuer(signature));
             }
             for signer in candidates {
-                match signer.judge(&mut *data, signature, as_of, &self.weak) {
+                match signer.judge(&mut *data, signature, days, &self.weak) {
                     Ok(at) => return Ok((show_fingerprint(&signer.key.fingerprint()), at)),
                     Err(refusal) => refusals.push(refusal),
                 }
@@ -417,6 +438,13 @@ fn merge(key: &mut SignedPublicKey, copy: SignedPublicKey) {
     }
 }
 
+/// Days to judge by, in seconds since 1970, in addition to that of the signature.
+#[derive(Debug, Clone, Copy)]
+struct Days {
+    of_keys: Option<i64>,
+    of_signatures: Option<i64>,
+}
+
 /// The key that a signature names: a primary key, or one of its subkeys.
 struct Signer<'a> {
     key: &'a SignedPublicKey,
@@ -440,7 +468,7 @@ impl Signer<'_> {
         &self,
         data: &mut dyn Message,
         signature: &Signature,
-        as_of: Option<i64>,
+        days: Days,
         weak: &BTreeSet<Weak>,
     ) -> Result<i64, Refusal> {
         let key = || match self.subkey {
@@ -506,18 +534,17 @@ impl Signer<'_> {
                 validities.push(validity(&subkey.key, binding));
             }
         }
-        let days = [Some(made), as_of];
-        for judged in days.into_iter().flatten() {
+        for judged in [Some(made), days.of_keys].into_iter().flatten() {
             for (from, until) in &validities {
                 if judged < *from - CLOCK_TOLERANCE {
-                    return Err(Refusal::SignatureFromFuture { key: key(), at: *from });
+                    return Err(Refusal::KeyFromFuture { key: key(), at: *from, judged });
                 }
                 if let Some(at) = until.filter(|until| *until <= judged) {
                     return Err(Refusal::KeyExpired { key: key(), at, judged });
                 }
             }
         }
-        if let Some(as_of) = as_of {
+        if let Some(as_of) = days.of_signatures {
             let lasts = signature.signature_expiration_time().map_or(0, |time| i64::from(time.as_secs()));
             if lasts > 0 && made + lasts <= as_of {
                 return Err(Refusal::SignatureExpired { key: key(), at: made + lasts });

@@ -77,6 +77,8 @@ static FIXTURE: LazyLock<Option<Fixture>> = LazyLock::new(|| {
     let _ = fs::remove_dir_all(&place);
     fs::create_dir_all(home(&place)).unwrap();
     fs::set_permissions(home(&place), fs::Permissions::from_mode(0o700)).unwrap();
+    // Signed before the day on which it is locked, whatever the clock says.
+    fs::write(home(&place).join("gpg.conf"), "faked-system-time 20261001T000000!\n").unwrap();
     for name in ["ours", "theirs"] {
         let user = format!("{name} <{name}@example.org>");
         run(gpg(&place).args(["--passphrase", "", "--quick-generate-key", &user, "rsa2048", "sign", "never"]));

@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex};
 use nodesmith::tree::Digest;
 use pgp::composed::{DsaKeySize, KeyType};
 use pgp::crypto::hash::HashAlgorithm;
-use pgp::packet::{Packet, SignatureType};
+use pgp::packet::{Packet, SignatureType, SubpacketData};
 use pgp::ser::Serialize;
-use pgp::types::Password;
+use pgp::types::{Duration, Password};
 use rpm::{
     BuildConfig, CompressionWithLevel, Dependency, FileOptions, HeaderEntry, IndexData, IndexSignatureTag,
     PackageBuilder,
@@ -429,6 +429,44 @@ fn packages_may_be_signed_by_any_of_the_pinned_keys() {
     world.refused(&["has no key", &stranger.fingerprint()]);
     with("[]", &format!("[{}]", list(&[&old])));
     world.refused(&["[no-key]"]);
+}
+
+#[test]
+fn signatures_have_to_count_on_the_day_of_the_lock() {
+    let key = TestKey::new(1);
+    // The lock is of 2026-11-01.
+    let lock_day = 2496;
+    let sign = |at: u32, lasts: Option<u32>| {
+        let key = &key;
+        move |data: &[u8]| {
+            let lasts = lasts.map(|days| SubpacketData::SignatureExpirationTime(Duration::from_secs(days * DAY)));
+            let more = lasts.into_iter().collect();
+            let config = key.config(SignatureType::Binary, HashAlgorithm::Sha256, BORN + at * DAY, more);
+            let signature = config.sign(&key.secret.primary_key, &Password::empty(), data).unwrap();
+            Some(Packet::from(signature).to_bytes().unwrap())
+        }
+    };
+    for (at, lasts, metadata, slug) in [
+        (lock_day - 9, Some(9), false, "signature-expired"),
+        (lock_day - 9, Some(9), true, "signature-expired"),
+        (lock_day + 3, None, false, "signature-from-future"),
+        (lock_day + 3, None, true, "signature-from-future"),
+        (lock_day - 9, Some(10), true, ""),
+        (lock_day + 1, None, true, ""),
+    ] {
+        let world = World::new(&key);
+        // Of packages and metadata one is signed so, or both are.
+        let sign = sign(at, lasts);
+        let files = if metadata { repository(&NODE, "", &good(&key)) } else { repository(&NODE, "", &sign) };
+        world.serve_all("/el9", &files);
+        world.serve("/el9/repodata/repomd.xml.asc", &sign(&files["repodata/repomd.xml"]).unwrap());
+        let source = format!("url: \"{}\", key: key.gpg, fingerprint: {}", world.url("/el9"), key.fingerprint());
+        world.recipe(&format!("{source}, signed-metadata: {metadata}"), "");
+        match slug {
+            "" => assert_eq!(versions(&world.locked(&[])), LOCKED),
+            _ => world.refused(&["repository el9", &format!("[{slug}]")]),
+        }
+    }
 }
 
 /// How a key and its signature are made, and what the recipe says besides.

@@ -104,7 +104,8 @@ fn keys_are_judged_at_the_signature_and_on_the_day_asked_for() {
     let refusal = ring.verify_cleartext(&within, Some(i64::from(BORN + 11 * DAY))).unwrap_err();
     assert!(refusal.to_string().ends_with("expired on 2020-01-11, before 2020-01-12 [key-expired]"), "{refusal}");
     assert_eq!(slug(&ring, &key.sign(TEXT, i64::from(BORN + 11 * DAY)), None), "key-expired");
-    assert_eq!(slug(&ring, &key.sign(TEXT, i64::from(BORN - 9 * DAY)), None), "signature-from-future");
+    let refusal = ring.verify_cleartext(&key.sign(TEXT, i64::from(BORN - 9 * DAY)), None).unwrap_err();
+    assert!(refusal.to_string().ends_with("was made on 2020-01-01, after 2019-12-23 [key-from-future]"), "{refusal}");
     assert_eq!(slug(&ring, &within, Some(BORN + 6 * DAY)), "signature-from-future");
     let lasting = vec![SubpacketData::SignatureExpirationTime(Duration::from_secs(DAY))];
     let short = key.sign_with(TEXT, HashAlgorithm::Sha512, BORN + DAY, lasting);
@@ -259,6 +260,32 @@ fn detached_signatures_are_judged_at_their_own_time_and_by_the_pinned_key_only()
     let error = both.only(&[ours.fingerprint(), TestKey::new(3).fingerprint()]).unwrap_err().to_string();
     assert!(error.starts_with("the key file both.gpg has no key ") && error.contains(&theirs.fingerprint()), "{error}");
     assert!(error.ends_with(" [key-not-there]"), "{error}");
+}
+
+#[test]
+fn detached_signatures_have_to_count_on_the_day_asked_for() {
+    let key = TestKey::lasting(1, 10);
+    let lasting = |days: u32| {
+        let lasts = SubpacketData::SignatureExpirationTime(Duration::from_secs(days * DAY));
+        let config = key.config(SignatureType::Binary, HashAlgorithm::Sha256, BORN + DAY, vec![lasts]);
+        let signature = config.sign(&key.secret.primary_key, &Password::empty(), b"data".as_slice()).unwrap();
+        Packet::from(signature).to_bytes().unwrap()
+    };
+    let verdict = |signature: &[u8], day: Option<u32>| {
+        let keyring = key.keyring().as_of(day.map(|day| i64::from(BORN + day * DAY)));
+        // Whatever else is asked of the keyring.
+        let keyring = keyring.only(&[key.fingerprint()]).unwrap().forgiving(&[]);
+        keyring.verify_detached(b"data", &[signature]).map_or_else(|refusal| refusal.slug(), |_| "good")
+    };
+    let plain = key.sign_detached(b"data", i64::from(BORN + 9 * DAY));
+    assert_eq!(verdict(&plain, None), "good");
+    // Long after the key expired, which packages outlive.
+    assert_eq!(verdict(&plain, Some(4000)), "good");
+    assert_eq!(verdict(&plain, Some(7)), "good");
+    assert_eq!(verdict(&plain, Some(6)), "signature-from-future");
+    assert_eq!(verdict(&lasting(3), Some(3)), "good");
+    assert_eq!(verdict(&lasting(3), Some(4)), "signature-expired");
+    assert_eq!(verdict(&lasting(3), None), "good");
 }
 
 #[test]
