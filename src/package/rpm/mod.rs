@@ -41,7 +41,7 @@ pub use rich::{Rich, is_rich};
 /// The largest RPM of Fedora unpacks to less than 8 GiB.
 const PAYLOAD_MAX: u64 = 16 << 30;
 /// Kind under which unpacked packages are kept in the store; changes with `saved.rs` and with what is read here.
-const KEPT: &str = "rpm-2";
+const KEPT: &str = "rpm-3";
 /// The field of [`Package::control`] with the fingerprint of the key that signed the package.
 pub const SIGNER: &str = "Signer";
 /// The fields of [`Package::control`] with what the package requires, one requirement each.
@@ -106,15 +106,32 @@ pub fn load(
 ) -> Result<Package> {
     let signers = keyring.map(Keyring::fingerprints).unwrap_or_default();
     let package = match unpacked(store, digest, &signers)? {
-        Some(package) => package,
-        None => {
-            let package = unpack(&mut open(store, digest)?, named, keyring, store)?;
-            store.put_derived(KEPT, digest, &saved::encode(&package))?;
+        Some(package) if still_counts(&package, keyring) => package,
+        _ => {
+            let (package, whole) = unpack_and_tell(&mut open(store, digest)?, named, keyring, store)?;
+            // What is kept has no payload, so that such a signature could not be looked at again.
+            if !whole {
+                store.put_derived(KEPT, digest, &saved::encode(&package))?;
+            }
             package
         }
     };
     is_expected(&package.id, expected).with_context(|| format!("verifying {named}"))?;
     Ok(package)
+}
+
+/// Whether the signature of a package that was unpacked before still counts: its key may have been revoked since.
+fn still_counts(package: &Package, keyring: Option<&Keyring>) -> bool {
+    let Some(keyring) = keyring else { return true };
+    let signer = || -> Result<(String, i64)> {
+        let kept = |member: &str| -> Result<Header> {
+            let bytes = package.members.get(member).context("it was not kept")?;
+            header::read_header(&mut bytes.as_slice(), 0, member, header::STORE_MAX)
+        };
+        let (main, signature) = (kept(installed::HEADER)?, kept(installed::SIGNATURE_HEADER)?);
+        Ok(keyring.verify_detached(&main.bytes, &signatures_of_header(&signature)?)?)
+    };
+    signer().is_ok()
 }
 
 /// A good signature says who made a package, not which one was asked for: an index that nobody signs could offer an old
@@ -133,6 +150,16 @@ fn open(store: &Store, digest: &Digest) -> Result<BufReader<File>> {
 
 /// Unpacks an RPM, its files into the store.
 pub fn unpack<R: Read + Seek>(rpm: &mut R, named: &str, keyring: Option<&Keyring>, store: &Store) -> Result<Package> {
+    Ok(unpack_and_tell(rpm, named, keyring, store)?.0)
+}
+
+/// Also whether the signature that counts is one over header and payload together.
+fn unpack_and_tell<R: Read + Seek>(
+    rpm: &mut R,
+    named: &str,
+    keyring: Option<&Keyring>,
+    store: &Store,
+) -> Result<(Package, bool)> {
     let heads = header::read(rpm).with_context(|| format!("reading {named}"))?;
     let Verified { signer, whole } = verify(rpm, &heads, keyring).with_context(|| format!("verifying {named}"))?;
     let unpacking = || format!("unpacking {named}");
@@ -167,7 +194,7 @@ pub fn unpack<R: Read + Seek>(rpm: &mut R, named: &str, keyring: Option<&Keyring
     };
     let contents = read().with_context(unpacking)?;
     package.files = entries(&listed, &contents).with_context(unpacking)?;
-    Ok(package)
+    Ok((package, whole))
 }
 
 const NAME: u32 = 1000;
@@ -245,13 +272,7 @@ fn verify<R: Read + Seek>(rpm: &mut R, heads: &Heads, keyring: Option<&Keyring>)
         ensure!(said == found, Refused::new("header-digest", text()));
     }
     let Some(keyring) = keyring else { return Ok(Verified { signer: String::new(), whole: false }) };
-    // One that is not even base64 is one that is not known.
-    let texts = signature.texts(SIGNATURE_OPENPGP)?;
-    let mut signatures: Vec<Vec<u8>> = texts.into_iter().filter_map(|text| base64::decode(text).ok()).collect();
-    // Whatever the algorithm is: EdDSA and ECDSA are found where DSA was meant to be.
-    for tag in [SIGNATURE_RSA, SIGNATURE_DSA] {
-        signatures.extend(signature.binary(tag)?.map(<[u8]>::to_vec));
-    }
+    let signatures = signatures_of_header(signature)?;
     let of_header = match signatures.is_empty() {
         true => Err(Refusal::NoSignature { why: "the package is not signed".to_owned() }),
         false => keyring.verify_detached(&main.bytes, &signatures),
@@ -271,6 +292,17 @@ fn verify<R: Read + Seek>(rpm: &mut R, heads: &Heads, keyring: Option<&Keyring>)
     // What is wrong with the signature that is there says more than that the other one is not.
     let (signer, _) = verified.map_err(|other| if signatures.is_empty() { other } else { refusal })?;
     Ok(Verified { signer, whole: true })
+}
+
+fn signatures_of_header(signature: &Header) -> Result<Vec<Vec<u8>>> {
+    // One that is not even base64 is one that is not known.
+    let texts = signature.texts(SIGNATURE_OPENPGP)?;
+    let mut signatures: Vec<Vec<u8>> = texts.into_iter().filter_map(|text| base64::decode(text).ok()).collect();
+    // Whatever the algorithm is: EdDSA and ECDSA are found where DSA was meant to be.
+    for tag in [SIGNATURE_RSA, SIGNATURE_DSA] {
+        signatures.extend(signature.binary(tag)?.map(<[u8]>::to_vec));
+    }
+    Ok(signatures)
 }
 
 /// A file from a byte on.

@@ -694,6 +694,32 @@ fn files_without_numbers_are_no_hard_links() {
 }
 
 #[test]
+fn what_was_unpacked_does_not_count_once_its_key_is_revoked() {
+    let (_dir, store) = store();
+    let key = TestKey::of(1, KeyType::Rsa(2048), Some(true), None);
+    let mut revoked = TestKey::of(1, KeyType::Rsa(2048), Some(true), None);
+    revoked.revoke();
+    let plain = sample(BuildConfig::v4()).build().unwrap();
+    let bytes = written(&plain);
+    let whole = key.sign_detached(&bytes[parts(&bytes).0..], SIGNED);
+    let mut of_whole = plain.clone();
+    attach(&mut of_whole, SIGNATURES_OF_WHOLE[0], IndexData::Bin(whole));
+    for (rpm, is_kept) in [(signed(&mut sample(BuildConfig::v4()), &key), true), (written(&of_whole), false)] {
+        let digest = store.put(&rpm).unwrap();
+        let keyring = key.keyring();
+        let first = load(&store, &digest, "demo", &demo(), Some(&keyring)).unwrap();
+        let kept = super::unpacked(&store, &digest, &[key.fingerprint()]).unwrap();
+        assert_eq!(kept.is_some(), is_kept);
+        let error = load(&store, &digest, "demo", &demo(), Some(&revoked.keyring())).unwrap_err();
+        assert_eq!(slug(&error), "key-revoked");
+        assert_eq!(load(&store, &digest, "demo", &demo(), Some(&keyring)).unwrap(), first);
+        // What is kept needs no download.
+        std::fs::remove_file(store.blob_path(&digest)).unwrap();
+        assert_eq!(load(&store, &digest, "demo", &demo(), Some(&keyring)).is_ok(), is_kept);
+    }
+}
+
+#[test]
 fn triggers_are_scripts_by_their_kind() {
     let key = TestKey::new(1);
     let mut builder = builder("demo", "1", "1");

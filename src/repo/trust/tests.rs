@@ -19,7 +19,7 @@ impl TestKey {
         TestKey::of(seed, KeyType::Ed25519Legacy, Some(true), Some(days))
     }
 
-    fn revoke(&mut self) {
+    pub(crate) fn revoke(&mut self) {
         let config = self.config(SignatureType::KeyRevocation, HashAlgorithm::Sha512, BORN + DAY, Vec::new());
         let (primary, public) = (&self.secret.primary_key, self.secret.primary_key.public_key());
         let revocation = config.sign_key(primary, &Password::empty(), public).unwrap();
