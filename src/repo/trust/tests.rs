@@ -1,6 +1,6 @@
 use pgp::composed::{ArmorOptions, DsaKeySize, KeyType, SecretKeyParamsBuilder, SubkeyParamsBuilder};
-use pgp::packet::{KeyFlags, SignatureConfig};
-use pgp::types::{Duration, Password, SigningKey, Timestamp};
+use pgp::packet::{KeyFlags, SignatureConfig, Subpacket};
+use pgp::types::{Duration, KeyVersion, Password, SigningKey, Timestamp};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -399,6 +399,66 @@ impl TestKey {
         let signature = Signature::from_config(config, [digest[0], digest[1]], signature).unwrap();
         Packet::from(signature).to_bytes().unwrap()
     }
+}
+
+/// As distributions have them that sign with a key of tomorrow and with one of today.
+#[test]
+fn keys_and_signatures_of_version_6_do_no_harm() {
+    let ours = TestKey::new(1);
+    let mut params = SecretKeyParamsBuilder::default();
+    params.version(KeyVersion::V6).key_type(KeyType::Ed25519).can_sign(true).can_certify(true);
+    params.created_at(Timestamp::from_secs(BORN)).primary_user_id("Tomorrow".to_owned());
+    let modern = params.build().unwrap().generate(StdRng::seed_from_u64(6)).unwrap();
+    let armored = |key: SignedPublicKey| key.to_armored_string(ArmorOptions::default()).unwrap();
+    let modern_public = SignedPublicKey::from(modern.clone());
+    let primary = &modern.primary_key;
+    let mut rng = StdRng::seed_from_u64(7);
+    let mut config =
+        SignatureConfig::v6(&mut rng, SignatureType::Binary, primary.algorithm(), HashAlgorithm::Sha512).unwrap();
+    let subpackets = [
+        SubpacketData::SignatureCreationTime(Timestamp::from_secs(BORN + DAY)),
+        SubpacketData::IssuerFingerprint(primary.fingerprint()),
+    ];
+    config.hashed_subpackets = subpackets.into_iter().map(|data| Subpacket::regular(data).unwrap()).collect();
+    let by_modern = config.sign(primary, &Password::empty(), b"data".as_slice()).unwrap();
+    let by_modern = Packet::from(by_modern).to_bytes().unwrap();
+    // The same of an algorithm that nobody knows yet: the byte behind version and time (ML-DSA-65 with Ed25519 is 30).
+    let unknown = |bytes: &[u8], at: usize| {
+        let mut bytes = bytes.to_vec();
+        bytes[at] = 99;
+        bytes
+    };
+    let key_bytes = modern_public.to_bytes().unwrap();
+    let start = key_bytes.windows(5).position(|it| it[0] == 6 && it[1..] == BORN.to_be_bytes()).unwrap();
+    let unknown_key = unknown(&key_bytes, start + 5);
+    let start = by_modern.windows(2).position(|it| it == [6, u8::from(SignatureType::Binary)]).unwrap();
+    let by_unknown = unknown(&by_modern, start + 2);
+
+    let signed = ours.sign_detached(b"data", i64::from(BORN + DAY));
+    let verdict = |keyring: &Keyring, signatures: &[&Vec<u8>]| match keyring.verify_detached(b"data", signatures) {
+        Ok((signer, _)) => signer,
+        Err(refusal) => refusal.slug().to_owned(),
+    };
+    let both = format!("{}{}", armored(modern_public.clone()), armored(ours.secret.clone().into()));
+    let both = Keyring::parse("keys", both.as_bytes()).unwrap();
+    assert_eq!(both.fingerprints(), [show_fingerprint(&modern.fingerprint()), ours.fingerprint()]);
+    assert_eq!(show_fingerprint(&modern.fingerprint()).len(), 64);
+    let beside_unknown = Keyring::parse("keys", &[unknown_key.clone(), ours.public()].concat()).unwrap();
+    assert_eq!(beside_unknown.fingerprints(), [ours.fingerprint()]);
+    let pinned = both.clone().only(&[ours.fingerprint()]).unwrap();
+    for keyring in [&pinned, &beside_unknown] {
+        for other in [&by_modern, &by_unknown] {
+            assert_eq!(verdict(keyring, &[other, &signed]), ours.fingerprint());
+            assert_ne!(verdict(keyring, &[other]), ours.fingerprint());
+        }
+    }
+    // It counts where it is known and pinned.
+    assert_eq!(verdict(&both, &[&by_modern]), show_fingerprint(&modern.fingerprint()));
+    assert_eq!(verdict(&both, &[&by_unknown]), "bad-signature");
+    let error = Keyring::parse("keys", &unknown_key).unwrap_err().to_string();
+    assert!(error.ends_with("[no-public-key]"), "{error}");
+    let error = Keyring::parse("keys", &key_bytes).unwrap().only(&[ours.fingerprint()]).unwrap_err().to_string();
+    assert!(error.ends_with("[key-not-there]"), "{error}");
 }
 
 #[test]
