@@ -381,6 +381,25 @@ fn lists_of_files_are_read_only_when_a_path_is_wanted() {
     assert_eq!(found, [(one, vec!["/etc/kubernetes".to_owned(), "/usr/share/a&b".to_owned()])].into());
     let both = filelists(&metadata, &wanted(&["/usr/bin/kubelet", "/usr/bin/x"]), &fetcher, &()).unwrap();
     assert_eq!(both.keys().copied().collect::<Vec<_>>(), [one, Digest::parse(&other).unwrap()]);
+
+    // The same, but for one thing that is wrong.
+    let refused = |text: &str, open: &str| {
+        let file = compress(text, "zst");
+        fs::write(dir.path().join("repodata/files"), &file).unwrap();
+        let entry = repomd(&file, open, "repodata/files").replace("\"primary\"", "\"filelists\"");
+        fs::write(&at, whole.replace(old, &entry[from..entry.find("</repomd>").unwrap()])).unwrap();
+        let metadata = read(&repository, &fetcher, &()).unwrap().metadata.unwrap();
+        match filelists(&metadata, &wanted(&["/usr/bin/x"]), &fetcher, &()) {
+            Ok(found) => format!("{} found", found.len()),
+            Err(error) => slug(&error),
+        }
+    };
+    assert_eq!(refused(&text, &text), "1 found");
+    assert_eq!(refused(&text, "another text"), "open-digest");
+    let short = text.replace(&other, "bbbb");
+    assert_eq!(refused(&short, &short), "bad-pkgid");
+    let nobody = text.replace("<package pkgid", "<file>/x</file><package pkgid");
+    assert_eq!(refused(&nobody, &nobody), "bad-pkgid");
 }
 
 /// A metalink of these mirrors (preference, URL) for a file with these contents, and for earlier ones.
