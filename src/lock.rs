@@ -65,7 +65,7 @@ pub struct LockedPackage {
     #[serde(default)]
     pub family: Family,
     pub repository: String,
-    /// Below the repository's base URL.
+    /// Below the repository's base URL, or beside it (`../pool/x.rpm`).
     pub path: String,
     pub size: u64,
     pub sha256: String,
@@ -166,7 +166,9 @@ pub fn parse(name: &str, text: &str) -> Result<Lock, Diagnostics> {
                     .help("lock again: nodesmith lock --update"),
             );
         }
-        let escapes = package.path.split('/').any(|part| part == "..") || package.path.starts_with('/');
+        // Packages of RPM-md repositories may lie beside them: whether they may is seen where they are fetched.
+        let up = package.family == Family::Deb && package.path.split('/').any(|part| part == "..");
+        let escapes = up || package.path.starts_with('/');
         if escapes || !lock.repositories.iter().any(|repository| repository.name == package.repository) {
             found.push(
                 Diagnostic::new("lock-path", format!("`{}` does not say where it comes from", package.name))

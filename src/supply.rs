@@ -5,18 +5,18 @@ use std::io;
 use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
-use chrono::NaiveDate;
+use chrono::{NaiveDate, NaiveTime};
 use rayon::prelude::*;
 
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::formats::erofs::ExtentCache;
 use crate::lock::{Lock, LockedPackage, LockedRepository};
-use crate::package::{Family, Package, deb, rpm};
+use crate::package::{Family, Package, PackageId, deb, rpm};
 use crate::recipe::{
     AptRepository, Arch, Dropped, KeySource, Mirror, PackageRequest, Recipe, Repository, RepositoryKind, RpmRepository,
     RpmSource, print,
 };
-use crate::repo::fetch::{Fetcher, Network, Progress, Wanted, below};
+use crate::repo::fetch::{Fetcher, Network, Progress, Wanted, below, beside};
 use crate::repo::pick::pick;
 use crate::repo::rpmmd::mirrors::{self, Mirrors, Source};
 use crate::repo::rpmmd::modules::filter;
@@ -54,7 +54,7 @@ pub fn lock(
     let mut preferences = Preferences { weak_dependencies: recipe.weak_dependencies, ..Preferences::default() };
     for repository in &recipe.repositories {
         let reading = || format!("reading repository {}", repository.name);
-        let base = base(repository, store, offline, progress).with_context(reading)?;
+        let base = base(repository, recipe.arch, store, offline, progress).with_context(reading)?;
         let mut snapshot =
             read(repository, &base, recipe.arch, store, offline, as_of, progress).with_context(reading)?;
         bases.insert(repository.name.as_str(), base);
@@ -102,7 +102,7 @@ pub fn lock(
     let tools = tools.collect::<anyhow::Result<Vec<usize>>>()?;
     let locked = |numbers: Vec<usize>| -> anyhow::Result<Vec<LockedPackage>> {
         let offers: Vec<&Offer> = numbers.into_iter().map(|it| &index.offers[it]).collect();
-        let signers = signers(recipe, &bases, &offers, store, offline, progress)?;
+        let signers = signers(recipe, &bases, &offers, as_of, store, offline, progress)?;
         let package = |offer: &Offer| LockedPackage::of(offer, signers.get(&offer.sha256).cloned().unwrap_or_default());
         Ok(offers.into_iter().map(package).collect())
     };
@@ -133,7 +133,7 @@ fn read(
             apt::read(&archive, &Fetcher::new(store, base.network(offline)), as_of, progress)
         }
         RepositoryKind::Rpm(rpm) => {
-            let keyring = keyring(repository, rpm, store, offline, progress)?;
+            let keyring = keyring(repository, rpm, Some(as_of), store, offline, progress)?;
             match &rpm.source {
                 RpmSource::Directory(directory) => rpm_directory::read(name, directory, arch.rpm()),
                 RpmSource::Url(_) | RpmSource::Mirrorlist(_) | RpmSource::Metalink(_) => {
@@ -149,35 +149,42 @@ fn read(
 /// Largest file of keys that is fetched, in bytes.
 const KEY_MAX: u64 = 1 << 20;
 
-/// The key that signs what the recipe wants to be signed; nothing if that is nothing.
+/// The keys that sign what the recipe wants to be signed; nothing if that is nothing. Signatures have to count on the day
+/// `as_of`: that is when a lock is made, and what fits the lock is built on any day.
 fn keyring(
     repository: &Repository,
     rpm: &RpmRepository,
+    as_of: Option<NaiveDate>,
     store: &Store,
     offline: bool,
     progress: &dyn Progress,
 ) -> anyhow::Result<Option<Keyring>> {
-    let keys = match &rpm.key {
-        None => return Ok(None),
-        Some(KeySource::File(path)) => Keyring::load(path)?,
-        Some(KeySource::Url(url)) => {
+    if rpm.keys.is_empty() {
+        return Ok(None);
+    }
+    let load = |source: &KeySource| match source {
+        KeySource::File(path) => Keyring::load(path),
+        KeySource::Url(url) => {
             let what = format!("the key of repository {}", repository.name);
             let bytes = Fetcher::new(store, network(offline, None)).text(&what, url, KEY_MAX, progress)?;
-            Keyring::parse(&format!("of repository {}", repository.name), &bytes)?
+            Keyring::parse(&format!("of repository {}", repository.name), &bytes)
         }
     };
-    Ok(Some(keys.only(&rpm.fingerprint)?.forgiving(&rpm.weak)))
+    let keyrings = rpm.keys.iter().map(load).collect::<anyhow::Result<_>>()?;
+    let as_of = as_of.map(|day| day.and_time(NaiveTime::MIN).and_utc().timestamp());
+    Ok(Some(Keyring::joined(keyrings).only(&rpm.fingerprints)?.forgiving(&rpm.weak).as_of(as_of)))
 }
 
-/// The key that has to have signed each package.
+/// The keys of which one has to have signed each package.
 fn package_keyring(
     repository: &Repository,
     rpm: &RpmRepository,
+    as_of: Option<NaiveDate>,
     store: &Store,
     offline: bool,
     progress: &dyn Progress,
 ) -> anyhow::Result<Option<Keyring>> {
-    if rpm.signed_packages { keyring(repository, rpm, store, offline, progress) } else { Ok(None) }
+    if rpm.signed_packages { keyring(repository, rpm, as_of, store, offline, progress) } else { Ok(None) }
 }
 
 /// Who signed each of the RPMs among the offers. They are fetched for it: a lock is not made of packages that a build
@@ -186,6 +193,7 @@ fn signers(
     recipe: &Recipe,
     bases: &BTreeMap<&str, Base>,
     offers: &[&Offer],
+    as_of: NaiveDate,
     store: &Store,
     offline: bool,
     progress: &dyn Progress,
@@ -207,9 +215,9 @@ fn signers(
             });
         }
         Fetcher::new(store, base.network(offline)).blobs(&wanted, progress)?;
-        let keyring = package_keyring(repository, rpm, store, offline, progress)?;
+        let keyring = package_keyring(repository, rpm, Some(as_of), store, offline, progress)?;
         for offer in offers {
-            let signer = rpm::signer(store, &offer.sha256, &named(offer), keyring.as_ref())?;
+            let signer = rpm::signer(store, &offer.sha256, &named(offer), &offer.id, keyring.as_ref())?;
             signers.insert(offer.sha256, signer);
         }
     }
@@ -258,7 +266,7 @@ pub fn fetch(
         }
     }
     for (name, mut wanted) in wanted {
-        let base = base(repository(recipe, name)?, store, offline, progress)?;
+        let base = base(repository(recipe, name)?, recipe.arch, store, offline, progress)?;
         for (path, package) in wanted.iter_mut() {
             package.urls = base.urls(path)?;
         }
@@ -272,7 +280,7 @@ pub fn fetch(
             let RepositoryKind::Rpm(rpm) = &repository.kind else {
                 bail!("{} is in the lock as an RPM, and its repository has other packages", named(package))
             };
-            let keyring = package_keyring(repository, rpm, store, offline, progress)?;
+            let keyring = package_keyring(repository, rpm, None, store, offline, progress)?;
             keyrings.insert(package.repository.as_str(), keyring);
         }
     }
@@ -289,11 +297,13 @@ fn repository<'a>(recipe: &'a Recipe, name: &str) -> anyhow::Result<&'a Reposito
 
 fn load(package: &LockedPackage, store: &Store, keyrings: &BTreeMap<&str, Option<Keyring>>) -> anyhow::Result<Package> {
     let (digest, named) = (package.digest()?, named(package));
+    let LockedPackage { name, version, arch, .. } = package;
+    let id = PackageId { name: name.clone(), version: version.clone(), arch: arch.clone() };
     match keyrings.get(package.repository.as_str()).filter(|_| package.family == Family::Rpm) {
         None => deb::load(store, &digest, &named),
-        Some(None) => rpm::load(store, &digest, &named, None),
+        Some(None) => rpm::load(store, &digest, &named, &id, None),
         // The key that signed it when it was locked, not any that the recipe may trust since.
-        Some(Some(keyring)) => rpm::load(store, &digest, &named, Some(&keyring.clone().only(&package.signer)?)),
+        Some(Some(keyring)) => rpm::load(store, &digest, &named, &id, Some(&keyring.clone().only(&[&package.signer])?)),
     }
 }
 
@@ -320,9 +330,9 @@ struct Base {
 }
 
 impl Base {
-    /// Every place of a file below the repository's base.
+    /// Every place of a file that the repository has by this path.
     fn urls(&self, path: &str) -> anyhow::Result<Vec<String>> {
-        self.mirrors.bases.iter().map(|base| below(base, path)).collect()
+        self.mirrors.bases.iter().map(|base| beside(base, path)).collect()
     }
 
     /// Where there are more mirrors, the next one helps sooner than patience.
@@ -333,7 +343,13 @@ impl Base {
     }
 }
 
-fn base(repository: &Repository, store: &Store, offline: bool, progress: &dyn Progress) -> anyhow::Result<Base> {
+fn base(
+    repository: &Repository,
+    arch: Arch,
+    store: &Store,
+    offline: bool,
+    progress: &dyn Progress,
+) -> anyhow::Result<Base> {
     let one = |url: &str| Ok(Base { mirrors: Mirrors::of(url), proxy: None, https_only: false });
     match &repository.kind {
         RepositoryKind::Apt(AptRepository { mirror: Mirror::Url(url), .. }) => one(url),
@@ -355,7 +371,7 @@ fn base(repository: &Repository, store: &Store, offline: bool, progress: &dyn Pr
             let authentic = !rpm.signed_packages && !rpm.signed_metadata;
             let network = Network { https_only: authentic, ..network(offline, None) };
             let fetcher = Fetcher::new(store, network);
-            let mirrors = mirrors::locate(&repository.name, source, authentic, &fetcher, progress)?;
+            let mirrors = mirrors::locate(&repository.name, source, arch.rpm(), authentic, &fetcher, progress)?;
             // A metalink that is right says itself what its mirrors may have.
             let https_only = authentic && !matches!(source, Source::Metalink(_));
             Ok(Base { mirrors, proxy: None, https_only })

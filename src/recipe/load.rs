@@ -87,7 +87,8 @@ fn relocate(recipe: &mut Value, directory: &Path) {
                 for (_, repository) in repositories {
                     for path in [["apt", "keyring"], ["rpm", "key"], ["rpm", "directory"]] {
                         let local = |value: &&mut Value| !value.text().is_some_and(|text| text.contains("://"));
-                        descend(repository, &path).into_iter().filter(local).for_each(relocate_text);
+                        let values = descend(repository, &path).into_iter().flat_map(each);
+                        values.filter(local).for_each(relocate_text);
                     }
                     for key in ["url", "mirrorlist", "metalink"] {
                         descend(repository, &["rpm", key]).into_iter().for_each(|url| relocate_url(url, directory));
@@ -106,6 +107,15 @@ fn relocate_url(value: &mut Value, directory: &Path) {
     if let Some(Ok(path)) = relative.map(|relative| std::path::absolute(directory.join(relative))) {
         *text = format!("file://{}", path.display());
     }
+}
+
+/// The items of a list; of anything else itself.
+fn each(value: &mut Value) -> Vec<&mut Value> {
+    if !matches!(value.kind, Kind::List(_)) {
+        return vec![value];
+    }
+    let Kind::List(items) = &mut value.kind else { return Vec::new() };
+    items.iter_mut().collect()
 }
 
 fn descend<'a>(value: &'a mut Value, path: &[&str]) -> Option<&'a mut Value> {

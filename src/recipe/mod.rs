@@ -105,13 +105,13 @@ pub struct AptRepository {
 #[derive(Debug, Clone)]
 pub struct RpmRepository {
     pub source: RpmSource,
-    /// Where the key is, perhaps among others; nothing where nothing is signed.
-    pub key: Option<KeySource>,
-    /// Of the primary key that has to have signed the packages: upper-case hexadecimal. Empty without a key.
-    pub fingerprint: String,
-    /// Whether that key has to have signed each package.
+    /// Where the keys are, perhaps among others; nothing where nothing is signed.
+    pub keys: Vec<KeySource>,
+    /// Of the primary keys that may sign: upper-case hexadecimal. Empty without a key.
+    pub fingerprints: Vec<String>,
+    /// Whether one of those keys has to have signed each package.
     pub signed_packages: bool,
-    /// Whether that key has to have signed the metadata too.
+    /// Whether one of those keys has to have signed the metadata too.
     pub signed_metadata: bool,
     /// What is forgiven of keys and signatures.
     pub weak: Vec<Weak>,

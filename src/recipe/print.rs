@@ -97,7 +97,11 @@ fn repositories(recipe: &Recipe) -> BTreeMap<&str, Value> {
         }
         RepositoryKind::Rpm(rpm) => json!({"rpm": {
             "source": rpm.source.print(),
-            "fingerprint": rpm.fingerprint,
+            "fingerprint": match &rpm.fingerprints[..] {
+                // One key, or none: as locks had it before there could be more.
+                few @ ([] | [_]) => json!(few.first().map_or("", String::as_str)),
+                more => json!(more),
+            },
             "signatures": if rpm.signed_packages { "packages" } else { "none" },
             "signed-metadata": rpm.signed_metadata,
             "weak": rpm.weak.iter().map(|weak| weak.name()).collect::<Vec<_>>(),

@@ -94,12 +94,11 @@ fn rpm_repository(rpm: &Value, found: &mut Diagnostics) -> RpmRepository {
     }
     let signed_packages = text(rpm, "signatures").is_none_or(|(word, _)| word != "none");
     let signed_metadata = flag("signed-metadata");
-    let fingerprint = text(rpm, "fingerprint").map(|it| words::check(&words::FINGERPRINT, it, found));
-    let fingerprint = fingerprint.unwrap_or_default().replace(' ', "").to_ascii_uppercase();
+    let (keys, fingerprints) = keys(rpm, found);
     let repository = RpmRepository {
         source,
-        key: text(rpm, "key").map(|it| key(it, &fingerprint, found)),
-        fingerprint,
+        keys,
+        fingerprints,
         signed_packages,
         signed_metadata,
         weak: texts(rpm.get("weak")).filter_map(|(name, _)| Weak::parse(name)).collect(),
@@ -166,7 +165,10 @@ fn rpm_source(rpm: &Value, found: &mut Diagnostics) -> RpmSource {
 fn signatures(rpm: &Value, repository: &RpmRepository, found: &mut Diagnostics) {
     let uses_key = repository.signed_packages || repository.signed_metadata;
     if uses_key {
-        let missing: Vec<&str> = ["key", "fingerprint"].into_iter().filter(|key| rpm.get(key).is_none()).collect();
+        let none = |value: Option<&Value>| {
+            value.is_none_or(|value| matches!(&value.kind, Kind::List(items) if items.is_empty()))
+        };
+        let missing: Vec<&str> = ["key", "fingerprint"].into_iter().filter(|key| none(rpm.get(key))).collect();
         if !missing.is_empty() {
             found.push(
                 Diagnostic::new("no-key", format!("an RPM repository without `{}`", missing.join("` and `")))
@@ -212,37 +214,86 @@ fn streams(modules: &[Located<String>], found: &mut Diagnostics) {
     }
 }
 
-/// A key file must be there and have the key: better said here than after a download.
-fn key((text, location): (&str, &Location), fingerprint: &str, found: &mut Diagnostics) -> KeySource {
-    if text.contains("://") {
-        return KeySource::Url(words::check(&words::URL, (text, location), found));
+/// Where the keys are, and the fingerprints of those that count, in order and each one once. That every fingerprint is of
+/// one of the keys, and every key file has one that counts, is better said here than after a download.
+fn keys(rpm: &Value, found: &mut Diagnostics) -> (Vec<KeySource>, Vec<String>) {
+    let mut fingerprints = Vec::new();
+    for (text, location) in one_or_more(rpm.get("fingerprint")) {
+        let fingerprint = words::check(&words::FINGERPRINT, (text, location), found).replace(' ', "");
+        fingerprints.push((fingerprint.to_ascii_uppercase(), location));
     }
-    let path = PathBuf::from(text);
+    let mut sources = Vec::new();
+    // What is in each of the files, as long as that is known.
+    let mut there: Option<Vec<String>> = Some(Vec::new());
+    for (text, location) in one_or_more(rpm.get("key")) {
+        if text.contains("://") {
+            sources.push(KeySource::Url(words::check(&words::URL, (text, location), found)));
+            there = None;
+            continue;
+        }
+        let path = PathBuf::from(text);
+        let file = key_file(&path, location, found);
+        sources.push(KeySource::File(path));
+        // A fingerprint that is none was reported.
+        let well_formed = fingerprints.iter().all(|(fingerprint, _)| [40, 64].contains(&fingerprint.len()));
+        match file.filter(|_| well_formed && !fingerprints.is_empty()) {
+            None => there = None,
+            Some(file) if fingerprints.iter().any(|(fingerprint, _)| file.contains(fingerprint)) => {
+                there.iter_mut().for_each(|there| there.extend(file.iter().cloned()));
+            }
+            Some(file) => {
+                let missing: Vec<&str> = fingerprints.iter().map(|(fingerprint, _)| fingerprint.as_str()).collect();
+                found.push(
+                    Diagnostic::new("key-not-pinned", format!("the key file has no key {}", missing.join(" or ")))
+                        .at(location, "other keys only")
+                        .help(format!("it has: {}", file.join(", "))),
+                );
+                there = None;
+            }
+        }
+    }
+    if let Some(there) = there.filter(|_| !sources.is_empty()) {
+        for (fingerprint, location) in fingerprints.iter().filter(|(fingerprint, _)| !there.contains(fingerprint)) {
+            found.push(
+                Diagnostic::new("key-not-pinned", format!("the key files have no key {fingerprint}"))
+                    .at(location, "in none of the files")
+                    .help(format!("they have: {}", there.join(", "))),
+            );
+        }
+    }
+    let mut fingerprints: Vec<String> = fingerprints.into_iter().map(|(fingerprint, _)| fingerprint).collect();
+    fingerprints.sort();
+    fingerprints.dedup();
+    (sources, fingerprints)
+}
+
+/// A scalar, or the scalars of a list.
+fn one_or_more(value: Option<&Value>) -> Vec<(&str, &Location)> {
+    match value.and_then(|value| Some((value.text()?, &value.location))) {
+        Some(one) => vec![one],
+        None => texts(value).collect(),
+    }
+}
+
+/// Fingerprints of the keys in a file; nothing where it cannot be read, which was reported.
+fn key_file(path: &Path, location: &Location, found: &mut Diagnostics) -> Option<Vec<String>> {
     if !path.is_file() {
         found.push(
             Diagnostic::new("key-missing", format!("there is no key file `{}`", path.display()))
                 .at(location, "not a file")
                 .help("get the key from the makers of the packages, and its fingerprint by another way"),
         );
-        return KeySource::File(path);
+        return None;
     }
-    match Keyring::load(&path) {
-        Err(error) => found.push(
-            Diagnostic::new("bad-key", format!("`{}` is no file of OpenPGP keys", path.display()))
-                .at(location, "cannot be read")
-                .help(format!("{error:#}")),
-        ),
-        // A fingerprint that is none was reported.
-        Ok(keyring)
-            if [40, 64].contains(&fingerprint.len()) && !keyring.fingerprints().contains(&fingerprint.to_owned()) =>
-        {
+    match Keyring::load(path) {
+        Ok(keyring) => Some(keyring.fingerprints()),
+        Err(error) => {
             found.push(
-                Diagnostic::new("key-not-pinned", format!("the key file has no key {fingerprint}"))
-                    .at(location, "other keys only")
-                    .help(format!("it has: {}", keyring.fingerprints().join(", "))),
+                Diagnostic::new("bad-key", format!("`{}` is no file of OpenPGP keys", path.display()))
+                    .at(location, "cannot be read")
+                    .help(format!("{error:#}")),
             );
+            None
         }
-        Ok(_) => {}
     }
-    KeySource::File(path)
 }

@@ -51,13 +51,15 @@ const APT: &[Field] = &[
     need("keyring", Shape::Text, "file with the archive's OpenPGP keys"),
 ];
 
+const ONE_OR_MORE: Shape = Shape::Either(&Shape::Text, &TEXTS);
+
 const RPM: &[Field] = &[
     may("url", Shape::Text, "the directory above repodata; file://below/the/recipe is relative to it"),
     may("mirrorlist", Shape::Text, "instead of a URL: that of a text with such URLs, the best one first"),
     may("metalink", Shape::Text, "instead of a URL: that of a metalink, whose hashes repomd.xml must have"),
     may("directory", Shape::Text, "instead of a URL: a directory of .rpm files, relative to the recipe"),
-    may("key", Shape::Text, "the OpenPGP key that signs the packages: a file, or the URL that its makers give"),
-    may("fingerprint", Shape::Text, "the key's fingerprint: no other key in the file is trusted"),
+    may("key", ONE_OR_MORE, "the OpenPGP key that signs the packages, or several: files, or URLs that its makers give"),
+    may("fingerprint", ONE_OR_MORE, "the fingerprint of each key that is trusted: no other key in the files is"),
     may("signatures", Shape::Word(&["packages", "none"]), "what the key signs; `none` takes unsigned packages too"),
     may("signed-metadata", Shape::Flag, "the key signs repomd.xml too (repomd.xml.asc), default false"),
     may("weak", Shape::List(&Shape::Word(&Weak::NAMES)), "weak algorithms of signatures that are believed here"),

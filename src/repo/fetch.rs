@@ -501,5 +501,23 @@ pub fn below(base: &str, path: &str) -> Result<String> {
     Ok(url)
 }
 
+/// The same for repositories whose packages lie beside them (`../../pool/x.rpm`, as the Open Build Service and others
+/// have it): `..` at the beginning leads anywhere on the same web server, and nowhere among the files of this machine.
+pub fn beside(base: &str, path: &str) -> Result<String> {
+    let up = path.split('/').take_while(|name| *name == "..").count();
+    let mut base = base.trim_end_matches('/');
+    let start = base.find("://").map_or(0, |at| at + 3);
+    if up == 0 || !["https://", "http://"].contains(&&base[..start]) {
+        return below(base, path);
+    }
+    for _ in 0..up {
+        let outside = || format!("the path `{}` leads out of the server", path.escape_debug());
+        let end = base.get(start..).and_then(|path| path.rfind('/'));
+        let end = end.ok_or_else(|| Refused::new("bad-path", outside()))?;
+        base = base[..start + end].trim_end_matches('/');
+    }
+    below(base, path.splitn(up + 1, '/').last().unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests;

@@ -22,7 +22,7 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
 use super::date::show_day;
-use super::fetch::{Fetcher, Progress, Wanted, below, shown};
+use super::fetch::{Fetcher, Progress, Wanted, below, beside, shown};
 use super::trust::Keyring;
 use super::{Offer, Refused, Snapshot};
 use crate::tree::Digest;
@@ -34,7 +34,7 @@ use repomd::{Listed, Repomd};
 /// Largest `repomd.xml` and signature; Fedora's have 10 KB.
 const REPOMD_MAX: u64 = 4 << 20;
 /// Largest `primary.xml`, unpacked; Fedora's has 150 MB.
-const PRIMARY_MAX: u64 = 2 << 30;
+const PRIMARY_MAX: u64 = 512 << 20;
 /// Longest text and longest tag; descriptions have a few KB.
 const TEXT_MAX: usize = 1 << 20;
 /// Deepest nesting of elements; these files have five.
@@ -70,7 +70,7 @@ impl Metadata {
     fn fetch(&self, listed: &Listed, fetcher: &Fetcher<'_>, progress: &dyn Progress) -> Result<PathBuf> {
         let wanted = Wanted {
             what: format!("{} of repository {}", listed.href, self.name),
-            urls: self.bases.iter().map(|base| below(base, &listed.href)).collect::<Result<_>>()?,
+            urls: self.bases.iter().map(|base| beside(base, &listed.href)).collect::<Result<_>>()?,
             size: listed.size,
             digest: listed.digest,
             if_gone: "the repository is being updated: try again in a few minutes",
@@ -83,8 +83,7 @@ impl Metadata {
 /// Reads a repository. Metadata that is not trusted is a [`Refusal`](super::trust::Refusal) or a [`Refused`] in the
 /// chain of the error.
 pub fn read(repository: &Repository<'_>, fetcher: &Fetcher<'_>, progress: &dyn Progress) -> Result<Snapshot> {
-    let Entry { base, bytes, signer } = entry(repository, fetcher, progress)?;
-    let repomd = repomd::parse(&bytes).context("reading repomd.xml")?;
+    let Entry { base, bytes, repomd, signer } = entry(repository, fetcher, progress)?;
     let others = repository.mirrors.bases.iter().filter(|other| **other != base).cloned();
     let bases = [base.clone()].into_iter().chain(others).collect();
     // Revisions are times by custom only, and some count them in microseconds.
@@ -137,6 +136,7 @@ fn offers(
 struct Entry {
     base: String,
     bytes: Vec<u8>,
+    repomd: Repomd,
     signer: String,
 }
 
@@ -145,7 +145,7 @@ fn entry(repository: &Repository<'_>, fetcher: &Fetcher<'_>, progress: &dyn Prog
     let mut failures: Vec<(String, Error)> = Vec::new();
     for base in &repository.mirrors.bases {
         match entry_of(base, repository, fetcher, progress) {
-            Ok((bytes, signer)) => return Ok(Entry { base: base.clone(), bytes, signer }),
+            Ok(entry) => return Ok(entry),
             Err(error) => {
                 if repository.mirrors.bases.len() > 1 {
                     progress.note(&format!("leaving out the mirror {}: {error:#}", shown(base)));
@@ -160,12 +160,7 @@ fn entry(repository: &Repository<'_>, fetcher: &Fetcher<'_>, progress: &dyn Prog
     Err(if tried == 1 { last } else { last.context(format!("none of {tried} mirrors can be used{others}; the last")) })
 }
 
-fn entry_of(
-    base: &str,
-    repository: &Repository<'_>,
-    fetcher: &Fetcher<'_>,
-    progress: &dyn Progress,
-) -> Result<(Vec<u8>, String)> {
+fn entry_of(base: &str, repository: &Repository<'_>, fetcher: &Fetcher<'_>, progress: &dyn Progress) -> Result<Entry> {
     let get = |path: &str| {
         let what = format!("{path} of repository {}", repository.name);
         fetcher.text(&what, &below(base, path)?, REPOMD_MAX, progress)
@@ -180,7 +175,9 @@ fn entry_of(
             keyring.verify_detached(&bytes, &[signature]).context("verifying repomd.xml by repomd.xml.asc")?.0
         }
     };
-    Ok((bytes, signer))
+    // A mirror may answer everything with a page about something else.
+    let repomd = repomd::parse(&bytes).context("reading repomd.xml")?;
+    Ok(Entry { base: base.to_owned(), bytes, repomd, signer })
 }
 
 fn checksum(element: &Element, text: &str) -> Result<Digest> {
@@ -229,7 +226,11 @@ impl<R: BufRead> Xml<R> {
         self.buffer.clear();
         self.reader.get_mut().since = 0;
         let at = self.reader.buffer_position();
-        self.reader.read_event_into(&mut self.buffer).with_context(|| format!("at byte {at} of the text"))
+        let event = self.reader.read_event_into(&mut self.buffer).map_err(|error| match error {
+            quick_xml::Error::Io(_) => Error::from(error),
+            wrong => Refused::new("bad-xml", wrong.to_string()).into(),
+        });
+        event.with_context(|| format!("at byte {at} of the text"))
     }
 
     /// The next start tag anywhere; nothing at the end.
@@ -242,7 +243,7 @@ impl<R: BufRead> Xml<R> {
         loop {
             match self.event()? {
                 Event::Start(tag) => {
-                    let element = start(&tag)?;
+                    let element = start(&tag).map_err(Refused::kind("bad-xml"))?;
                     let deep =
                         || Refused::new("xml-too-deep", format!("elements are nested more than {DEPTH_MAX} deep"));
                     ensure!(self.open.len() < DEPTH_MAX, deep());
@@ -281,17 +282,19 @@ impl<R: BufRead> Xml<R> {
                 }
                 Event::GeneralRef(reference) => {
                     let name = reference.xml10_content();
-                    let character = match reference.resolve_char_ref()? {
+                    let unknown = || Refused::new("bad-xml", format!("the entity `{}`", name.escape_debug()));
+                    let character = match reference.resolve_char_ref().map_err(|_| unknown())? {
                         Some(character) => character.to_string(),
-                        None => quick_xml::escape::resolve_xml_entity(&name)
-                            .with_context(|| format!("the entity `{}`", name.escape_debug()))?
-                            .to_owned(),
+                        None => quick_xml::escape::resolve_xml_entity(&name).ok_or_else(unknown)?.to_owned(),
                     };
                     text.push_str(&character);
                     false
                 }
                 Event::End(_) => true,
-                Event::Start(_) => bail!("an element inside the text of `{}`", self.open.join("/")),
+                Event::Start(_) => {
+                    let text = format!("an element inside the text of `{}`", self.open.join("/"));
+                    bail!(Refused::new("bad-xml", text))
+                }
                 Event::Eof => bail!(self.cut_off()),
                 _ => false,
             };

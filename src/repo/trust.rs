@@ -21,12 +21,16 @@ use pgp::packet::{Packet, PacketParser, Signature, SignatureType, SubpacketData}
 use pgp::ser::Serialize;
 use pgp::types::{Fingerprint, KeyDetails, PublicParams, Tag};
 
+use super::Refused;
 use super::date::show_day;
 
 /// RSA keys below this are refused, as apt and sequoia do since 2024.
 const RSA_BITS_MIN: u16 = 2048;
 /// Keys below this are refused whatever the recipe allows.
 const WEAK_BITS_MIN: u16 = 1024;
+/// Most signatures of one text: every one of them hashes all of it. rpm 6 writes one a key, and archives of
+/// distributions have three.
+const SIGNATURES_MAX: usize = 16;
 /// How far a date may lie after the beginning of the day it is judged by: that day, and one for the time zone in which
 /// it was taken from a calendar.
 pub(super) const CLOCK_TOLERANCE: i64 = 2 * 86_400;
@@ -70,6 +74,8 @@ pub struct Keyring {
     /// What else the file has, and why it is no use.
     skipped: Vec<String>,
     weak: BTreeSet<Weak>,
+    /// The day on which signatures have to count; their own if nothing is said.
+    as_of: Option<i64>,
 }
 
 /// What signatures are over: bytes that can be read again from their beginning.
@@ -101,7 +107,10 @@ pub enum Refusal {
     NoSignature {
         why: String,
     },
-    UnknownKey {
+    TooManySignatures {
+        count: usize,
+    },
+    UnknownSigner {
         signers: Vec<String>,
         keyring: String,
     },
@@ -123,6 +132,12 @@ pub enum Refusal {
         key: String,
     },
     KeyExpired {
+        key: String,
+        at: i64,
+        judged: i64,
+    },
+    /// The key was made after the day on which it should count.
+    KeyFromFuture {
         key: String,
         at: i64,
         judged: i64,
@@ -155,13 +170,15 @@ impl Refusal {
     pub fn slug(&self) -> &'static str {
         match self {
             Refusal::NoSignature { .. } => "no-signature",
-            Refusal::UnknownKey { .. } => "unknown-key",
+            Refusal::TooManySignatures { .. } => "too-many-signatures",
+            Refusal::UnknownSigner { .. } => "unknown-signer",
             Refusal::BadSignature { .. } => "bad-signature",
             Refusal::WeakHash { .. } => "weak-hash",
             Refusal::WeakKey { .. } => "weak-key",
             Refusal::KeyCannotSign { .. } => "key-cannot-sign",
             Refusal::KeyRevoked { .. } => "key-revoked",
             Refusal::KeyExpired { .. } => "key-expired",
+            Refusal::KeyFromFuture { .. } => "key-from-future",
             Refusal::SignatureExpired { .. } => "signature-expired",
             Refusal::SignatureFromFuture { .. } => "signature-from-future",
             Refusal::ReleaseExpired { .. } => "release-expired",
@@ -175,14 +192,17 @@ impl Refusal {
         match self {
             Refusal::BadSignature { .. } => 0,
             Refusal::KeyRevoked { .. } => 1,
-            Refusal::KeyExpired { .. } => 2,
+            Refusal::KeyExpired { .. } | Refusal::KeyFromFuture { .. } => 2,
             Refusal::SignatureExpired { .. } | Refusal::SignatureFromFuture { .. } => 3,
             Refusal::WeakHash { .. } | Refusal::WeakKey { .. } => 4,
             Refusal::KeyCannotSign { .. } => 5,
-            Refusal::UnknownKey { .. } => 6,
+            Refusal::UnknownSigner { .. } => 6,
             Refusal::NoSignature { .. } => 7,
-            // Not about signatures.
-            Refusal::ReleaseExpired { .. } | Refusal::ReleaseFromFuture { .. } | Refusal::WrongSuite { .. } => 8,
+            // Not about one signature.
+            Refusal::TooManySignatures { .. }
+            | Refusal::ReleaseExpired { .. }
+            | Refusal::ReleaseFromFuture { .. }
+            | Refusal::WrongSuite { .. } => 8,
         }
     }
 }
@@ -191,7 +211,10 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refusal::NoSignature { why } => write!(f, "there is no signature: {why}")?,
-            Refusal::UnknownKey { signers, keyring } => {
+            Refusal::TooManySignatures { count } => {
+                write!(f, "it has {count} signatures, more than {SIGNATURES_MAX}")?;
+            }
+            Refusal::UnknownSigner { signers, keyring } => {
                 write!(f, "signed by {}, which the keyring {keyring} does not have", signers.join(" and "))?;
             }
             Refusal::BadSignature { key } => write!(f, "the signature by {key} is not of this text")?,
@@ -201,6 +224,9 @@ impl fmt::Display for Refusal {
             Refusal::KeyRevoked { key } => write!(f, "the key {key} has been revoked")?,
             Refusal::KeyExpired { key, at, judged } => {
                 write!(f, "the key {key} expired on {}, before {}", show_day(*at), show_day(*judged))?;
+            }
+            Refusal::KeyFromFuture { key, at, judged } => {
+                write!(f, "the key {key} was made on {}, after {}", show_day(*at), show_day(*judged))?;
             }
             Refusal::SignatureExpired { key, at } => {
                 write!(f, "the signature by {key} expired on {}", show_day(*at))?;
@@ -242,9 +268,11 @@ impl Keyring {
             let algorithm = u8::from(key.primary_key.algorithm());
             format!("{} is of the unknown algorithm {algorithm}", show_fingerprint(&key.fingerprint()))
         }));
-        let keyring = Keyring { name: name.to_owned(), keys, skipped, weak: BTreeSet::new() };
+        let keyring =
+            Keyring { name: name.to_owned(), keys: merged(keys), skipped, weak: BTreeSet::new(), as_of: None };
         let left_out = keyring.left_out();
-        ensure!(!keyring.keys.is_empty(), "the keyring {name} has no public key that can be read{left_out}");
+        let text = || format!("the keyring {name} has no public key that can be read{left_out}");
+        ensure!(!keyring.keys.is_empty(), Refused::new("no-public-key", text()));
         Ok(keyring)
     }
 
@@ -253,17 +281,48 @@ impl Keyring {
         Keyring { weak: weak.iter().copied().collect(), ..self }
     }
 
+    /// The same keys, for detached signatures that have to count on this day (seconds since 1970): not to have expired,
+    /// and to have been made. Whether a key has expired is still judged at the time of its signature.
+    pub fn as_of(self, day: Option<i64>) -> Keyring {
+        Keyring { as_of: day, ..self }
+    }
+
+    /// Whether this weakness is forgiven.
+    pub fn forgives(&self, weak: Weak) -> bool {
+        self.weak.contains(&weak)
+    }
+
     fn left_out(&self) -> String {
         self.skipped.iter().map(|skipped| format!("; {skipped}")).collect()
     }
 
-    /// The one key with this fingerprint (upper-case hexadecimal): a file may hold more keys than somebody trusts.
-    pub fn only(self, fingerprint: &str) -> Result<Keyring> {
-        let (there, left_out) = (self.fingerprints().join(", "), self.left_out());
-        let Keyring { name, mut keys, skipped, weak } = self;
-        keys.retain(|key| show_fingerprint(&key.fingerprint()) == fingerprint);
-        ensure!(!keys.is_empty(), "the key file {name} has no key {fingerprint}; it has {there}{left_out}");
-        Ok(Keyring { name, keys, skipped, weak })
+    /// The keys of several files.
+    pub fn joined(keyrings: Vec<Keyring>) -> Keyring {
+        let names: Vec<String> = keyrings.iter().map(|keyring| keyring.name.clone()).collect();
+        let (mut keys, mut skipped, mut weak) = (Vec::new(), Vec::new(), BTreeSet::new());
+        for keyring in keyrings {
+            keys.extend(keyring.keys);
+            skipped.extend(keyring.skipped);
+            weak.extend(keyring.weak);
+        }
+        Keyring { name: names.join(" and "), keys: merged(keys), skipped, weak, as_of: None }
+    }
+
+    /// The keys with these fingerprints (upper-case hexadecimal), every one of which has to be there: a file may hold
+    /// more keys than somebody trusts.
+    pub fn only(self, fingerprints: &[impl AsRef<str>]) -> Result<Keyring> {
+        let (there, left_out) = (self.fingerprints(), self.left_out());
+        for fingerprint in fingerprints.iter().map(AsRef::as_ref) {
+            let (name, known) = (&self.name, there.join(", "));
+            let text = || format!("the key file {name} has no key {fingerprint}; it has {known}{left_out}");
+            ensure!(there.iter().any(|there| there == fingerprint), Refused::new("key-not-there", text()));
+        }
+        let mut keyring = self;
+        keyring.keys.retain(|key| {
+            let own = show_fingerprint(&key.fingerprint());
+            fingerprints.iter().any(|fingerprint| fingerprint.as_ref() == own)
+        });
+        Ok(keyring)
     }
 
     /// How messages call it.
@@ -292,7 +351,8 @@ impl Keyring {
     }
 
     /// Fingerprint of the key of this ring that made one of the detached signatures over `data`, and when it did, in
-    /// seconds since 1970. Signatures are binary or armored; keys are judged at the time of the signature.
+    /// seconds since 1970. Signatures are binary or armored; keys are judged at the time of the signature, signatures on
+    /// the day of [`Keyring::as_of`].
     pub fn verify_detached(&self, data: &[u8], signatures: &[impl AsRef<[u8]>]) -> Result<(String, i64), Refusal> {
         self.verify_message(&mut Cursor::new(data), signatures)
     }
@@ -321,6 +381,10 @@ impl Keyring {
         signatures: &[Signature],
         as_of: Option<i64>,
     ) -> Result<(String, i64), Refusal> {
+        if signatures.len() > SIGNATURES_MAX {
+            return Err(Refusal::TooManySignatures { count: signatures.len() });
+        }
+        let days = Days { of_keys: as_of, of_signatures: as_of.or(self.as_of) };
         let mut refusals = Vec::new();
         let mut strangers = Vec::new();
         for signature in signatures {
@@ -329,18 +393,56 @@ impl Keyring {
                 strangers.push(show_issuer(signature));
             }
             for signer in candidates {
-                match signer.judge(&mut *data, signature, as_of, &self.weak) {
+                match signer.judge(&mut *data, signature, days, &self.weak) {
                     Ok(at) => return Ok((show_fingerprint(&signer.key.fingerprint()), at)),
                     Err(refusal) => refusals.push(refusal),
                 }
             }
         }
         if !strangers.is_empty() {
-            refusals.push(Refusal::UnknownKey { signers: strangers, keyring: self.name.clone() });
+            refusals.push(Refusal::UnknownSigner { signers: strangers, keyring: self.name.clone() });
         }
         let none = || Refusal::NoSignature { why: "the signature block is empty".to_owned() };
         Err(refusals.into_iter().min_by_key(Refusal::rank).unwrap_or_else(none))
     }
+}
+
+/// Each key once, with everything that any of its copies says: one that has been revoked or has expired would otherwise
+/// still count by an older copy.
+fn merged(keys: Vec<SignedPublicKey>) -> Vec<SignedPublicKey> {
+    let mut merged: Vec<SignedPublicKey> = Vec::new();
+    for key in keys {
+        let fingerprint = key.fingerprint();
+        match merged.iter_mut().find(|other| other.fingerprint() == fingerprint) {
+            None => merged.push(key),
+            Some(other) => merge(other, key),
+        }
+    }
+    merged
+}
+
+fn merge(key: &mut SignedPublicKey, copy: SignedPublicKey) {
+    key.details.revocation_signatures.extend(copy.details.revocation_signatures);
+    key.details.direct_signatures.extend(copy.details.direct_signatures);
+    for user in copy.details.users {
+        match key.details.users.iter_mut().find(|other| other.id.id() == user.id.id()) {
+            None => key.details.users.push(user),
+            Some(other) => other.signatures.extend(user.signatures),
+        }
+    }
+    for subkey in copy.public_subkeys {
+        match key.public_subkeys.iter_mut().find(|other| other.fingerprint() == subkey.fingerprint()) {
+            None => key.public_subkeys.push(subkey),
+            Some(other) => other.signatures.extend(subkey.signatures),
+        }
+    }
+}
+
+/// Days to judge by, in seconds since 1970, in addition to that of the signature.
+#[derive(Debug, Clone, Copy)]
+struct Days {
+    of_keys: Option<i64>,
+    of_signatures: Option<i64>,
 }
 
 /// The key that a signature names: a primary key, or one of its subkeys.
@@ -366,7 +468,7 @@ impl Signer<'_> {
         &self,
         data: &mut dyn Message,
         signature: &Signature,
-        as_of: Option<i64>,
+        days: Days,
         weak: &BTreeSet<Weak>,
     ) -> Result<i64, Refusal> {
         let key = || match self.subkey {
@@ -432,18 +534,17 @@ impl Signer<'_> {
                 validities.push(validity(&subkey.key, binding));
             }
         }
-        let days = [Some(made), as_of];
-        for judged in days.into_iter().flatten() {
+        for judged in [Some(made), days.of_keys].into_iter().flatten() {
             for (from, until) in &validities {
                 if judged < *from - CLOCK_TOLERANCE {
-                    return Err(Refusal::SignatureFromFuture { key: key(), at: *from });
+                    return Err(Refusal::KeyFromFuture { key: key(), at: *from, judged });
                 }
                 if let Some(at) = until.filter(|until| *until <= judged) {
                     return Err(Refusal::KeyExpired { key: key(), at, judged });
                 }
             }
         }
-        if let Some(as_of) = as_of {
+        if let Some(as_of) = days.of_signatures {
             let lasts = signature.signature_expiration_time().map_or(0, |time| i64::from(time.as_secs()));
             if lasts > 0 && made + lasts <= as_of {
                 return Err(Refusal::SignatureExpired { key: key(), at: made + lasts });

@@ -77,6 +77,8 @@ static FIXTURE: LazyLock<Option<Fixture>> = LazyLock::new(|| {
     let _ = fs::remove_dir_all(&place);
     fs::create_dir_all(home(&place)).unwrap();
     fs::set_permissions(home(&place), fs::Permissions::from_mode(0o700)).unwrap();
+    // Signed before the day on which it is locked, whatever the clock says.
+    fs::write(home(&place).join("gpg.conf"), "faked-system-time 20261001T000000!\n").unwrap();
     for name in ["ours", "theirs"] {
         let user = format!("{name} <{name}@example.org>");
         run(gpg(&place).args(["--passphrase", "", "--quick-generate-key", &user, "rsa2048", "sign", "never"]));
@@ -322,7 +324,7 @@ fn spoiled_packages_and_foreign_keys_and_wrong_pins_are_one_clear_error_each() {
         &["no-signature", "repository k8s"],
     );
     let foreign = after("repo", &|rpm| sign(&fixture.place, "theirs", &[rpm.to_owned()]));
-    has(&foreign, &["unknown-key", "ours.asc", "repository k8s"]);
+    has(&foreign, &["unknown-signer", "ours.asc", "repository k8s"]);
     has(
         &after("repo", &|rpm| edit(rpm, &|bytes| bytes.truncate(bytes.len() - 10))),
         &["the file ends at byte", "10 bytes before"],
@@ -358,5 +360,5 @@ fn metadata_that_is_to_be_signed_and_is_not_is_refused() {
     run(gpg(&fixture.place)
         .args(["--armor", "--detach-sign", "--local-user", "theirs"])
         .arg(unsigned.join("repodata/repomd.xml")));
-    assert!(supplied(&recipe).unwrap_err().contains("[unknown-key]"));
+    assert!(supplied(&recipe).unwrap_err().contains("[unknown-signer]"));
 }

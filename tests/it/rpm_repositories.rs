@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex};
 use nodesmith::tree::Digest;
 use pgp::composed::{DsaKeySize, KeyType};
 use pgp::crypto::hash::HashAlgorithm;
-use pgp::packet::{Packet, SignatureType};
+use pgp::packet::{Packet, SignatureType, SubpacketData};
 use pgp::ser::Serialize;
-use pgp::types::Password;
+use pgp::types::{Duration, Password};
 use rpm::{
     BuildConfig, CompressionWithLevel, Dependency, FileOptions, HeaderEntry, IndexData, IndexSignatureTag,
     PackageBuilder,
@@ -74,6 +74,16 @@ fn good(key: &TestKey) -> impl Fn(&[u8]) -> Option<Vec<u8>> {
 
 /// The files of a repository of these packages, by their paths.
 fn repository(packages: &[Spec<'_>], modules: &str, sign: Sign<'_>) -> BTreeMap<String, Vec<u8>> {
+    told(packages, modules, sign, &|primary| primary)
+}
+
+/// The same, but for what `tell` makes of its primary.xml.
+fn told(
+    packages: &[Spec<'_>],
+    modules: &str,
+    sign: Sign<'_>,
+    tell: &dyn Fn(String) -> String,
+) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut primary = "<metadata xmlns=\"http://linux.duke.edu/metadata/common\" \
                        xmlns:rpm=\"http://linux.duke.edu/metadata/rpm\">\n"
@@ -95,6 +105,7 @@ fn repository(packages: &[Spec<'_>], modules: &str, sign: Sign<'_>) -> BTreeMap<
         files.insert(path, bytes);
     }
     primary.push_str("</metadata>\n");
+    let primary = tell(primary);
     let mut entries = String::new();
     // Names that say nothing: files are found by what repomd.xml says.
     for (kind, name, text) in [("primary", "repodata/1", primary.as_str()), ("modules", "repodata/2", modules)] {
@@ -286,6 +297,51 @@ fn a_mirrorlist_is_tried_in_its_order() {
     world.refused(&["repository el9", "line 1 is no URL: `Bad repo or arch` [bad-mirrorlist]"]);
 }
 
+#[test]
+fn packages_may_lie_beside_the_repository_on_the_same_server() {
+    let key = TestKey::new(1);
+    let world = World::new(&key);
+    let source = format!("key: key.gpg, fingerprint: {}", key.fingerprint());
+    let serve = |place: &str| {
+        let elsewhere = |primary: String| primary.replace("href=\"Packages/", &format!("href=\"{place}"));
+        world.serve_all("/obs/el9", &told(&NODE, "", &good(&key), &elsewhere));
+    };
+    world.serve_all("/obs", &repository(&NODE, "", &good(&key)));
+    world.recipe(&format!("url: \"{}\", {source}", world.url("/obs/el9")), "");
+    serve("../Packages/");
+    let lock = world.locked(&[]);
+    assert_eq!(lock["packages"][0]["path"], "../Packages/e2fsprogs-1.47-1.x86_64.rpm");
+    assert!(world.asked().contains(&"/obs/Packages/e2fsprogs-1.47-1.x86_64.rpm".to_owned()));
+    let text = serde_json::to_string(&lock).unwrap();
+    assert_eq!(nodesmith::lock::parse("node.lock", &text).unwrap().packages.len(), 3);
+    serve("../../../Packages/");
+    world.refused(&["e2fsprogs-1.47-1.x86_64.rpm` leads out of the server [bad-path]"]);
+    // Of files on this machine only those below are the repository's.
+    serve("../Packages/");
+    for (path, bytes) in world.files.lock().unwrap().iter() {
+        let path = world.place.path().join(path.trim_start_matches('/'));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    world.recipe(&format!("url: \"file://obs/el9\", {source}"), "");
+    world.refused(&["is not a plain relative one [bad-path]"]);
+}
+
+#[test]
+fn an_index_that_gives_a_signed_package_another_version_is_refused() {
+    let key = TestKey::new(1);
+    let world = World::new(&key);
+    let source = format!("key: key.gpg, fingerprint: {}", key.fingerprint());
+    // Old and signed, and offered as the newest.
+    let newer = |primary: String| primary.replace("ver=\"1.47\"", "ver=\"1.48\"");
+    world.serve_all("/el9", &told(&NODE, "", &good(&key), &newer));
+    world.recipe(&format!("url: \"{}\", {source}", world.url("/el9")), "");
+    let other = "it is e2fsprogs 1.47-1 (x86_64), not e2fsprogs 1.48-1 (x86_64) [other-package]";
+    world.refused(&["verifying e2fsprogs 1.48-1 from repository el9", other]);
+    world.serve_all("/el9", &repository(&NODE, "", &good(&key)));
+    assert_eq!(versions(&world.locked(&[])), LOCKED);
+}
+
 const MODULES: &str = "---\ndocument: modulemd-defaults\nversion: 1\ndata: {module: demo, stream: 1.10}\n...\n\
     ---\ndocument: modulemd\nversion: 2\ndata:\n  name: demo\n  stream: 1.10\n  artifacts:\n    rpms: [\"demo-0:1.10-1.x86_64\"]\n...\n\
     ---\ndocument: modulemd\nversion: 2\ndata:\n  name: demo\n  stream: \"2\"\n  artifacts:\n    rpms: [\"demo-0:2-1.x86_64\"]\n...\n";
@@ -333,6 +389,84 @@ fn nothing_is_signed_only_where_the_recipe_says_so() {
     let signature = detached(&key, HashAlgorithm::Sha256, BORN + DAY, &files["repodata/repomd.xml"]);
     fs::write(world.path("repo/repodata/repomd.xml.asc"), signature).unwrap();
     assert_eq!(world.locked(&[])["repositories"][0]["signer"], key.fingerprint());
+}
+
+#[test]
+fn packages_may_be_signed_by_any_of_the_pinned_keys() {
+    let (old, new, stranger) = (TestKey::new(1), TestKey::new(2), TestKey::new(3));
+    let world = World::new(&old);
+    fs::write(world.path("new.gpg"), [stranger.public(), new.public()].concat()).unwrap();
+    let sign = |data: &[u8]| {
+        let kernel = data.windows(9).any(|window| window == b"kernel-lt");
+        Some(detached(if kernel { &new } else { &old }, HashAlgorithm::Sha256, BORN + DAY, data))
+    };
+    world.serve_all("/el9", &repository(&NODE, "", &sign));
+    world.serve("/new.gpg", &new.public());
+    let list =
+        |keys: &[&TestKey]| -> String { keys.iter().map(|key| key.fingerprint()).collect::<Vec<String>>().join(", ") };
+    let with = |keys: &str, fingerprints: &str| {
+        world.recipe(&format!("url: \"{}\", key: {keys}, fingerprint: {fingerprints}", world.url("/el9")), "");
+    };
+    with("[key.gpg, new.gpg]", &format!("[{}]", list(&[&new, &old])));
+    let lock = world.locked(&[]);
+    let signer = |name: &str| {
+        let packages = lock["packages"].as_array().unwrap();
+        packages.iter().find(|package| package["name"] == name).unwrap()["signer"].as_str().unwrap().to_owned()
+    };
+    assert_eq!([signer("kernel-lt"), signer("tool")], [new.fingerprint(), old.fingerprint()]);
+    let url = world.url("/new.gpg");
+    with(&format!("[key.gpg, \"{url}\"]"), &format!("[{}]", list(&[&old, &new])));
+    assert_eq!(world.locked(&[])["inputs"], lock["inputs"], "where keys are, and their order, is not in the lock");
+
+    // One of them is not enough, whichever way it is written, and a list of one is the same as the one.
+    with("key.gpg", &list(&[&old]));
+    world.refused(&["verifying kernel-lt 6.12.9-1", &new.fingerprint(), "[unknown-signer]"]);
+    with("[key.gpg, new.gpg]", &format!("[{}, {}]", old.fingerprint(), TestKey::new(4).fingerprint()));
+    world.refused(&["[key-not-pinned]", "node.yaml:5:", "other keys only"]);
+    with("[key.gpg]", &format!("[{}]", list(&[&old, &new])));
+    world.refused(&["[key-not-pinned]", "in none of the files", &new.fingerprint()]);
+    with(&format!("[key.gpg, \"{url}\"]"), &format!("[{}]", list(&[&old, &stranger])));
+    world.refused(&["has no key", &stranger.fingerprint()]);
+    with("[]", &format!("[{}]", list(&[&old])));
+    world.refused(&["[no-key]"]);
+}
+
+#[test]
+fn signatures_have_to_count_on_the_day_of_the_lock() {
+    let key = TestKey::new(1);
+    // The lock is of 2026-11-01.
+    let lock_day = 2496;
+    let sign = |at: u32, lasts: Option<u32>| {
+        let key = &key;
+        move |data: &[u8]| {
+            let lasts = lasts.map(|days| SubpacketData::SignatureExpirationTime(Duration::from_secs(days * DAY)));
+            let more = lasts.into_iter().collect();
+            let config = key.config(SignatureType::Binary, HashAlgorithm::Sha256, BORN + at * DAY, more);
+            let signature = config.sign(&key.secret.primary_key, &Password::empty(), data).unwrap();
+            Some(Packet::from(signature).to_bytes().unwrap())
+        }
+    };
+    for (at, lasts, metadata, slug) in [
+        (lock_day - 9, Some(9), false, "signature-expired"),
+        (lock_day - 9, Some(9), true, "signature-expired"),
+        (lock_day + 3, None, false, "signature-from-future"),
+        (lock_day + 3, None, true, "signature-from-future"),
+        (lock_day - 9, Some(10), true, ""),
+        (lock_day + 1, None, true, ""),
+    ] {
+        let world = World::new(&key);
+        // Of packages and metadata one is signed so, or both are.
+        let sign = sign(at, lasts);
+        let files = if metadata { repository(&NODE, "", &good(&key)) } else { repository(&NODE, "", &sign) };
+        world.serve_all("/el9", &files);
+        world.serve("/el9/repodata/repomd.xml.asc", &sign(&files["repodata/repomd.xml"]).unwrap());
+        let source = format!("url: \"{}\", key: key.gpg, fingerprint: {}", world.url("/el9"), key.fingerprint());
+        world.recipe(&format!("{source}, signed-metadata: {metadata}"), "");
+        match slug {
+            "" => assert_eq!(versions(&world.locked(&[])), LOCKED),
+            _ => world.refused(&["repository el9", &format!("[{slug}]")]),
+        }
+    }
 }
 
 /// How a key and its signature are made, and what the recipe says besides.

@@ -129,7 +129,7 @@ fn names(directory: &Path) -> Vec<String> {
 fn a_key_that_the_keyring_lacks_is_named() {
     let (ours, theirs) = (TestKey::new(1), TestKey::new(2));
     let world = World::new(repository(&theirs, VALID_UNTIL), &ours);
-    world.assert_refused("2025-11-20", &[&theirs.fingerprint(), "ring.gpg", "[unknown-key]"]);
+    world.assert_refused("2025-11-20", &[&theirs.fingerprint(), "ring.gpg", "[unknown-signer]"]);
     world.trust(&theirs);
     world.assert_locked("2025-11-20", &theirs);
 }

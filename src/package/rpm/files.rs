@@ -1,15 +1,19 @@
 //! The list of files in an RPM's header: what may be in the payload, and everything but the contents.
 //!
 //! The header is signed and the names in the payload are not, so this list decides about paths, kinds, modes and
-//! owners; the payload only brings bytes, and they must have the digests that stand here. Tags: rpm's docs/manual/tags.md.
+//! owners; the payload only brings bytes, and they must have the digests that stand here. Those are SHA-256 since rpm
+//! 4.6; older and other writers have MD5 and others. Tags: rpm's docs/manual/tags.md.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail, ensure};
+use pgp::crypto::hash::HashAlgorithm;
 
 use super::capabilities;
 use super::header::Header;
+use crate::hex;
 use crate::package::Owner;
+use crate::repo::Refused;
 use crate::tree::path::escape;
 use crate::tree::{Digest, TreePath};
 
@@ -33,20 +37,31 @@ const DIGEST_ALGORITHM: u32 = 5011;
 
 /// `PATH_MAX` of Linux: names may share their directory's letters, so that a small header could hold very much.
 const PATH_MAX: usize = 4096;
+/// The same for all paths together, as much as a header may have.
+const PATHS_MAX: usize = 256 << 20;
 
 const FLAG_CONFIG: u64 = 1 << 0;
 const FLAG_GHOST: u64 = 1 << 6;
-/// SHA-256 as OpenPGP numbers it.
-const SHA256: u64 = 8;
+
+/// The digest of a file's contents, as the header has it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Said {
+    Sha256(Digest),
+    /// Any other algorithm, as OpenPGP numbers them.
+    Other {
+        algorithm: u8,
+        digest: Vec<u8>,
+    },
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kind {
     Directory,
     /// The digest is missing only if the file is in no payload.
-    File(Option<Digest>),
+    File(Option<Said>),
     Symlink(Vec<u8>),
     Fifo,
-    /// Anything that no package may bring into an image.
+    /// What no package may bring into an image; only of a ghost.
     Device,
 }
 
@@ -68,8 +83,12 @@ pub(super) struct Listed {
     pub(super) inode: (u64, u64),
 }
 
-/// The files in the header's order.
-pub(super) fn list(header: &Header) -> Result<Vec<Listed>> {
+/// The files in the header's order. `believed` is whether a digest of this algorithm says enough about a file.
+pub(super) fn list(header: &Header, believed: &dyn Fn(HashAlgorithm) -> bool) -> Result<Vec<Listed>> {
+    parse(header, believed).map_err(Refused::kind("bad-file-list"))
+}
+
+fn parse(header: &Header, believed: &dyn Fn(HashAlgorithm) -> bool) -> Result<Vec<Listed>> {
     let paths = paths(header)?;
     let count = paths.len();
     let numbers = |tag: u32| -> Result<Vec<u64>> {
@@ -90,10 +109,13 @@ pub(super) fn list(header: &Header) -> Result<Vec<Listed>> {
     let (modes, times, flags) = (numbers(MODES)?, numbers(TIMES)?, numbers(FLAGS)?);
     let (users, groups) = (texts(USERS)?, texts(GROUPS)?);
     let (digests, links) = (texts(DIGESTS)?, texts(LINKS)?);
-    let (devices, inodes) = (numbers(DEVICES)?, numbers(INODES)?);
+    // Writers that know no hard links leave out both.
+    let given = |tag: u32| if header.has(tag) { numbers(tag).map(Some) } else { Ok(None) };
+    let (devices, inodes) = (given(DEVICES)?, given(INODES)?);
     let capabilities = optional(CAPABILITIES)?;
     // Without the tag it is MD5, as before rpm 4.6.
-    let algorithm = header.number(DIGEST_ALGORITHM)?.unwrap_or(1);
+    let algorithm = u8::try_from(header.number(DIGEST_ALGORITHM)?.unwrap_or(1)).unwrap_or(0);
+    let said = |hex: &[u8]| said(hex, algorithm, believed);
     let mut seen = BTreeMap::new();
     let mut files = Vec::new();
     for (index, path) in paths.into_iter().enumerate() {
@@ -105,10 +127,15 @@ pub(super) fn list(header: &Header) -> Result<Vec<Listed>> {
         ensure!(seen.insert(tree_path.clone(), index).is_none(), "{} is listed twice", what());
         let kind = match mode >> 12 {
             0o04 => Kind::Directory,
-            0o10 => Kind::File(digest(digests[index], algorithm, ghost).with_context(what)?),
+            0o10 if ghost => Kind::File(None),
+            0o10 => Kind::File(Some(said(digests[index]).with_context(what)?)),
             0o12 => Kind::Symlink(links[index].to_vec()),
             0o01 => Kind::Fifo,
-            0o02 | 0o06 => Kind::Device,
+            0o02 | 0o06 if ghost => Kind::Device,
+            0o02 | 0o06 => {
+                let text = format!("`{}` is a device: nodes have a /dev of their own", escape(&path));
+                bail!(Refused::new("device", text))
+            }
             other => bail!("{}: no kind of file has the bits {other:o}", what()),
         };
         let owner = |name: &[u8]| -> Result<Owner> {
@@ -117,7 +144,8 @@ pub(super) fn list(header: &Header) -> Result<Vec<Listed>> {
         };
         let mut xattrs = BTreeMap::new();
         let granted = capabilities.get(index).copied().unwrap_or_default();
-        if let Some(value) = capabilities::attribute(&String::from_utf8_lossy(granted)).with_context(what)? {
+        let attribute = capabilities::attribute(&String::from_utf8_lossy(granted));
+        if let Some(value) = attribute.map_err(Refused::kind("bad-capability")).with_context(what)? {
             xattrs.insert(b"security.capability".to_vec(), value.to_vec());
         }
         files.push(Listed {
@@ -132,23 +160,41 @@ pub(super) fn list(header: &Header) -> Result<Vec<Listed>> {
             xattrs,
             ghost,
             config: flags[index] & FLAG_CONFIG != 0,
-            inode: (devices[index], inodes[index]),
+            inode: (
+                devices.as_ref().map_or(0, |devices| devices[index]),
+                inodes.as_ref().map_or(index as u64, |inodes| inodes[index]),
+            ),
         });
     }
     Ok(files)
 }
 
-fn digest(hex: &[u8], algorithm: u64, ghost: bool) -> Result<Option<Digest>> {
-    if ghost {
-        return Ok(None);
-    }
-    ensure!(algorithm == SHA256, "its digest is of algorithm {algorithm}, not SHA-256 (8)");
-    let digest = std::str::from_utf8(hex).ok().and_then(Digest::parse);
-    Ok(Some(digest.with_context(|| format!("`{}` is no SHA-256", escape(hex)))?))
+fn said(digits: &[u8], number: u8, believed: &dyn Fn(HashAlgorithm) -> bool) -> Result<Said> {
+    let refused = |text: String| Refused::new("file-digest", text);
+    let algorithm = HashAlgorithm::from(number);
+    let size = algorithm.digest_size().filter(|_| algorithm.new_hasher().is_ok());
+    let size = size.ok_or_else(|| refused(format!("its digest is of the unknown algorithm {number}")))?;
+    let weak = || format!("nothing says what it is but a digest of the weak algorithm {algorithm}");
+    ensure!(believed(algorithm), refused(weak()));
+    let bytes = (digits.len() == size * 2).then(|| digits.chunks(2).map(byte).collect::<Option<Vec<u8>>>()).flatten();
+    let digest = bytes.ok_or_else(|| refused(format!("`{}` is no digest of {algorithm}", escape(digits))))?;
+    Ok(match <[u8; 32]>::try_from(digest.as_slice()) {
+        Ok(digest) if algorithm == HashAlgorithm::Sha256 => Said::Sha256(Digest(digest)),
+        _ => Said::Other { algorithm: number, digest },
+    })
+}
+
+fn byte(digits: &[u8]) -> Option<u8> {
+    let [byte] = hex::decode(std::str::from_utf8(digits).ok()?)?;
+    Some(byte)
 }
 
 /// Only the paths.
 pub(super) fn paths(header: &Header) -> Result<Vec<Vec<u8>>> {
+    parse_paths(header).map_err(Refused::kind("bad-file-list"))
+}
+
+fn parse_paths(header: &Header) -> Result<Vec<Vec<u8>>> {
     if header.has(OLD_FILE_NAMES) {
         return Ok(header.strings(OLD_FILE_NAMES)?.into_iter().map(<[u8]>::to_vec).collect());
     }
@@ -156,11 +202,16 @@ pub(super) fn paths(header: &Header) -> Result<Vec<Vec<u8>>> {
     let directories = header.strings(DIRECTORY_NAMES)?;
     let indexes = header.numbers(DIRECTORY_INDEXES)?;
     ensure!(indexes.len() == names.len(), "{} file names, but {} directories of them", names.len(), indexes.len());
-    let path = |(name, index): (&[u8], u64)| {
+    let mut total = 0;
+    let mut paths = Vec::new();
+    for (name, index) in names.into_iter().zip(indexes) {
         let directory = usize::try_from(index).ok().and_then(|index| directories.get(index));
         let directory = directory.with_context(|| format!("file `{}` is in no directory", escape(name)))?;
-        ensure!(directory.len() + name.len() < PATH_MAX, "a path of more than {PATH_MAX} bytes");
-        Ok([directory, name].concat())
-    };
-    names.into_iter().zip(indexes).map(path).collect()
+        let length = directory.len() + name.len();
+        ensure!(length < PATH_MAX, Refused::new("too-large", format!("a path of more than {PATH_MAX} bytes")));
+        total += length;
+        ensure!(total <= PATHS_MAX, Refused::new("too-large", format!("paths of more than {PATHS_MAX} bytes")));
+        paths.push((directory, name));
+    }
+    Ok(paths.into_iter().map(|(directory, name)| [*directory, name].concat()).collect())
 }

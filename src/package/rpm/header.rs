@@ -9,13 +9,19 @@ use std::io::Read;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::repo::Refused;
+
 const LEAD: usize = 96;
 const LEAD_MAGIC: [u8; 4] = [0xed, 0xab, 0xee, 0xdb];
 /// Magic and version of a header; four reserved bytes follow.
 const HEADER_MAGIC: [u8; 4] = [0x8e, 0xad, 0xe8, 0x01];
 /// rpm's own bounds (`HEADER_TAGS_MAX`, `HEADER_DATA_MAX`).
 const ENTRIES_MAX: u32 = 65_535;
-const STORE_MAX: u32 = 256 << 20;
+pub(super) const STORE_MAX: u32 = 256 << 20;
+const SIGNATURE_STORE_MAX: u32 = 64 << 20;
+
+/// Slug of what is an RPM and cannot be installed.
+pub const SOURCE_PACKAGE: &str = "source-package";
 
 /// Kinds of values.
 const CHAR: u32 = 1;
@@ -57,15 +63,18 @@ struct Entry {
 /// Reads up to the payload.
 pub(super) fn read(rpm: &mut dyn Read) -> Result<Heads> {
     let lead = take(rpm, LEAD, 0, "the lead")?;
-    ensure!(lead.starts_with(&LEAD_MAGIC), "at byte 0: this is not an RPM, which starts with ed ab ee db");
-    ensure!(lead[4] == 3 || lead[4] == 4, "at byte 4: format {} is not known, only 3 and 4", lead[4]);
-    ensure!(lead[6..8] == [0, 0], "at byte 6: this is a source package");
-    let signature = read_header(rpm, LEAD as u64, "the signature header")?;
+    let other = |text: String| Refused::new("not-an-rpm", text);
+    let start = || "at byte 0: this is not an RPM, which starts with ed ab ee db".to_owned();
+    ensure!(lead.starts_with(&LEAD_MAGIC), other(start()));
+    let format = || format!("at byte 4: format {} is not known, only 3 and 4", lead[4]);
+    ensure!(lead[4] == 3 || lead[4] == 4, other(format()));
+    ensure!(lead[6..8] == [0, 0], Refused::new(SOURCE_PACKAGE, "at byte 6: this is a source package"));
+    let signature = read_header(rpm, LEAD as u64, "the signature header", SIGNATURE_STORE_MAX)?;
     let after = signature.offset + signature.bytes.len() as u64;
     // The main header starts at a multiple of eight.
     let padding = usize::try_from(after.next_multiple_of(8) - after).expect("seven at most");
     take(rpm, padding, after, "the signature header")?;
-    let main = read_header(rpm, after.next_multiple_of(8), "the header")?;
+    let main = read_header(rpm, after.next_multiple_of(8), "the header", STORE_MAX)?;
     let payload = main.offset + main.bytes.len() as u64;
     Ok(Heads { signature, main, payload })
 }
@@ -74,16 +83,24 @@ fn take(rpm: &mut dyn Read, length: usize, offset: u64, what: &str) -> Result<Ve
     let mut bytes = Vec::new();
     rpm.take(length as u64).read_to_end(&mut bytes).with_context(|| format!("at byte {offset}: reading {what}"))?;
     let end = offset + bytes.len() as u64;
-    ensure!(bytes.len() == length, "the file ends at byte {end}, {} bytes before {what} does", length - bytes.len());
+    let missing = || format!("the file ends at byte {end}, {} bytes before {what} does", length - bytes.len());
+    ensure!(bytes.len() == length, Refused::new("rpm-cut-off", missing()));
     Ok(bytes)
 }
 
-pub(super) fn read_header(rpm: &mut dyn Read, offset: u64, what: &str) -> Result<Header> {
+/// Reads one header, whose values have at most `most` bytes.
+pub(super) fn read_header(rpm: &mut dyn Read, offset: u64, what: &str, most: u32) -> Result<Header> {
+    parse_header(rpm, offset, what, most).map_err(Refused::kind("bad-header"))
+}
+
+fn parse_header(rpm: &mut dyn Read, offset: u64, what: &str, most: u32) -> Result<Header> {
     let mut bytes = take(rpm, 16, offset, what)?;
     ensure!(bytes.starts_with(&HEADER_MAGIC), "at byte {offset}: {what} does not start with 8e ad e8 01");
     let (count, size) = (number(&bytes, 8), number(&bytes, 12));
-    ensure!(count <= ENTRIES_MAX, "at byte {offset}: {what} has {count} entries, more than {ENTRIES_MAX}");
-    ensure!(size <= STORE_MAX, "at byte {offset}: {what} has {size} bytes of data, more than {STORE_MAX}");
+    let entries = || format!("at byte {offset}: {what} has {count} entries, more than {ENTRIES_MAX}");
+    ensure!(count <= ENTRIES_MAX, Refused::new("too-large", entries()));
+    let data = || format!("at byte {offset}: {what} has {size} bytes of data, more than {most}");
+    ensure!(size <= most, Refused::new("too-large", data()));
     let (count, size) = (count as usize, size as usize);
     bytes.extend(take(rpm, count * 16 + size, offset + 16, what)?);
     let store = 16 + count * 16;
@@ -120,7 +137,7 @@ impl Header {
     }
 
     fn wrong(&self, tag: u32, problem: &str) -> anyhow::Error {
-        anyhow::anyhow!("at byte {}: tag {tag} of the header {problem}", self.offset)
+        Refused::new("bad-header", format!("at byte {}: tag {tag} of the header {problem}", self.offset)).into()
     }
 
     /// The strings of a tag; none if it is not there.

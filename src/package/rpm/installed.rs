@@ -96,7 +96,7 @@ const AT_REMOVAL: u64 = 1 << 11 | 1 << 12;
 pub fn installed(package: &Package, time: u32, present: &dyn Fn(&TreePath) -> bool) -> Result<Installed> {
     let read = |member: &str| -> Result<Header> {
         let bytes = package.members.get(member).with_context(|| format!("its {member} was not kept"))?;
-        header::read_header(&mut bytes.as_slice(), 0, member)
+        header::read_header(&mut bytes.as_slice(), 0, member, header::STORE_MAX)
     };
     let (main, signature) = (read(HEADER)?, read(SIGNATURE_HEADER)?);
     let mut values = added(&main, &signature, time)?;

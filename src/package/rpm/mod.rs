@@ -22,15 +22,17 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
+use pgp::crypto::hash::HashAlgorithm;
 
 use super::evr::print_evr;
 use super::{Family, FileEntry, FileKind, Package, PackageId, saved};
 use crate::agent::base64;
 use crate::repo::Refused;
 use crate::repo::store::{Store, digest_of_file};
-use crate::repo::trust::{Keyring, Message, Refusal};
+use crate::repo::trust::{Keyring, Message, Refusal, Weak};
 use crate::tree::Digest;
 use files::{Kind, Listed};
+pub use header::SOURCE_PACKAGE;
 use header::{Header, Heads};
 pub use installed::{INDEXES, Installed, Key, installed};
 pub use relations::{Capabilities, RPMLIB_FEATURES, print};
@@ -39,7 +41,7 @@ pub use rich::{Rich, is_rich};
 /// The largest RPM of Fedora unpacks to less than 8 GiB.
 const PAYLOAD_MAX: u64 = 16 << 30;
 /// Kind under which unpacked packages are kept in the store; changes with `saved.rs` and with what is read here.
-const KEPT: &str = "rpm-2";
+const KEPT: &str = "rpm-3";
 /// The field of [`Package::control`] with the fingerprint of the key that signed the package.
 pub const SIGNER: &str = "Signer";
 /// The fields of [`Package::control`] with what the package requires, one requirement each.
@@ -66,11 +68,18 @@ pub fn describe(path: &Path) -> Result<Description> {
 }
 
 /// The fingerprint of the key of `keyring` that signed the RPM in blob `digest`, empty without a keyring; its headers'
-/// and its payload's digests are checked on the way.
-pub fn signer(store: &Store, digest: &Digest, named: &str, keyring: Option<&Keyring>) -> Result<String> {
+/// and its payload's digests are checked on the way, and that it is the package `expected`.
+pub fn signer(
+    store: &Store,
+    digest: &Digest,
+    named: &str,
+    expected: &PackageId,
+    keyring: Option<&Keyring>,
+) -> Result<String> {
     let mut rpm = open(store, digest)?;
     let heads = header::read(&mut rpm).with_context(|| format!("reading {named}"))?;
-    let signer = verify(&mut rpm, &heads, keyring).with_context(|| format!("verifying {named}"))?;
+    let Verified { signer, .. } = verify(&mut rpm, &heads, keyring).with_context(|| format!("verifying {named}"))?;
+    is_expected(&id(&heads.main)?, expected).with_context(|| format!("verifying {named}"))?;
     check_payload(&mut rpm, &heads).with_context(|| format!("verifying {named}"))?;
     Ok(signer)
 }
@@ -87,15 +96,50 @@ pub fn unpacked(store: &Store, digest: &Digest, signers: &[String]) -> Result<Op
 }
 
 /// Unpacks an RPM that is the blob `digest` of the store, unless that was done before for one of the keyring's keys.
-/// `named` is how errors call it.
-pub fn load(store: &Store, digest: &Digest, named: &str, keyring: Option<&Keyring>) -> Result<Package> {
+/// `named` is how errors call it; another package than `expected` is refused, whoever signed it.
+pub fn load(
+    store: &Store,
+    digest: &Digest,
+    named: &str,
+    expected: &PackageId,
+    keyring: Option<&Keyring>,
+) -> Result<Package> {
     let signers = keyring.map(Keyring::fingerprints).unwrap_or_default();
-    if let Some(package) = unpacked(store, digest, &signers)? {
-        return Ok(package);
-    }
-    let package = unpack(&mut open(store, digest)?, named, keyring, store)?;
-    store.put_derived(KEPT, digest, &saved::encode(&package))?;
+    let package = match unpacked(store, digest, &signers)? {
+        Some(package) if still_counts(&package, keyring) => package,
+        _ => {
+            let (package, whole) = unpack_and_tell(&mut open(store, digest)?, named, keyring, store)?;
+            // What is kept has no payload, so that such a signature could not be looked at again.
+            if !whole {
+                store.put_derived(KEPT, digest, &saved::encode(&package))?;
+            }
+            package
+        }
+    };
+    is_expected(&package.id, expected).with_context(|| format!("verifying {named}"))?;
     Ok(package)
+}
+
+/// Whether the signature of a package that was unpacked before still counts: its key may have been revoked since.
+fn still_counts(package: &Package, keyring: Option<&Keyring>) -> bool {
+    let Some(keyring) = keyring else { return true };
+    let signer = || -> Result<(String, i64)> {
+        let kept = |member: &str| -> Result<Header> {
+            let bytes = package.members.get(member).context("it was not kept")?;
+            header::read_header(&mut bytes.as_slice(), 0, member, header::STORE_MAX)
+        };
+        let (main, signature) = (kept(installed::HEADER)?, kept(installed::SIGNATURE_HEADER)?);
+        Ok(keyring.verify_detached(&main.bytes, &signatures_of_header(&signature)?)?)
+    };
+    signer().is_ok()
+}
+
+/// A good signature says who made a package, not which one was asked for: an index that nobody signs could offer an old
+/// version under the name of a new one.
+fn is_expected(found: &PackageId, expected: &PackageId) -> Result<()> {
+    let text = || format!("it is {found} ({}), not {expected} ({})", found.arch, expected.arch);
+    ensure!(found == expected, Refused::new("other-package", text()));
+    Ok(())
 }
 
 fn open(store: &Store, digest: &Digest) -> Result<BufReader<File>> {
@@ -106,14 +150,32 @@ fn open(store: &Store, digest: &Digest) -> Result<BufReader<File>> {
 
 /// Unpacks an RPM, its files into the store.
 pub fn unpack<R: Read + Seek>(rpm: &mut R, named: &str, keyring: Option<&Keyring>, store: &Store) -> Result<Package> {
+    Ok(unpack_and_tell(rpm, named, keyring, store)?.0)
+}
+
+/// Also whether the signature that counts is one over header and payload together.
+fn unpack_and_tell<R: Read + Seek>(
+    rpm: &mut R,
+    named: &str,
+    keyring: Option<&Keyring>,
+    store: &Store,
+) -> Result<(Package, bool)> {
     let heads = header::read(rpm).with_context(|| format!("reading {named}"))?;
-    let signer = verify(rpm, &heads, keyring).with_context(|| format!("verifying {named}"))?;
+    let Verified { signer, whole } = verify(rpm, &heads, keyring).with_context(|| format!("verifying {named}"))?;
     let unpacking = || format!("unpacking {named}");
-    check_payload(rpm, &heads).with_context(unpacking)?;
+    let hashed = check_payload(rpm, &heads).with_context(unpacking)?;
     let main = &heads.main;
     let mut package = package(main, signer).with_context(unpacking)?;
-    let listed = files::list(main).with_context(unpacking)?;
-    package.files = entries(&listed).with_context(unpacking)?;
+    // A digest of a file says something only about what nothing better covers.
+    let covered = whole || hashed || keyring.is_none();
+    let forgiven = |weak: Weak| keyring.is_some_and(|keyring| keyring.forgives(weak));
+    let believed = |algorithm: HashAlgorithm| match algorithm {
+        HashAlgorithm::Sha256 | HashAlgorithm::Sha384 | HashAlgorithm::Sha512 => true,
+        HashAlgorithm::Md5 => covered || forgiven(Weak::Md5),
+        HashAlgorithm::Sha1 => covered || forgiven(Weak::Sha1),
+        _ => covered,
+    };
+    let listed = files::list(main, &believed).with_context(unpacking)?;
     let configuration: Vec<String> =
         listed.iter().filter(|file| file.config && !file.ghost).map(|file| format!("{}\n", file.path)).collect();
     if !configuration.is_empty() {
@@ -123,14 +185,16 @@ pub fn unpack<R: Read + Seek>(rpm: &mut R, named: &str, keyring: Option<&Keyring
     package.members.insert(installed::HEADER.to_owned(), main.bytes.clone());
     package.members.insert(installed::SIGNATURE_HEADER.to_owned(), heads.signature.bytes.clone());
     let form = main.text(PAYLOAD_FORMAT).with_context(unpacking)?.unwrap_or("cpio");
-    let read = || -> Result<()> {
-        ensure!(form == "cpio", "the payload's form `{form}` is not known, only cpio");
+    let read = || -> Result<BTreeMap<payload::Key, Digest>> {
+        let text = || format!("the payload's form `{}` is not known, only cpio", form.escape_debug());
+        ensure!(form == "cpio", Refused::new("unknown-payload", text()));
         rpm.seek(SeekFrom::Start(heads.payload))?;
         let compressor = main.text(PAYLOAD_COMPRESSOR)?.unwrap_or_default();
         payload::read(payload::decompress(Box::new(rpm), compressor)?, &listed, PAYLOAD_MAX, store)
     };
-    read().with_context(unpacking)?;
-    Ok(package)
+    let contents = read().with_context(unpacking)?;
+    package.files = entries(&listed, &contents).with_context(unpacking)?;
+    Ok((package, whole))
 }
 
 const NAME: u32 = 1000;
@@ -147,11 +211,11 @@ const PAYLOAD_DIGEST: u32 = 5092;
 const PAYLOAD_DIGEST_ALGORITHM: u32 = 5093;
 
 fn id(header: &Header) -> Result<PackageId> {
-    ensure!(header.has(SOURCE_RPM), "this is a source package");
+    ensure!(header.has(SOURCE_RPM), Refused::new(SOURCE_PACKAGE, "this is a source package"));
     let (name, version, release) = (header.need(NAME)?, header.need(VERSION)?, header.need(RELEASE)?);
     for part in [version, release] {
         if let Some(problem) = super::evr::part_problem(part) {
-            bail!("version or release `{}`: {problem}", part.escape_debug());
+            bail!(Refused::new("bad-header", format!("version or release `{}`: {problem}", part.escape_debug())));
         }
     }
     let epoch = header.number(EPOCH)?.unwrap_or(0);
@@ -169,7 +233,8 @@ fn package(header: &Header, signer: String) -> Result<Package> {
     }
     let capabilities = relations::read(header)?;
     if let Some(feature) = relations::unknown_feature(&capabilities.requires) {
-        bail!("it needs `{feature}`, which is a feature of rpm that is not implemented here");
+        let text = format!("it needs `{feature}`, which is a feature of rpm that is not implemented here");
+        bail!(Refused::new("rpm-feature", text));
     }
     let requires = capabilities.requires.iter().map(|relation| (REQUIRES.to_owned(), relations::print(relation)));
     control.extend(requires);
@@ -189,28 +254,33 @@ const SIGNATURE_OPENPGP: u32 = 278;
 /// Over header and payload together, RSA and DSA: rpm 3's only form, which rpm 4 wrote too until 2023.
 const SIGNATURES_OF_WHOLE: [u32; 2] = [1002, 1005];
 
-/// The main header against its digest and its signatures; the fingerprint of the key that made a good one, empty without
-/// a keyring. Keys are judged at the time of the signature: packages outlive the keys that signed them.
-fn verify<R: Read + Seek>(rpm: &mut R, heads: &Heads, keyring: Option<&Keyring>) -> Result<String> {
+/// Who vouches for a package.
+struct Verified {
+    /// Fingerprint of the key that made a good signature, empty without a keyring.
+    signer: String,
+    /// Whether that signature is over the payload as well.
+    whole: bool,
+}
+
+/// The main header against its digest and its signatures. Keys are judged at the time of the signature: packages outlive
+/// the keys that signed them.
+fn verify<R: Read + Seek>(rpm: &mut R, heads: &Heads, keyring: Option<&Keyring>) -> Result<Verified> {
     let (main, signature) = (&heads.main, &heads.signature);
     if let Some(said) = signature.text(SIGNATURE_SHA256)? {
         let found = Digest::of(&main.bytes).to_string();
         let text = || format!("at byte {}: the header's digest is {found}, not {said}", main.offset);
         ensure!(said == found, Refused::new("header-digest", text()));
     }
-    let Some(keyring) = keyring else { return Ok(String::new()) };
-    // One that is not even base64 is one that is not known.
-    let texts = signature.texts(SIGNATURE_OPENPGP)?;
-    let mut signatures: Vec<Vec<u8>> = texts.into_iter().filter_map(|text| base64::decode(text).ok()).collect();
-    // Whatever the algorithm is: EdDSA and ECDSA are found where DSA was meant to be.
-    for tag in [SIGNATURE_RSA, SIGNATURE_DSA] {
-        signatures.extend(signature.binary(tag)?.map(<[u8]>::to_vec));
-    }
+    let Some(keyring) = keyring else { return Ok(Verified { signer: String::new(), whole: false }) };
+    let signatures = signatures_of_header(signature)?;
     let of_header = match signatures.is_empty() {
         true => Err(Refusal::NoSignature { why: "the package is not signed".to_owned() }),
         false => keyring.verify_detached(&main.bytes, &signatures),
     };
-    let Err(refusal) = of_header else { return Ok(of_header?.0) };
+    let refusal = match of_header {
+        Ok((signer, _)) => return Ok(Verified { signer, whole: false }),
+        Err(refusal) => refusal,
+    };
     let mut of_whole = Vec::new();
     for tag in SIGNATURES_OF_WHOLE {
         of_whole.extend(signature.binary(tag)?.map(<[u8]>::to_vec));
@@ -220,7 +290,19 @@ fn verify<R: Read + Seek>(rpm: &mut R, heads: &Heads, keyring: Option<&Keyring>)
     }
     let verified = keyring.verify_message(&mut Tail { rpm, start: main.offset }, &of_whole);
     // What is wrong with the signature that is there says more than that the other one is not.
-    Ok(verified.map_err(|other| if signatures.is_empty() { other } else { refusal })?.0)
+    let (signer, _) = verified.map_err(|other| if signatures.is_empty() { other } else { refusal })?;
+    Ok(Verified { signer, whole: true })
+}
+
+fn signatures_of_header(signature: &Header) -> Result<Vec<Vec<u8>>> {
+    // One that is not even base64 is one that is not known.
+    let texts = signature.texts(SIGNATURE_OPENPGP)?;
+    let mut signatures: Vec<Vec<u8>> = texts.into_iter().filter_map(|text| base64::decode(text).ok()).collect();
+    // Whatever the algorithm is: EdDSA and ECDSA are found where DSA was meant to be.
+    for tag in [SIGNATURE_RSA, SIGNATURE_DSA] {
+        signatures.extend(signature.binary(tag)?.map(<[u8]>::to_vec));
+    }
+    Ok(signatures)
 }
 
 /// A file from a byte on.
@@ -244,8 +326,8 @@ impl<R: Read + Seek> Message for Tail<'_, R> {
 const SIGNATURE_SIZE: u32 = 1000;
 const SIGNATURE_LONG_SIZE: u32 = 270;
 
-/// The payload's length and digest, before anything of it is decompressed.
-fn check_payload<R: Read + Seek>(rpm: &mut R, heads: &Heads) -> Result<()> {
+/// The payload's length and digest, before anything of it is decompressed. Gives whether there is a digest.
+fn check_payload<R: Read + Seek>(rpm: &mut R, heads: &Heads) -> Result<bool> {
     rpm.seek(SeekFrom::Start(heads.payload))?;
     let (found, length) = digest_of_file(&mut *rpm).context("reading the payload")?;
     let said = match heads.signature.number(SIGNATURE_LONG_SIZE)? {
@@ -260,21 +342,20 @@ fn check_payload<R: Read + Seek>(rpm: &mut R, heads: &Heads) -> Result<()> {
         bail!(Refused::new("payload-cut-off", text));
     }
     let algorithm = heads.main.number(PAYLOAD_DIGEST_ALGORITHM)?.unwrap_or(8);
-    if let Some(said) = heads.main.text(PAYLOAD_DIGEST)?.filter(|_| algorithm == 8) {
-        let found = found.to_string();
-        let text = || format!("at byte {}: the payload's digest is {found}, not {said}", heads.payload);
-        ensure!(said == found, Refused::new("payload-digest", text()));
-    }
-    Ok(())
+    let Some(said) = heads.main.text(PAYLOAD_DIGEST)?.filter(|_| algorithm == 8) else { return Ok(false) };
+    let found = found.to_string();
+    let text = || format!("at byte {}: the payload's digest is {found}, not {said}", heads.payload);
+    ensure!(said == found, Refused::new("payload-digest", text()));
+    Ok(true)
 }
 
 /// The files as they are to be made: no ghosts, the first name of hard links as the file.
-fn entries(listed: &[Listed]) -> Result<Vec<FileEntry>> {
+fn entries(listed: &[Listed], contents: &BTreeMap<payload::Key, Digest>) -> Result<Vec<FileEntry>> {
     // First and last name of every file with contents.
     let mut names: BTreeMap<_, (&Listed, &Listed)> = BTreeMap::new();
     for file in listed.iter().filter(|file| !file.ghost) {
-        if let Kind::File(Some(digest)) = file.kind {
-            names.entry((file.inode, digest)).and_modify(|(_, last)| *last = file).or_insert((file, file));
+        if let Kind::File(Some(said)) = &file.kind {
+            names.entry((file.inode, said)).and_modify(|(_, last)| *last = file).or_insert((file, file));
         }
     }
     let mut entries = Vec::new();
@@ -284,10 +365,11 @@ fn entries(listed: &[Listed]) -> Result<Vec<FileEntry>> {
             Kind::Directory => FileKind::Directory,
             Kind::Symlink(target) => FileKind::Symlink { target: target.clone() },
             Kind::Fifo => FileKind::Fifo,
-            Kind::Device => bail!("`{}` is a device: nodes have a /dev of their own", file.path),
-            Kind::File(digest) => {
-                let digest = digest.with_context(|| format!("`{}` has no digest", file.path))?;
-                let (first, last) = names[&(file.inode, digest)];
+            Kind::Device => continue,
+            Kind::File(said) => {
+                let said = said.as_ref().with_context(|| format!("`{}` has no digest", file.path))?;
+                let digest = *contents.get(&payload::key(file, said)).with_context(|| format!("`{}`", file.path))?;
+                let (first, last) = names[&(file.inode, said)];
                 if first.path == file.path {
                     // rpm sets mode and owner of each name after the other: the last one decides about the file.
                     says = last;

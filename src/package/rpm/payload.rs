@@ -12,8 +12,12 @@ use bzip2::read::MultiBzDecoder;
 use flate2::read::MultiGzDecoder;
 use liblzma::read::XzDecoder;
 use liblzma::stream::{CONCATENATED, Stream};
+use pgp::crypto::hash::HashAlgorithm;
+use sha2::digest::DynDigest;
 
-use super::files::{Kind, Listed};
+use super::files::{Kind, Listed, Said};
+use crate::hex;
+use crate::repo::Refused;
 use crate::repo::store::Store;
 use crate::tree::Digest;
 use crate::tree::path::escape;
@@ -42,34 +46,60 @@ pub(super) fn decompress<'a>(mut payload: Box<dyn Read + 'a>, compressor: &str) 
         // The format before xz, without a checksum.
         "lzma" => Box::new(XzDecoder::new_stream(payload, Stream::new_lzma_decoder(XZ_MEMORY)?)),
         "zstd" => Box::new(zstd::stream::read::Decoder::new(payload)?),
-        other => bail!("the compression `{other}` is not known, only gzip, bzip2, xz, lzma, zstd and none"),
+        other => {
+            let known = "only gzip, bzip2, xz, lzma, zstd and none";
+            let text = format!("the compression `{}` is not known, {known}", other.escape_debug());
+            bail!(Refused::new("unknown-payload", text))
+        }
     })
 }
 
-/// Reads the whole stream and puts every content into the store. Offsets in errors are those of the unpacked stream.
-pub(super) fn read(stream: impl Read, files: &[Listed], limit: u64, store: &Store) -> Result<()> {
+/// What identifies the contents of a file: hard links share what one of them brings, and have its size in the list.
+pub(super) type Key = ((u64, u64), Said, u64);
+
+pub(super) fn key(file: &Listed, said: &Said) -> Key {
+    (file.inode, said.clone(), file.size)
+}
+
+/// Reads the whole stream and puts every content into the store; the digests there of all that are in the list. Offsets
+/// in errors are those of the unpacked stream.
+pub(super) fn read(stream: impl Read, files: &[Listed], limit: u64, store: &Store) -> Result<BTreeMap<Key, Digest>> {
+    unpack(stream, files, limit, store).map_err(Refused::kind("payload-mismatch"))
+}
+
+fn unpack(stream: impl Read, files: &[Listed], limit: u64, store: &Store) -> Result<BTreeMap<Key, Digest>> {
     let mut archive = Archive { stream, offset: 0, limit };
+    // Of hard links the last in the list has the bytes.
+    let mut last: BTreeMap<((u64, u64), &Said), usize> = BTreeMap::new();
+    for (index, file) in files.iter().enumerate().filter(|(_, file)| !file.ghost) {
+        if let Kind::File(Some(said)) = &file.kind {
+            last.insert((file.inode, said), index);
+        }
+    }
+    let has_bytes = |index: usize| match &files[index].kind {
+        Kind::File(Some(said)) => last.get(&(files[index].inode, said)) == Some(&index),
+        Kind::Symlink(_) => true,
+        _ => false,
+    };
     let indexes: BTreeMap<&[u8], usize> =
         files.iter().enumerate().map(|(index, file)| (file.path.as_bytes(), index)).collect();
     let mut seen = BTreeSet::new();
-    // Hard links share what one of them brings, and have its size in the list.
-    let mut complete: BTreeSet<((u64, u64), Digest, u64)> = BTreeSet::new();
-    while let Some(entry) = archive.next(files, &indexes)? {
+    let mut complete: BTreeMap<Key, Digest> = BTreeMap::new();
+    while let Some(entry) = archive.next(files, &indexes, &has_bytes)? {
         let file = &files[entry.index];
         let at = || format!("at byte {} of the payload: `{}`", entry.offset, file.path);
         ensure!(!file.ghost, "{} is a %ghost, which has no contents", at());
         ensure!(seen.insert(entry.index), "{} is there twice", at());
         match &file.kind {
-            Kind::File(digest) => {
-                let digest = digest.with_context(|| format!("{} has no digest in the header", at()))?;
+            Kind::File(said) => {
+                let said = said.as_ref().with_context(|| format!("{} has no digest in the header", at()))?;
                 // The other names of a hard link come first, and empty.
                 if entry.size == 0 && file.size > 0 {
                     continue;
                 }
                 ensure!(entry.size == file.size, "{}: {} bytes, the header says {}", at(), entry.size, file.size);
-                let found = store.put_reader(&mut archive, entry.size).with_context(at)?;
-                ensure!(found == digest, "{}: its digest is {found}, the header says {digest}", at());
-                complete.insert((file.inode, digest, file.size));
+                let found = content(&mut archive, entry.size, said, store).with_context(at)?;
+                complete.insert(key(file, said), found);
             }
             Kind::Symlink(target) => {
                 ensure!(entry.size <= SYMLINK_MAX, "{}: a link of {} bytes", at(), entry.size);
@@ -82,7 +112,7 @@ pub(super) fn read(stream: impl Read, files: &[Listed], limit: u64, store: &Stor
     }
     let absent = files.iter().enumerate().find(|(index, file)| {
         let content = match &file.kind {
-            Kind::File(digest) => digest.is_some_and(|digest| complete.contains(&(file.inode, digest, file.size))),
+            Kind::File(said) => said.as_ref().is_some_and(|said| complete.contains_key(&key(file, said))),
             _ => true,
         };
         !file.ghost && (!seen.contains(index) || !content)
@@ -92,7 +122,41 @@ pub(super) fn read(stream: impl Read, files: &[Listed], limit: u64, store: &Stor
     }
     // Whatever pads the archive, and the checks at a compressed stream's end.
     io::copy(&mut archive, &mut io::sink()).context("reading what follows the payload's last entry")?;
-    Ok(())
+    Ok(complete)
+}
+
+/// Puts the next `size` bytes into the store, if they have the digest that is said.
+fn content(archive: &mut dyn Read, size: u64, said: &Said, store: &Store) -> Result<Digest> {
+    match said {
+        Said::Sha256(said) => {
+            let found = store.put_reader(archive, size)?;
+            ensure!(found == *said, "its digest is {found}, the header says {said}");
+            Ok(found)
+        }
+        Said::Other { algorithm, digest } => {
+            let hasher = HashAlgorithm::from(*algorithm).new_hasher()?;
+            let mut hashed = Hashed { archive, hasher };
+            let stored = store.put_reader(&mut hashed, size)?;
+            let found = hashed.hasher.finalize();
+            let (found, said) = (hex::encode(&found), hex::encode(digest));
+            ensure!(found == said, "its digest is {found}, the header says {said}");
+            Ok(stored)
+        }
+    }
+}
+
+/// A reader that hashes what it reads.
+struct Hashed<'a> {
+    archive: &'a mut dyn Read,
+    hasher: Box<dyn DynDigest + Send>,
+}
+
+impl Read for Hashed<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.archive.read(buffer)?;
+        self.hasher.update(&buffer[..count]);
+        Ok(count)
+    }
 }
 
 struct Entry {
@@ -112,7 +176,8 @@ impl<R: Read> Read for Archive<R> {
         let count = self.stream.read(buffer)?;
         self.offset += count as u64;
         if self.offset > self.limit {
-            return Err(io::Error::other(format!("it unpacks to more than {} bytes", self.limit)));
+            let text = format!("it unpacks to more than {} bytes", self.limit);
+            return Err(io::Error::other(Refused::new("too-large", text)));
         }
         Ok(count)
     }
@@ -122,7 +187,8 @@ impl<R: Read> Archive<R> {
     fn exactly(&mut self, length: u64) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         Read::take(&mut *self, length).read_to_end(&mut bytes)?;
-        ensure!(bytes.len() as u64 == length, "the payload ends at byte {} in the middle of an entry", self.offset);
+        let text = || format!("the payload ends at byte {} in the middle of an entry", self.offset);
+        ensure!(bytes.len() as u64 == length, Refused::new("payload-cut-off", text()));
         Ok(bytes)
     }
 
@@ -131,8 +197,14 @@ impl<R: Read> Archive<R> {
         self.exactly(self.offset.next_multiple_of(4) - self.offset).map(drop)
     }
 
-    /// The next entry, its contents not read yet; nothing after the trailer.
-    fn next(&mut self, files: &[Listed], indexes: &BTreeMap<&[u8], usize>) -> Result<Option<Entry>> {
+    /// The next entry, its contents not read yet; nothing after the trailer. `has_bytes` is whether a file of the list
+    /// is one whose contents stand in the archive.
+    fn next(
+        &mut self,
+        files: &[Listed],
+        indexes: &BTreeMap<&[u8], usize>,
+        has_bytes: &dyn Fn(usize) -> bool,
+    ) -> Result<Option<Entry>> {
         let offset = self.offset;
         let at = || format!("at byte {offset} of the payload");
         let magic = self.exactly(6).with_context(at)?;
@@ -141,14 +213,8 @@ impl<R: Read> Archive<R> {
             self.align().with_context(at)?;
             let index = usize::try_from(index).ok().filter(|index| *index < files.len());
             let index = index.with_context(|| format!("{}: the header has no such file", at()))?;
-            let listed = &files[index];
-            // Such an entry has no size of its own. Of hard links the last in the list has the bytes.
-            let has_bytes = match &listed.kind {
-                Kind::File(_) => !files[index + 1..].iter().any(|other| linked(listed, other)),
-                Kind::Symlink(_) => true,
-                _ => false,
-            };
-            let size = if has_bytes { listed.size } else { 0 };
+            // Such an entry has no size of its own.
+            let size = if has_bytes(index) { files[index].size } else { 0 };
             return Ok(Some(Entry { index, size, offset }));
         }
         ensure!(magic == *b"070701" || magic == *b"070702", "{}: this is no entry of a cpio archive", at());
@@ -172,7 +238,7 @@ impl<R: Read> Archive<R> {
             Kind::Directory => 0o04,
             Kind::File(_) => 0o10,
             Kind::Symlink(_) => 0o12,
-            Kind::Device => bail!("{}: `{}` is a device", at(), escape(name)),
+            Kind::Device => bail!(Refused::new("device", format!("{}: `{}` is a device", at(), escape(name)))),
         };
         ensure!(mode >> 12 & 0o17 == bits, "{}: `{}` is of another kind in the header", at(), escape(name));
         Ok(Some(Entry { index, size, offset }))
@@ -183,12 +249,4 @@ fn hexadecimal(digits: &[u8]) -> Result<u64> {
     let text = std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()));
     let text = text.with_context(|| format!("`{}` is no hexadecimal number", escape(digits)))?;
     Ok(u64::from_str_radix(text, 16)?)
-}
-
-/// Whether two files of the list are names of one.
-pub(super) fn linked(one: &Listed, other: &Listed) -> bool {
-    matches!((&one.kind, &other.kind), (Kind::File(a), Kind::File(b)) if a == b)
-        && one.inode == other.inode
-        && !one.ghost
-        && !other.ghost
 }

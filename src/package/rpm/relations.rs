@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::files;
 use super::header::Header;
-use crate::repo::{Operator, Provided, Relation, Weak};
+use crate::repo::{Operator, Provided, Refused, Relation, Weak};
 use crate::tree::path::escape;
 
 const REQUIRES: [u32; 3] = [1049, 1050, 1048];
@@ -71,7 +71,7 @@ pub(super) fn unknown_feature(requires: &[Relation]) -> Option<&str> {
 }
 
 pub(super) fn read(header: &Header) -> Result<Capabilities> {
-    let list = |tags| relations(header, tags);
+    let list = |tags| relations(header, tags).map_err(Refused::kind("bad-header"));
     let provided = |(relation, _): (Relation, u64)| {
         // A range is no version to compare with: as if there were none.
         let version = relation.constraint.filter(|(operator, _)| *operator == Operator::Equal);

@@ -10,6 +10,7 @@ use anyhow::{Result, ensure};
 
 use super::header::Header;
 use crate::package::Script;
+use crate::repo::Refused;
 
 /// Name, tag of the text, tag of the interpreter (rpm's docs/manual/tags.md).
 const SCRIPTLETS: [(&str, u32, u32); 9] = [
@@ -34,6 +35,10 @@ const TRIGGERS: [(&str, [u32; 5]); 3] = [
 const WHEN: [(u64, &str); 4] = [(1 << 16, "in"), (1 << 17, "un"), (1 << 18, "postun"), (1 << 25, "prein")];
 
 pub(super) fn read(header: &Header) -> Result<Vec<Script>> {
+    parse(header).map_err(Refused::kind("bad-header"))
+}
+
+fn parse(header: &Header) -> Result<Vec<Script>> {
     let mut scripts = Vec::new();
     for (name, text, interpreter) in SCRIPTLETS {
         let words = header.texts(interpreter)?.join(" ");

@@ -2,14 +2,16 @@ use std::io::Cursor;
 
 use pgp::composed::KeyType;
 use rpm::{
-    BuildConfig, CompressionWithLevel, Dependency, FileOptions, HeaderEntry, IndexData, IndexSignatureTag,
+    BuildConfig, CompressionWithLevel, Dependency, FileOptions, HeaderEntry, IndexData, IndexSignatureTag, IndexTag,
     PackageBuilder, Scriptlet,
 };
 
 use super::*;
+use crate::hex;
 use crate::package::Owner;
 use crate::repo::testkey::TestKey;
 use crate::tree::TreePath;
+use files::Said;
 
 /// 2020-06-01.
 const SIGNED: i64 = 1_590_969_600;
@@ -52,6 +54,22 @@ fn written(package: &rpm::Package) -> Vec<u8> {
     bytes
 }
 
+/// The package with other entries in its header, signed; nothing else of its signature header is left.
+fn changed(package: &rpm::Package, key: &TestKey, change: impl FnOnce(&mut BTreeMap<u32, IndexData>)) -> Vec<u8> {
+    let mut package = package.clone();
+    let mut entries: BTreeMap<u32, IndexData> =
+        package.metadata.header.get_all_entries().unwrap().into_iter().collect();
+    // Without the entry that spans the others.
+    entries.remove(&63);
+    change(&mut entries);
+    let entries = entries.into_iter().map(|(tag, data)| HeaderEntry::new(tag, data));
+    package.metadata.header = rpm::Header::from_entries(entries, IndexTag::RPMTAG_HEADERIMMUTABLE);
+    let signature = key.sign_detached(&package.header_bytes().unwrap(), SIGNED);
+    let entry = HeaderEntry::new(SIGNATURE_DSA, IndexData::Bin(signature));
+    package.metadata.signature = rpm::Header::from_entries([entry], IndexSignatureTag::HEADER_SIGNATURES);
+    written(&package)
+}
+
 fn encode(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
@@ -72,6 +90,11 @@ fn store() -> (tempfile::TempDir, Store) {
 fn unpacked(rpm: &[u8], key: &TestKey) -> Result<Package> {
     let (_dir, store) = store();
     unpack(&mut Cursor::new(rpm), "demo", Some(&key.keyring()), &store)
+}
+
+/// What [`sample`] is.
+fn demo() -> PackageId {
+    PackageId { name: "demo".into(), version: "1:1.2~rc1-3.el9".into(), arch: "x86_64".into() }
 }
 
 fn refused(rpm: &[u8], key: &TestKey) -> String {
@@ -208,7 +231,7 @@ fn signatures_are_judged_and_every_refusal_names_package_and_key() {
     assert!(unpacked(&rpm, &key).is_ok());
     let error = refused(&rpm, &other);
     assert!(error.starts_with(&format!("verifying demo: signed by {}", key.fingerprint())), "{error}");
-    assert!(error.ends_with("[unknown-key]"), "{error}");
+    assert!(error.ends_with("[unknown-signer]"), "{error}");
     let unsigned = written(&sample(BuildConfig::v4()).build().unwrap());
     assert!(refused(&unsigned, &key).contains("the package is not signed [no-signature]"));
     // Expired since, but not when it signed.
@@ -233,7 +256,7 @@ fn signatures_are_judged_and_every_refusal_names_package_and_key() {
     let mut package = sample(BuildConfig::v6()).build().unwrap();
     let texts = ["%%".to_owned(), encode(&other.sign_detached(&header, SIGNED))];
     attach(&mut package, SIGNATURE_OPENPGP, IndexData::StringArray(texts.to_vec()));
-    assert!(refused(&written(&package), &key).ends_with("[unknown-key]"));
+    assert!(refused(&written(&package), &key).ends_with("[unknown-signer]"));
     let signature = key.sign_detached(&package.header_bytes().unwrap(), SIGNED);
     attach(&mut package, SIGNATURE_DSA, IndexData::Bin(signature));
     assert!(unpacked(&written(&package), &key).is_ok());
@@ -255,7 +278,7 @@ fn a_signature_over_header_and_payload_counts_where_there_is_no_better_one() {
     // As rpm 4 of el7 wrote it.
     assert!(unpacked(&with(rsa, key.sign_v3(&covered, 100)), &key).is_ok());
     assert!(unpacked(&with(dsa, other.sign_detached(&covered, SIGNED)), &other).is_ok());
-    assert!(refused(&with(rsa, key.sign_detached(&covered, SIGNED)), &other).ends_with("[unknown-key]"));
+    assert!(refused(&with(rsa, key.sign_detached(&covered, SIGNED)), &other).ends_with("[unknown-signer]"));
     assert!(refused(&with(rsa, key.sign_detached(&covered[1..], SIGNED)), &key).ends_with("[bad-signature]"));
     assert!(refused(&with(rsa, vec![1, 2, 3]), &key).ends_with("[no-signature]"));
     // Two bytes of the payload change places: nothing but the signature covers the packed form of an rpm 3 package.
@@ -277,9 +300,9 @@ fn without_a_keyring_signatures_do_not_count_and_digests_do() {
     assert!(error.ends_with("[payload-digest]"), "{error}");
     // What was unpacked so is no answer for who asks for a key.
     let digest = store.put(&rpm).unwrap();
-    load(&store, &digest, "demo", None).unwrap();
-    assert_eq!(signer(&store, &digest, "demo", None).unwrap(), "");
-    let error = format!("{:#}", load(&store, &digest, "demo", Some(&key.keyring())).unwrap_err());
+    load(&store, &digest, "demo", &demo(), None).unwrap();
+    assert_eq!(signer(&store, &digest, "demo", &demo(), None).unwrap(), "");
+    let error = format!("{:#}", load(&store, &digest, "demo", &demo(), Some(&key.keyring())).unwrap_err());
     assert!(error.ends_with("the package is not signed [no-signature]"), "{error}");
 }
 
@@ -299,13 +322,22 @@ fn damage_is_found_wherever_it_is_and_named_by_its_byte() {
         rpm[at] ^= 1;
         refused(&rpm, &key)
     };
-    assert!(changed(0).contains("at byte 0: this is not an RPM"));
-    assert!(changed(96).contains("at byte 96: the signature header"));
-    assert!(changed(payload - 1).contains(&format!("at byte {main}: the header's digest is ")));
-    assert!(changed(payload + 20).contains(&format!("at byte {payload}: the payload's digest is ")));
+    for (at, place, slug) in [
+        (0, "at byte 0: this is not an RPM", "not-an-rpm"),
+        (4, "at byte 4: format ", "not-an-rpm"),
+        (7, "at byte 6: this is a source package", "source-package"),
+        (96, "at byte 96: the signature header", "bad-header"),
+        (payload - 1, &format!("at byte {main}: the header's digest is "), "header-digest"),
+        (payload + 20, &format!("at byte {payload}: the payload's digest is "), "payload-digest"),
+    ] {
+        let error = changed(at);
+        assert!(error.contains(place) && error.ends_with(&format!(" [{slug}]")), "{at}: {error}");
+    }
     for length in [0, 50, 100, 200, main + 5, main + 20, payload - 1, payload, payload + 30, rpm.len() - 1] {
         let error = refused(&rpm[..length], &key);
         assert!(error.contains(&format!("the file ends at byte {length}, ")), "{length}: {error}");
+        let slug = if length < payload { " [rpm-cut-off]" } else { " [payload-cut-off]" };
+        assert!(error.ends_with(slug), "{length}: {error}");
     }
 }
 
@@ -341,10 +373,11 @@ fn an_entry_that_points_outside_is_an_error() {
         words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<u8>>()
     };
     for (bytes, what) in [
-        (header(1, 0, 7, 1), "tag 1000 of the signature header points outside of it"),
+        (header(1, 0, 7, 1), "tag 1000 of the signature header points outside of it [bad-header]"),
         (header(1, 0, u32::MAX, u32::MAX), "points outside of it"),
-        (header(u32::MAX, u32::MAX, 0, 1), "entries, more than 65535"),
-        (header(1, u32::MAX, 0, 1), "bytes of data, more than"),
+        (header(u32::MAX, u32::MAX, 0, 1), "entries, more than 65535 [too-large]"),
+        (header(1, (64 << 20) + 1, 0, 1), "bytes of data, more than 67108864 [too-large]"),
+        (header(1, 64 << 20, 0, 1), "the file ends at byte 128, 67108864 bytes before"),
         (header(1, 1 << 20, 0, 1), "the file ends at byte 128, 1048576 bytes before"),
     ] {
         let error = refused(&[rpm.clone(), bytes].concat(), &TestKey::new(1));
@@ -353,12 +386,24 @@ fn an_entry_that_points_outside_is_an_error() {
 }
 
 /// Reads an archive of these entries (name, mode, bytes) against a list of four files.
-fn with_payload(entries: &[(&str, u32, &[u8])]) -> Result<()> {
+fn with_payload(entries: &[(&str, u32, &[u8])]) -> Result<BTreeMap<payload::Key, Digest>> {
     let (_dir, store) = store();
-    let listed = |path: &str, kind: Kind, size: usize| Listed {
+    let list = [
+        listed("/a", Kind::File(Some(Said::Sha256(Digest::of("abc")))), 3),
+        listed("/dir", Kind::Directory, 0),
+        listed("/link", Kind::Symlink(b"a".to_vec()), 1),
+        listed("/ghost", Kind::File(None), 0),
+    ];
+    let mut archive: Vec<u8> = entries.iter().flat_map(|(name, mode, bytes)| newc(name, *mode, bytes)).collect();
+    archive.extend(newc("TRAILER!!!", 0, b""));
+    payload::read(&*archive, &list, 1 << 20, &store)
+}
+
+fn listed(path: &str, kind: Kind, size: u64) -> Listed {
+    Listed {
         path: TreePath::parse(path).unwrap(),
         kind,
-        size: u64::try_from(size).unwrap(),
+        size,
         mode: 0o644,
         user: Owner { name: "root".into(), id: 0 },
         group: Owner { name: "root".into(), id: 0 },
@@ -367,29 +412,20 @@ fn with_payload(entries: &[(&str, u32, &[u8])]) -> Result<()> {
         ghost: path.contains("ghost"),
         config: false,
         inode: (1, u64::try_from(path.len()).unwrap()),
-    };
-    let list = [
-        listed("/a", Kind::File(Some(Digest::of("abc"))), 3),
-        listed("/dir", Kind::Directory, 0),
-        listed("/link", Kind::Symlink(b"a".to_vec()), 1),
-        listed("/ghost", Kind::File(None), 0),
-    ];
-    let mut archive = Vec::new();
-    let put = |archive: &mut Vec<u8>, name: &str, mode: u32, bytes: &[u8]| {
-        let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap();
-        let numbers = [1, mode, 0, 0, 1, 0, length(bytes), 0, 0, 0, 0, length(name.as_bytes()) + 1, 0];
-        archive.extend(b"070701");
-        numbers.iter().for_each(|number| archive.extend(format!("{number:08x}").bytes()));
-        archive.extend(name.bytes().chain([0]));
-        archive.resize(archive.len().next_multiple_of(4), 0);
-        archive.extend(bytes);
-        archive.resize(archive.len().next_multiple_of(4), 0);
-    };
-    for (name, mode, bytes) in entries {
-        put(&mut archive, name, *mode, bytes);
     }
-    put(&mut archive, "TRAILER!!!", 0, b"");
-    payload::read(&*archive, &list, 1 << 20, &store)
+}
+
+/// An entry of a cpio archive.
+fn newc(name: &str, mode: u32, bytes: &[u8]) -> Vec<u8> {
+    let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap();
+    let numbers = [1, mode, 0, 0, 1, 0, length(bytes), 0, 0, 0, 0, length(name.as_bytes()) + 1, 0];
+    let mut entry = b"070701".to_vec();
+    numbers.iter().for_each(|number| entry.extend(format!("{number:08x}").bytes()));
+    entry.extend(name.bytes().chain([0]));
+    entry.resize(entry.len().next_multiple_of(4), 0);
+    entry.extend(bytes);
+    entry.resize(entry.len().next_multiple_of(4), 0);
+    entry
 }
 
 #[test]
@@ -398,7 +434,11 @@ fn names_in_the_payload_are_not_believed() {
     let directory = ("./dir", 0o040_755, b"".as_slice());
     let link = ("./link", 0o120_777, b"a".as_slice());
     with_payload(&[file, directory, link]).unwrap();
-    let wrong = |entries: &[(&str, u32, &[u8])]| format!("{:#}", with_payload(entries).unwrap_err());
+    let wrong = |entries: &[(&str, u32, &[u8])]| {
+        let error = with_payload(entries).unwrap_err();
+        assert_eq!(slug(&error), "payload-mismatch", "{error:#}");
+        format!("{error:#}")
+    };
     for (entry, problem) in [
         (("./../../etc/passwd", 0o100_644, b"abc".as_slice()), "`./../../etc/passwd` is not in the header's list"),
         (("./b", 0o100_644, b"abc"), "`./b` is not in the header's list"),
@@ -416,15 +456,79 @@ fn names_in_the_payload_are_not_believed() {
     assert!(wrong(&[file, directory]).contains("without the contents of `/link`"));
 }
 
+/// rpm's own form for large files: entries have an index and neither a name nor a size.
+#[test]
+fn of_hard_links_in_a_stripped_archive_the_last_in_the_list_has_the_bytes() {
+    let said = |text: &str| Kind::File(Some(Said::Sha256(Digest::of(text))));
+    let mut list: Vec<Listed> = ["/a", "/b", "/c", "/d"].into_iter().map(|path| listed(path, said("abc"), 3)).collect();
+    // The first and the third are one file; the second and a ghost have the same contents.
+    let inodes = [1, 2, 1, 1];
+    list.iter_mut().zip(inodes).for_each(|(file, inode)| file.inode = (1, inode));
+    list[3].ghost = true;
+    let archive = |entries: &[(u32, &[u8])]| {
+        let mut archive = Vec::new();
+        for (index, bytes) in entries {
+            archive.extend(format!("07070X{index:08x}").bytes().chain([0, 0]).chain(bytes.iter().copied()));
+            archive.resize(archive.len().next_multiple_of(4), 0);
+        }
+        archive.extend(newc("TRAILER!!!", 0, b""));
+        archive
+    };
+    let read = |entries: &[(u32, &[u8])]| {
+        let (_dir, store) = store();
+        payload::read(&*archive(entries), &list, 1 << 20, &store).map(|contents| contents.len())
+    };
+    assert_eq!(read(&[(0, b""), (1, b"abc"), (2, b"abc")]).unwrap(), 2);
+    assert_eq!(slug(&read(&[(0, b"abc"), (1, b"abc"), (2, b"")]).unwrap_err()), "payload-mismatch");
+    assert_eq!(slug(&read(&[(0, b""), (1, b"abc")]).unwrap_err()), "payload-mismatch");
+    assert_eq!(slug(&read(&[(4, b"")]).unwrap_err()), "payload-mismatch");
+}
+
 #[test]
 fn devices_and_unknown_features_are_refused() {
     let key = TestKey::new(1);
     let mut device = builder("demo", "1", "1");
     device.with_special_file(FileOptions::character_device("/dev/demo", 1, 3)).unwrap();
-    assert!(refused(&signed(&mut device, &key), &key).contains("`/dev/demo` is a device"));
+    let error = refused(&signed(&mut device, &key), &key);
+    assert!(error.contains("`/dev/demo` is a device") && error.ends_with("[device]"), "{error}");
     let mut feature = builder("demo", "1", "1");
     feature.requires(Dependency::rpmlib("rpmlib(Teleport)", "9-1"));
-    assert!(refused(&signed(&mut feature, &key), &key).contains("rpmlib(Teleport)"));
+    let error = refused(&signed(&mut feature, &key), &key);
+    assert!(error.contains("rpmlib(Teleport)") && error.ends_with("[rpm-feature]"), "{error}");
+}
+
+#[test]
+fn what_a_header_says_wrongly_has_a_name() {
+    let key = TestKey::new(1);
+    let package = sample(BuildConfig::v4()).build().unwrap();
+    let text = |text: &str| IndexData::StringTag(text.to_owned());
+    let texts = |texts: &[&str]| IndexData::StringArray(texts.iter().map(|text| (*text).to_owned()).collect());
+    for (tag, value, expected) in [
+        // Version, name, what it provides.
+        (1001, text("1-2"), "bad-header"),
+        (1000, text(""), "bad-header"),
+        (1000, IndexData::Int32(vec![1]), "bad-header"),
+        (1047, texts(&["one"]), "bad-header"),
+        // Payload: its form and compression.
+        (1124, text("tar"), "unknown-payload"),
+        (1125, text("rar"), "unknown-payload"),
+        (1125, text("none"), "payload-mismatch"),
+        // Lists of files: modes, owners, base names, directories of them, capabilities, digests.
+        (1030, IndexData::Int16(vec![0o100_644]), "bad-file-list"),
+        (1030, IndexData::Int16(vec![0; 8]), "bad-file-list"),
+        (1039, texts(&[""; 8]), "bad-file-list"),
+        (1117, texts(&["same"; 8]), "bad-file-list"),
+        (1116, IndexData::Int32(vec![99; 8]), "bad-file-list"),
+        (5010, texts(&["cap_fly=ep"; 8]), "bad-capability"),
+        (1035, texts(&["abc"; 8]), "file-digest"),
+        (1028, IndexData::Int32(vec![1; 8]), "payload-mismatch"),
+    ] {
+        let rpm = changed(&package, &key, |entries| drop(entries.insert(tag, value)));
+        let error = unpacked(&rpm, &key).unwrap_err();
+        assert_eq!(slug(&error), expected, "{tag}: {error:#}");
+    }
+    let rpm = changed(&package, &key, |entries| drop(entries.remove(&1044)));
+    assert_eq!(slug(&unpacked(&rpm, &key).unwrap_err()), "source-package");
 }
 
 #[test]
@@ -432,7 +536,31 @@ fn a_path_that_grows_by_sharing_the_letters_of_its_directory_is_refused() {
     let key = TestKey::new(1);
     let mut long = builder("demo", "1", "1");
     long.with_file_contents("x", FileOptions::new(format!("/{}x", "a/".repeat(2048)))).unwrap();
-    assert!(refused(&signed(&mut long, &key), &key).contains("a path of more than 4096 bytes"));
+    assert!(refused(&signed(&mut long, &key), &key).contains("a path of more than 4096 bytes [too-large]"));
+    // Each of them is short enough: 4,095 bytes.
+    let directory = [vec![b'/'; 4089], vec![0]].concat();
+    let paths = |count: u32| {
+        let names: Vec<u8> = (0..count).flat_map(|_| *b"letter\0").collect();
+        let zeros = vec![0; usize::try_from(count).unwrap() * 4];
+        let header = header_of(&[(1117, 8, count, names), (1118, 8, 1, directory.clone()), (1116, 4, count, zeros)]);
+        files::paths(&header)
+    };
+    assert!(format!("{:#}", paths(65_600).unwrap_err()).ends_with("paths of more than 268435456 bytes [too-large]"));
+    assert_eq!(paths(100).unwrap().len(), 100);
+}
+
+/// A header with these entries: tag, kind, count, bytes.
+fn header_of(entries: &[(u32, u32, u32, Vec<u8>)]) -> Header {
+    let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap();
+    let store: Vec<u8> = entries.iter().flat_map(|(.., bytes)| bytes).copied().collect();
+    let mut words = vec![0x8ead_e801, 0, u32::try_from(entries.len()).unwrap(), length(&store)];
+    let mut offset = 0;
+    for (tag, kind, count, bytes) in entries {
+        words.extend([*tag, *kind, offset, *count]);
+        offset += length(bytes);
+    }
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).chain(store).collect();
+    header::read_header(&mut bytes.as_slice(), 0, "the header", header::STORE_MAX).unwrap()
 }
 
 #[test]
@@ -441,13 +569,154 @@ fn what_was_unpacked_is_kept_for_the_key_that_signed_it() {
     let key = TestKey::new(1);
     let digest = store.put(&signed(&mut sample(BuildConfig::v4()), &key)).unwrap();
     let keyring = key.keyring();
-    let first = load(&store, &digest, "demo", Some(&keyring)).unwrap();
+    let first = load(&store, &digest, "demo", &demo(), Some(&keyring)).unwrap();
     assert_eq!(super::unpacked(&store, &digest, &[key.fingerprint()]).unwrap(), Some(first.clone()));
     assert_eq!(super::unpacked(&store, &digest, &[]).unwrap(), None);
-    assert_eq!(load(&store, &digest, "demo", Some(&keyring)).unwrap(), first);
-    assert_eq!(signer(&store, &digest, "demo", Some(&keyring)).unwrap(), key.fingerprint());
-    let error = format!("{:#}", load(&store, &digest, "demo", Some(&TestKey::new(2).keyring())).unwrap_err());
-    assert!(error.contains("[unknown-key]"), "{error}");
+    assert_eq!(load(&store, &digest, "demo", &demo(), Some(&keyring)).unwrap(), first);
+    assert_eq!(signer(&store, &digest, "demo", &demo(), Some(&keyring)).unwrap(), key.fingerprint());
+    let error = format!("{:#}", load(&store, &digest, "demo", &demo(), Some(&TestKey::new(2).keyring())).unwrap_err());
+    assert!(error.contains("[unknown-signer]"), "{error}");
+}
+
+#[test]
+fn a_good_signature_of_another_package_is_refused() {
+    let (_dir, store) = store();
+    let keyring = TestKey::new(1).keyring();
+    let digest = store.put(&signed(&mut sample(BuildConfig::v4()), &TestKey::new(1))).unwrap();
+    let others = [
+        PackageId { name: "dem".into(), ..demo() },
+        PackageId { version: "1:1.3-1.el9".into(), ..demo() },
+        PackageId { arch: "noarch".into(), ..demo() },
+    ];
+    for keyring in [None, Some(&keyring)] {
+        for other in &others {
+            let expected = format!("it is demo 1:1.2~rc1-3.el9 (x86_64), not {other} ({}) [other-package]", other.arch);
+            let error = format!("{:#}", signer(&store, &digest, "it", other, keyring).unwrap_err());
+            assert_eq!(error, format!("verifying it: {expected}"));
+            // The second time it is unpacked already.
+            for _ in 0..2 {
+                let error = format!("{:#}", load(&store, &digest, "it", other, keyring).unwrap_err());
+                assert_eq!(error, format!("verifying it: {expected}"));
+            }
+        }
+        signer(&store, &digest, "it", &demo(), keyring).unwrap();
+        load(&store, &digest, "it", &demo(), keyring).unwrap();
+    }
+}
+
+#[test]
+fn digests_of_files_in_other_algorithms_count_where_something_better_covers_them() {
+    let key = TestKey::of(1, KeyType::Rsa(2048), Some(true), None);
+    let package = sample(BuildConfig::v4()).build().unwrap();
+    let whole = unpacked(&changed(&package, &key, |_| {}), &key).unwrap();
+    let contents = ["", "key=1\n", "program", "raw"];
+    // The same digests in another algorithm (5011), with or without a digest of the payload (5092, 5093).
+    let with = |algorithm: HashAlgorithm, number: Option<u32>, payload: bool| {
+        changed(&package, &key, |entries| {
+            let Some(IndexData::StringArray(digests)) = entries.get_mut(&1035) else { panic!("no digests") };
+            for digest in digests.iter_mut().filter(|digest| !digest.is_empty()) {
+                let text = contents.iter().find(|text| Digest::of(text).to_string() == *digest);
+                if let Some(text) = text {
+                    *digest = hex::encode(&algorithm.digest(text.as_bytes()).unwrap());
+                }
+            }
+            entries.remove(&5011);
+            entries.extend(number.map(|number| (5011, IndexData::Int32(vec![number]))));
+            if !payload {
+                entries.retain(|tag, _| ![5092, 5093, 5097].contains(tag));
+            }
+        })
+    };
+    let (md5, sha1, sha512) = (HashAlgorithm::Md5, HashAlgorithm::Sha1, HashAlgorithm::Sha512);
+    let verdict = |rpm: &[u8], weak: &[Weak]| {
+        let (_dir, store) = store();
+        match unpack(&mut Cursor::new(rpm), "demo", Some(&key.keyring().forgiving(weak)), &store) {
+            Ok(package) => {
+                assert_eq!(package.files, whole.files);
+                "good".to_owned()
+            }
+            Err(error) => slug(&error),
+        }
+    };
+    for (algorithm, number, payload, weak, expected) in [
+        (md5, None, true, vec![], "good"),
+        (md5, Some(1), true, vec![], "good"),
+        (md5, None, false, vec![], "file-digest"),
+        (md5, None, false, vec![Weak::Sha1], "file-digest"),
+        (md5, None, false, vec![Weak::Md5], "good"),
+        (sha1, Some(2), true, vec![], "good"),
+        (sha1, Some(2), false, vec![], "file-digest"),
+        (sha1, Some(2), false, vec![Weak::Sha1], "good"),
+        (sha512, Some(10), false, vec![], "good"),
+        (HashAlgorithm::Sha256, Some(8), false, vec![], "good"),
+        // Not what the number says, and one that nobody knows.
+        (sha1, Some(1), true, vec![], "file-digest"),
+        (md5, Some(99), true, vec![], "file-digest"),
+        (md5, Some(257), true, vec![], "file-digest"),
+    ] {
+        assert_eq!(verdict(&with(algorithm, number, payload), &weak), expected, "{algorithm} {number:?} {payload}");
+    }
+    // A signature over everything covers the payload too.
+    let unsigned = with(md5, None, false);
+    let at = parts(&unsigned).0;
+    let signature = key.sign_detached(&unsigned[at..], SIGNED);
+    let mut package = rpm::Package::parse(&mut &*unsigned).unwrap();
+    let entry = HeaderEntry::new(SIGNATURES_OF_WHOLE[0], IndexData::Bin(signature));
+    package.metadata.signature = rpm::Header::from_entries([entry], IndexSignatureTag::HEADER_SIGNATURES);
+    assert_eq!(verdict(&written(&package), &[]), "good");
+    // And the digest is compared, whatever else is good.
+    let rpm = changed(&rpm::Package::parse(&mut &*with(md5, None, true)).unwrap(), &key, |entries| {
+        let Some(IndexData::StringArray(digests)) = entries.get_mut(&1035) else { panic!("no digests") };
+        digests.iter_mut().filter(|digest| !digest.is_empty()).for_each(|digest| *digest = "0".repeat(32));
+    });
+    assert_eq!(verdict(&rpm, &[]), "payload-mismatch");
+}
+
+/// The last slug of an error.
+fn slug(error: &anyhow::Error) -> String {
+    let text = format!("{error:#}");
+    text.rsplit_once('[').and_then(|(_, end)| end.strip_suffix(']')).unwrap_or(&text).to_owned()
+}
+
+#[test]
+fn files_without_numbers_are_no_hard_links() {
+    let key = TestKey::new(1);
+    let mut builder = builder("demo", "1", "1");
+    for path in ["/a", "/b"] {
+        builder.with_file_contents("the same", FileOptions::new(path)).unwrap();
+    }
+    let package = builder.build().unwrap();
+    for without in [vec![], vec![1096], vec![1095, 1096]] {
+        let rpm = changed(&package, &key, |entries| entries.retain(|tag, _| !without.contains(tag)));
+        let files: Vec<String> = unpacked(&rpm, &key).unwrap().files.iter().map(show).collect();
+        assert_eq!(files, ["- 644 root:root /a 8", "- 644 root:root /b 8"]);
+    }
+}
+
+#[test]
+fn what_was_unpacked_does_not_count_once_its_key_is_revoked() {
+    let (_dir, store) = store();
+    let key = TestKey::of(1, KeyType::Rsa(2048), Some(true), None);
+    let mut revoked = TestKey::of(1, KeyType::Rsa(2048), Some(true), None);
+    revoked.revoke();
+    let plain = sample(BuildConfig::v4()).build().unwrap();
+    let bytes = written(&plain);
+    let whole = key.sign_detached(&bytes[parts(&bytes).0..], SIGNED);
+    let mut of_whole = plain.clone();
+    attach(&mut of_whole, SIGNATURES_OF_WHOLE[0], IndexData::Bin(whole));
+    for (rpm, is_kept) in [(signed(&mut sample(BuildConfig::v4()), &key), true), (written(&of_whole), false)] {
+        let digest = store.put(&rpm).unwrap();
+        let keyring = key.keyring();
+        let first = load(&store, &digest, "demo", &demo(), Some(&keyring)).unwrap();
+        let kept = super::unpacked(&store, &digest, &[key.fingerprint()]).unwrap();
+        assert_eq!(kept.is_some(), is_kept);
+        let error = load(&store, &digest, "demo", &demo(), Some(&revoked.keyring())).unwrap_err();
+        assert_eq!(slug(&error), "key-revoked");
+        assert_eq!(load(&store, &digest, "demo", &demo(), Some(&keyring)).unwrap(), first);
+        // What is kept needs no download.
+        std::fs::remove_file(store.blob_path(&digest)).unwrap();
+        assert_eq!(load(&store, &digest, "demo", &demo(), Some(&keyring)).is_ok(), is_kept);
+    }
 }
 
 #[test]

@@ -191,9 +191,9 @@ fn what_is_not_signed_by_the_keyring_is_refused() {
     assert_eq!(refusal(repository.read_changed(changed("Suite: stable", "Suite: unstable"))), "bad-signature");
     assert_eq!(refusal(repository.read_changed(changed("-----BEGIN PGP SIGNED MESSAGE-----\n", ""))), "no-signature");
     let stranger = TestRepository { key: TestKey::new(2), ..TestRepository::new(PACKAGES) };
-    assert_eq!(refusal(stranger.read()), "unknown-key");
+    assert_eq!(refusal(stranger.read()), "unknown-signer");
     let early = TestRepository { signed_at: seconds("2019-01-01"), ..TestRepository::new(PACKAGES) };
-    assert_eq!(refusal(early.read()), "signature-from-future");
+    assert_eq!(refusal(early.read()), "key-from-future");
 }
 
 #[test]

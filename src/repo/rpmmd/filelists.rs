@@ -30,9 +30,10 @@ pub fn filelists(
     };
     let path = metadata.fetch(listed, fetcher, progress)?;
     let read = || -> Result<BTreeMap<Digest, Vec<String>>> {
-        // The file is the one that `repomd.xml` means. What that says about its text is not looked at: it is wrong in
-        // repositories that are in use (CentOS Stream 9's AppStream of 2025), and dnf does not look either.
-        parse(&mut unpack::open(&path, listed, FILELISTS_MAX)?, wanted)
+        let mut text = unpack::open(&path, listed, FILELISTS_MAX)?;
+        let found = parse(&mut text, wanted)?;
+        text.finish()?;
+        Ok(found)
     };
     read().with_context(|| format!("reading {} of repository {}", listed.href, metadata.name))
 }

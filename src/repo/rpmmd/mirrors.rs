@@ -1,7 +1,8 @@
 //! Where a repository can be had: one URL, a list of mirrors, or a metalink.
 //!
-//! A mirrorlist is plain text, a base URL a line, `#` before comments; it says nothing about the files. What a metalink
-//! says about `repomd.xml` counts ([`super::metalink`]).
+//! A mirrorlist is plain text, a base URL a line, `#` before comments; it says nothing about the files. In its lines
+//! `$basearch` and `$arch` stand for the image's architecture, as for dnf. What a metalink says about `repomd.xml`
+//! counts ([`super::metalink`]).
 
 use anyhow::{Context, Result, ensure};
 
@@ -43,12 +44,14 @@ impl Mirrors {
     }
 }
 
-/// Finds the mirrors of the repository that the recipe calls `name`. `authentic` is whether what it says has to come
+/// Finds the mirrors of the repository that the recipe calls `name`, for an image of the architecture `arch` as RPM
+/// names it. `authentic` is whether what it says has to come
 /// from whom it should, because nothing is signed: then mirrors by plain `http:` are left out, but for those of a
 /// metalink, which says what they have.
 pub fn locate(
     name: &str,
     source: Source<'_>,
+    arch: &str,
     authentic: bool,
     fetcher: &Fetcher<'_>,
     progress: &dyn Progress,
@@ -64,7 +67,7 @@ pub fn locate(
             let metalink = metalink::parse(&bytes)?;
             (metalink.bases, metalink.versions)
         } else {
-            let mut bases = parse_list(&bytes)?;
+            let mut bases = parse_list(&bytes, arch)?;
             bases.retain(|base| !authentic || !base.starts_with("http:"));
             (bases, Vec::new())
         };
@@ -86,7 +89,7 @@ pub(super) fn is_known(url: &str) -> bool {
 
 /// The base URLs in a mirrorlist. Mirrors of kinds that are not known (`ftp:`, `rsync:`) are left out. What is no URL at
 /// all is a page that says why there is no list.
-pub fn parse_list(bytes: &[u8]) -> Result<Vec<String>> {
+pub fn parse_list(bytes: &[u8], arch: &str) -> Result<Vec<String>> {
     let text = std::str::from_utf8(bytes).map_err(|_| Refused::new("bad-mirrorlist", "it is not UTF-8"))?;
     let mut bases: Vec<String> = Vec::new();
     for (index, line) in text.lines().enumerate() {
@@ -97,9 +100,29 @@ pub fn parse_list(bytes: &[u8]) -> Result<Vec<String>> {
         let start: String = line.chars().take(60).collect();
         let text = format!("line {} is no URL: `{}`", index + 1, start.escape_debug());
         ensure!(line.contains("://") && !line.starts_with('<'), Refused::new("bad-mirrorlist", text));
-        if is_known(line) && !bases.iter().any(|base| base == line) {
-            bases.push(line.to_owned());
+        let base = fill(line, arch).with_context(|| format!("line {}", index + 1))?;
+        if is_known(&base) && !bases.contains(&base) {
+            bases.push(base);
         }
     }
     Ok(bases)
+}
+
+/// The line with its variables replaced. Which ones a line may have depends on who reads it; the architecture is all
+/// that is known here.
+fn fill(line: &str, arch: &str) -> Result<String> {
+    let mut parts = line.split('$');
+    let mut filled = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let is_letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let (name, rest) = match part.strip_prefix('{') {
+            Some(inner) => inner.split_once('}').unwrap_or((part, "")),
+            None => part.split_at(part.find(|c| !is_letter(c)).unwrap_or(part.len())),
+        };
+        let text = || format!("the variable `{}` is not known, only $basearch and $arch", name.escape_debug());
+        ensure!(["basearch", "arch"].contains(&name), Refused::new("bad-mirrorlist", text()));
+        filled.push_str(arch);
+        filled.push_str(rest);
+    }
+    Ok(filled)
 }

@@ -56,7 +56,8 @@ pub fn parse(bytes: &[u8]) -> Result<Repomd> {
             "data" => match element.attribute("type").filter(|kind| KINDS.contains(kind)) {
                 Some(kind) => {
                     let kind = kind.to_owned();
-                    let listed = parse_data(&mut xml).with_context(|| format!("the entry of {kind}"))?;
+                    let listed = parse_data(&mut xml).map_err(Refused::kind("bad-repomd"));
+                    let listed = listed.with_context(|| format!("the entry of {kind}"))?;
                     repomd.files.push((kind, listed));
                 }
                 None => xml.skip()?,

@@ -2,6 +2,8 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
+use sha2::{Digest as _, Sha512};
+
 use super::mirrors::{Source, locate};
 use super::*;
 use crate::package::rpm::print;
@@ -155,7 +157,7 @@ fn signed_metadata_has_to_be_signed_by_the_pinned_key() {
     sign(&key, &repomd);
     assert_eq!(slug(), key.fingerprint());
     sign(&other, &repomd);
-    assert!(slug().ends_with("[unknown-key]"), "{}", slug());
+    assert!(slug().ends_with("[unknown-signer]"), "{}", slug());
     sign(&key, b"something else");
     assert!(slug().ends_with("[bad-signature]"), "{}", slug());
 }
@@ -164,31 +166,77 @@ fn signed_metadata_has_to_be_signed_by_the_pinned_key() {
 fn what_is_wrong_is_named() {
     let many: String = (0..65).map(|number| format!(" a{number}=\"\"")).collect();
     let many = format!("<format{many}>");
-    for (from, to, problem) in [
-        ("type=\"sha256\" pkgid", "type=\"sha\" pkgid", "package `kubelet`: checksums of type `sha` are not known"),
-        ("aaaaaaaa</checksum>", "</checksum>", "is no SHA-256"),
+    let kubelet = "<location href=\"x86_64/kubelet.rpm\"/>";
+    let based = kubelet.replace("href", "xml:base=\"https://example.org/\" href");
+    for (from, to, problem, expected) in [
+        (
+            "type=\"sha256\" pkgid",
+            "type=\"sha\" pkgid",
+            "package `kubelet`: checksums of type `sha` are not known",
+            "unknown-checksum",
+        ),
+        ("aaaaaaaa</checksum>", "</checksum>", "is no SHA-256", "bad-checksum"),
         (
             "ver=\"1.20.2\" rel=\"150500.1.1\"/>\n  <checksum",
             "ver=\"1-2\" rel=\"1\"/>\n  <checksum",
             "version or release `1-2`",
+            "bad-primary",
         ),
-        ("<location href=\"x86_64/kubelet.rpm\"/>", "", "package `kubelet`: it has no location"),
-        ("flags=\"GE\" epoch=\"0\"", "flags=\"XX\" epoch=\"0\"", "the relation to `iptables` is `XX`"),
-        ("</metadata>", "", "the text ends inside `metadata`"),
-        ("&amp; agent &#60;", "&evil; <", "byte"),
-        ("<metadata", "<!DOCTYPE x [<!ENTITY a \"b\">]><metadata", "a document type is not allowed"),
-        ("epoch=\"0\" ver=\"1.20.2\"", "epoch=\"-1\" ver=\"1.20.2\"", "the epoch `-1`"),
-        ("<format>", &many, "an element with more than 64 attributes"),
+        (kubelet, "", "package `kubelet`: it has no location", "bad-primary"),
+        (kubelet, &based, "package `kubelet`: packages at another base", "other-base"),
+        ("package=\"22042\"", "package=\"many\"", "package `kubelet`: its size", "bad-primary"),
+        ("flags=\"GE\" epoch=\"0\"", "flags=\"XX\" epoch=\"0\"", "the relation to `iptables` is `XX`", "bad-primary"),
+        ("</metadata>", "", "the text ends inside `metadata`", "xml-cut-off"),
+        ("<name>kubelet", "<name>&evil; ", "the entity `evil`", "bad-xml"),
+        ("<name>kubelet", "<name><b/>", "an element inside the text", "bad-xml"),
+        ("</format>", "</formats>", "byte", "bad-xml"),
+        ("<metadata", "<!DOCTYPE x [<!ENTITY a \"b\">]><metadata", "a document type is not allowed", "xml-doctype"),
+        ("epoch=\"0\" ver=\"1.20.2\"", "epoch=\"-1\" ver=\"1.20.2\"", "the epoch `-1`", "bad-primary"),
+        ("<format>", &many, "an element with more than 64 attributes", "bad-xml"),
+        ("<format>", "<format a>", "", "bad-xml"),
     ] {
         assert!(PRIMARY.contains(from), "{from}");
-        let error = refused(&PRIMARY.replace(from, to));
+        let error = refused(&PRIMARY.replacen(from, to, 1));
         assert!(error.contains(problem), "{problem}: {error}");
         assert!(error.starts_with("reading repodata/x-primary.xml.gz: "), "{error}");
+        assert!(error.ends_with(&format!(" [{expected}]")), "{expected}: {error}");
     }
     let error = refused(&PRIMARY.replace("<name>kubelet", &format!("<name>{}", "x".repeat(TEXT_MAX + (1 << 18)))));
     assert!(error.contains("more than 1048576 bytes"), "{}", &error[..200]);
+    assert!(error.ends_with(" [xml-too-long]"), "{error}");
     let error = refused(&PRIMARY.replace("<name>", &"<a>".repeat(40)));
-    assert!(error.contains("nested more than 32 deep"), "{error}");
+    assert!(error.contains("nested more than 32 deep") && error.ends_with(" [xml-too-deep]"), "{error}");
+}
+
+#[test]
+fn what_is_odd_about_a_package_of_another_architecture_does_not_matter() {
+    let odd = "<package type=\"rpm\"><name>old</name><arch>ARCH</arch><version epoch=\"x\" ver=\"1-2\" rel=\"\"/>\
+               <checksum type=\"md5\">0</checksum><size package=\"\"/><location xml:base=\"ftp://x/\" href=\"x\"/>\
+               <format><rpm:requires><rpm:entry flags=\"XX\"/><rpm:entry name=\"x\" flags=\"XX\"/></rpm:requires>\
+               </format></package></metadata>";
+    let with = |arch: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let text = PRIMARY.replace("</metadata>", &odd.replace("ARCH", arch));
+        read_with(&write(dir.path(), &text, "gz"), None)
+    };
+    assert_eq!(with("ppc64le").unwrap().offers.len(), 2);
+    assert_eq!(with("src").unwrap().offers.len(), 2);
+    // The first thing that is wrong with one that counts.
+    let error = with("noarch").unwrap_err();
+    assert!(format!("{error:#}").contains("package `old`: version or release `1-2`"), "{error:#}");
+}
+
+#[test]
+fn a_repository_has_so_many_relations_and_files_at_most() {
+    let mirrors = Mirrors::of("http://mirror.example.org/");
+    let repository = Repository { name: "k8s", mirrors: &mirrors, arch: "x86_64", metadata_key: None };
+    let within = |most: usize| primary::parse_within(PRIMARY.as_bytes(), &repository, most);
+    let count = PRIMARY.matches("<rpm:entry").count() + PRIMARY.matches("<file").count();
+    assert_eq!(within(count).unwrap().len(), 2);
+    let error = within(count - 1).unwrap_err();
+    assert_eq!(slug(&error), "too-large");
+    let expected = format!("package `kubelet`: the repository has more than {} relations or files", count - 1);
+    assert!(format!("{error:#}").starts_with(&expected), "{error:#}");
 }
 
 #[test]
@@ -207,7 +255,7 @@ fn an_index_that_is_not_the_one_named_is_refused() {
     let primary = Digest::of(fs::read(dir.path().join("repodata/x-primary.xml.gz")).unwrap()).to_string();
     assert!(after(&primary, &"0".repeat(64)).contains("repodata/x-primary.xml.gz of repository k8s"));
     assert!(after("type=\"primary\"", "type=\"secondary\"").contains("it names no primary.xml [no-primary]"));
-    assert!(after("repodata/x-primary.xml.gz", "../x.gz").contains("not a plain relative one"));
+    assert!(after("repodata/x-primary.xml.gz", "../x.gz").ends_with("not a plain relative one [bad-path]"));
     assert!(after("x-primary.xml.gz", "x-primary.xml.zck").contains("x-primary.xml.zck"));
 }
 
@@ -245,10 +293,11 @@ fn every_lie_of_the_entry_point_has_its_own_name() {
             "unknown-checksum",
         ),
         (&digest, "abc", "bad-checksum"),
+        (&honest, "<open-size>ten<", "bad-repomd"),
         (&open_digest, &"0".repeat(64), "open-digest"),
         (&honest, &open(10), "open-size"),
         (&honest, &open(size as u64 + 1), "open-size"),
-        (&honest, &open(1 << 40), "too-large"),
+        (&honest, &open((512 << 20) + 1), "too-large"),
         ("<revision>", "<!DOCTYPE x><revision>", "xml-doctype"),
         ("</repomd>", "", "xml-cut-off"),
     ] {
@@ -332,6 +381,25 @@ fn lists_of_files_are_read_only_when_a_path_is_wanted() {
     assert_eq!(found, [(one, vec!["/etc/kubernetes".to_owned(), "/usr/share/a&b".to_owned()])].into());
     let both = filelists(&metadata, &wanted(&["/usr/bin/kubelet", "/usr/bin/x"]), &fetcher, &()).unwrap();
     assert_eq!(both.keys().copied().collect::<Vec<_>>(), [one, Digest::parse(&other).unwrap()]);
+
+    // The same, but for one thing that is wrong.
+    let refused = |text: &str, open: &str| {
+        let file = compress(text, "zst");
+        fs::write(dir.path().join("repodata/files"), &file).unwrap();
+        let entry = repomd(&file, open, "repodata/files").replace("\"primary\"", "\"filelists\"");
+        fs::write(&at, whole.replace(old, &entry[from..entry.find("</repomd>").unwrap()])).unwrap();
+        let metadata = read(&repository, &fetcher, &()).unwrap().metadata.unwrap();
+        match filelists(&metadata, &wanted(&["/usr/bin/x"]), &fetcher, &()) {
+            Ok(found) => format!("{} found", found.len()),
+            Err(error) => slug(&error),
+        }
+    };
+    assert_eq!(refused(&text, &text), "1 found");
+    assert_eq!(refused(&text, "another text"), "open-digest");
+    let short = text.replace(&other, "bbbb");
+    assert_eq!(refused(&short, &short), "bad-pkgid");
+    let nobody = text.replace("<package pkgid", "<file>/x</file><package pkgid");
+    assert_eq!(refused(&nobody, &nobody), "bad-pkgid");
 }
 
 /// A metalink of these mirrors (preference, URL) for a file with these contents, and for earlier ones.
@@ -365,7 +433,7 @@ fn located(kind: &str, text: &str, authentic: bool) -> Result<Mirrors> {
     fs::write(dir.path().join("list"), text).unwrap();
     let url = format!("file://{}/list", dir.path().display());
     let source = if kind == "metalink" { Source::Metalink(&url) } else { Source::Mirrorlist(&url) };
-    locate("k8s", source, authentic, &fetcher, &())
+    locate("k8s", source, "x86_64", authentic, &fetcher, &())
 }
 
 #[test]
@@ -374,6 +442,8 @@ fn lists_of_mirrors_are_read_in_their_order() {
     let bases = |text: &str, authentic| located("mirrorlist", text, authentic).unwrap().bases;
     assert_eq!(bases(text, false), ["https://b.example/os/", "http://a.example/os"]);
     assert_eq!(bases(text, true), ["https://b.example/os/"]);
+    let text = "https://a.example/$basearch/${basearch}/os$arch\nhttps://a.example/x86_64/x86_64/osx86_64\n";
+    assert_eq!(bases(text, false), ["https://a.example/x86_64/x86_64/osx86_64"]);
     let many: String = (0..20).map(|number| format!("https://m{number}.example/\n")).collect();
     assert_eq!(bases(&many, false).len(), 8);
     for (text, expected) in [
@@ -381,6 +451,10 @@ fn lists_of_mirrors_are_read_in_their_order() {
         ("# nothing\nftp://a.example/os\n", "no-mirror"),
         ("invalid repo or arch\n", "bad-mirrorlist"),
         ("<html>http://x</html>", "bad-mirrorlist"),
+        ("https://a.example/$releasever/os\n", "bad-mirrorlist"),
+        ("https://a.example/$/os\n", "bad-mirrorlist"),
+        ("https://a.example/$basearchs/os\n", "bad-mirrorlist"),
+        ("https://a.example/${basearch\n", "bad-mirrorlist"),
     ] {
         assert_eq!(slug(&located("mirrorlist", text, false).unwrap_err()), expected, "{text}");
     }
@@ -402,20 +476,45 @@ fn a_metalink_says_which_files_its_mirrors_may_have() {
     assert_eq!(found.bases, ["https://fast.example/os", "http://plain.example/os", "http://slow.example/os"]);
     assert!(found.accepts(b"new") && found.accepts(b"old") && !found.accepts(b"ned"));
     assert!(!located("metalink", &text.replace("<size>3</size>", "<size>4</size>"), true).unwrap().accepts(b"new"));
-    let sha512 = "<hash type=\"sha512\">dba6e2fdd3e7cd0e4b8b1ffb8f6a0ab6b5e0b2d2dd3c3a1a1d7bcd1ee2a2fd6d\
-                  dba6e2fdd3e7cd0e4b8b1ffb8f6a0ab6b5e0b2d2dd3c3a1a1d7bcd1ee2a2fd6d</hash></verification><mm0";
-    assert!(!located("metalink", &text.replace("</verification><mm0", sha512), true).unwrap().accepts(b"new"));
+    let with_sha512 = |of: &str| {
+        let hash = crate::hex::encode(&Sha512::digest(of));
+        let both =
+            text.replace("</verification><mm0", &format!("<hash type=\"sha512\">{hash}</hash></verification><mm0"));
+        assert_ne!(both, text);
+        // With the other hash, and alone.
+        let alone = both.replace("type=\"sha256\"", "type=\"sha1\"");
+        [both, alone].map(|text| located("metalink", &text, true).unwrap().accepts(b"new"))
+    };
+    assert_eq!(with_sha512("new"), [true, true]);
+    assert_eq!(with_sha512("other"), [false, false]);
     for (from, to, expected) in [
         ("sha256", "sha1", "metalink-hash"),
         ("type=\"sha256\">", "type=\"sha256\">x", "metalink-hash"),
         ("<metalink", "<html", "not-metalink"),
         (text.as_str(), "Bad repo or arch", "not-metalink"),
         ("/repodata/repomd.xml</url>", "/else.xml</url>", "no-mirror"),
-        ("</files>", "", "metalink"),
+        ("</files>", "", "bad-xml"),
     ] {
         let error = located("metalink", &text.replace(from, to), true).unwrap_err();
         assert!(slug(&error).contains(expected), "{expected}: {error:#}");
     }
+}
+
+#[test]
+fn a_mirror_that_answers_with_a_page_is_left_out() {
+    let (page, good) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let urls = [&page, &good].map(|dir| write(dir.path(), PRIMARY, "gz"));
+    fs::write(page.path().join("repodata/repomd.xml"), "<!DOCTYPE html><html><p>Moved</html>").unwrap();
+    let found = located("mirrorlist", &urls.join("\n"), false).unwrap();
+    assert_eq!(found.bases, urls);
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let fetcher = Fetcher::new(&store, Network { offline: true, ..Network::default() });
+    let read = |mirrors: &Mirrors| {
+        read(&Repository { name: "k8s", mirrors, arch: "x86_64", metadata_key: None }, &fetcher, &())
+    };
+    assert_eq!(read(&found).unwrap().offers.len(), 2);
+    assert_eq!(slug(&read(&Mirrors::of(&urls[0])).unwrap_err()), "xml-doctype");
 }
 
 #[test]

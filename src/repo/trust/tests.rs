@@ -1,6 +1,6 @@
 use pgp::composed::{ArmorOptions, DsaKeySize, KeyType, SecretKeyParamsBuilder, SubkeyParamsBuilder};
-use pgp::packet::{KeyFlags, SignatureConfig};
-use pgp::types::{Duration, Password, SigningKey, Timestamp};
+use pgp::packet::{KeyFlags, SignatureConfig, Subpacket};
+use pgp::types::{Duration, KeyVersion, Password, SigningKey, Timestamp};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -19,7 +19,7 @@ impl TestKey {
         TestKey::of(seed, KeyType::Ed25519Legacy, Some(true), Some(days))
     }
 
-    fn revoke(&mut self) {
+    pub(crate) fn revoke(&mut self) {
         let config = self.config(SignatureType::KeyRevocation, HashAlgorithm::Sha512, BORN + DAY, Vec::new());
         let (primary, public) = (&self.secret.primary_key, self.secret.primary_key.public_key());
         let revocation = config.sign_key(primary, &Password::empty(), public).unwrap();
@@ -67,7 +67,7 @@ fn only_keys_of_the_ring_count_and_one_good_signature_is_enough() {
     let refusal = ours.keyring().verify_cleartext(&message, None).unwrap_err();
     assert_eq!(
         refusal.to_string(),
-        format!("signed by {}, which the keyring test.gpg does not have [unknown-key]", theirs.fingerprint())
+        format!("signed by {}, which the keyring test.gpg does not have [unknown-signer]", theirs.fingerprint())
     );
     let both = CleartextSignedMessage::new_many(TEXT, |text| {
         let sign = |key: &TestKey| {
@@ -104,7 +104,8 @@ fn keys_are_judged_at_the_signature_and_on_the_day_asked_for() {
     let refusal = ring.verify_cleartext(&within, Some(i64::from(BORN + 11 * DAY))).unwrap_err();
     assert!(refusal.to_string().ends_with("expired on 2020-01-11, before 2020-01-12 [key-expired]"), "{refusal}");
     assert_eq!(slug(&ring, &key.sign(TEXT, i64::from(BORN + 11 * DAY)), None), "key-expired");
-    assert_eq!(slug(&ring, &key.sign(TEXT, i64::from(BORN - 9 * DAY)), None), "signature-from-future");
+    let refusal = ring.verify_cleartext(&key.sign(TEXT, i64::from(BORN - 9 * DAY)), None).unwrap_err();
+    assert!(refusal.to_string().ends_with("was made on 2020-01-01, after 2019-12-23 [key-from-future]"), "{refusal}");
     assert_eq!(slug(&ring, &within, Some(BORN + 6 * DAY)), "signature-from-future");
     let lasting = vec![SubpacketData::SignatureExpirationTime(Duration::from_secs(DAY))];
     let short = key.sign_with(TEXT, HashAlgorithm::Sha512, BORN + DAY, lasting);
@@ -130,6 +131,28 @@ fn revoked_keys_and_keys_not_for_signing_are_refused() {
     for (sign, verdict) in [(Some(false), "key-cannot-sign"), (None, "good")] {
         let key = TestKey::of(1, KeyType::Ed25519Legacy, sign, None);
         assert_eq!(slug(&key.keyring(), &key.sign(TEXT, i64::from(BORN + DAY)), None), verdict);
+    }
+}
+
+#[test]
+fn copies_of_a_key_count_together() {
+    let message = TestKey::new(1).sign(TEXT, i64::from(BORN + 2 * DAY));
+    let late = TestKey::new(1).sign(TEXT, i64::from(BORN + 40 * DAY));
+    let mut revoked = TestKey::new(1);
+    revoked.revoke();
+    let mut shortened = TestKey::new(1);
+    shortened.describe(BORN + DAY, Some(true), Some(30));
+    for (copy, message, verdict) in [(&revoked, &message, "key-revoked"), (&shortened, &late, "key-expired")] {
+        let copies = [TestKey::new(1).public(), copy.public()];
+        assert_eq!(slug(&TestKey::new(1).keyring(), message, None), "good");
+        for copies in [copies.concat(), copies.iter().rev().flatten().copied().collect()] {
+            let keyring = Keyring::parse("copies.gpg", &copies).unwrap();
+            assert_eq!(keyring.fingerprints().len(), 1);
+            assert_eq!(slug(&keyring, message, None), verdict);
+        }
+        // Also in two files.
+        let keyring = Keyring::joined(vec![TestKey::new(1).keyring(), copy.keyring()]);
+        assert_eq!(slug(&keyring, message, None), verdict);
     }
 }
 
@@ -176,7 +199,9 @@ fn keyrings_are_binary_or_armored_and_skip_what_they_do_not_know() {
     assert_eq!(Keyring::parse("a", &bytes).unwrap().fingerprints(), fingerprints);
     for nothing in [b"".as_slice(), &unknown, b"hello", b"\xff\xff\xff"] {
         let error = Keyring::parse("keys/a.gpg", nothing).unwrap_err();
-        assert!(error.to_string().starts_with("the keyring keys/a.gpg has no public key that can be read"), "{error}");
+        let error = error.to_string();
+        assert!(error.starts_with("the keyring keys/a.gpg has no public key that can be read"), "{error}");
+        assert!(error.ends_with(" [no-public-key]"), "{error}");
     }
     let cut = &first.public()[..20];
     assert!(Keyring::parse("a", cut).is_err());
@@ -215,7 +240,7 @@ fn detached_signatures_are_judged_at_their_own_time_and_by_the_pinned_key_only()
     let sha256 = weak.iter().position(|byte| *byte == u8::from(HashAlgorithm::Sha256)).unwrap();
     weak[sha256] = u8::from(HashAlgorithm::Sha1);
     let signed = |key: &TestKey, day: u32| key.sign_detached(b"data", i64::from(BORN + day * DAY));
-    let only = both.clone().only(&ours.fingerprint()).unwrap();
+    let only = both.clone().only(&[ours.fingerprint()]).unwrap();
     assert_eq!(only.fingerprints(), [ours.fingerprint()]);
     let slug = |data: &[u8], signatures: &[Vec<u8>]| match only.verify_detached(data, signatures) {
         Ok((signer, _)) => signer,
@@ -223,13 +248,69 @@ fn detached_signatures_are_judged_at_their_own_time_and_by_the_pinned_key_only()
     };
     assert_eq!(slug(b"data", &[signed(&ours, 29)]), ours.fingerprint());
     assert_eq!(slug(b"data", &[signed(&ours, 31)]), "key-expired");
-    assert_eq!(slug(b"data", &[signed(&theirs, 1)]), "unknown-key");
+    assert_eq!(slug(b"data", &[signed(&theirs, 1)]), "unknown-signer");
     assert_eq!(slug(b"data", &[signed(&theirs, 1), signed(&ours, 1)]), ours.fingerprint());
     assert_eq!(slug(b"date", &[signed(&ours, 1)]), "bad-signature");
     assert_eq!(slug(b"data", &[weak]), "weak-hash");
     assert_eq!(slug(b"data", &[b"nonsense".to_vec()]), "no-signature");
-    let error = both.only(&TestKey::new(3).fingerprint()).unwrap_err().to_string();
+    assert_eq!(both.clone().only(&[theirs.fingerprint(), ours.fingerprint()]).unwrap().fingerprints().len(), 2);
+    let joined = Keyring::joined(vec![ours.keyring(), theirs.keyring()]);
+    assert_eq!(joined.name(), "test.gpg and test.gpg");
+    assert_eq!(joined.fingerprints(), both.fingerprints());
+    let error = both.only(&[ours.fingerprint(), TestKey::new(3).fingerprint()]).unwrap_err().to_string();
     assert!(error.starts_with("the key file both.gpg has no key ") && error.contains(&theirs.fingerprint()), "{error}");
+    assert!(error.ends_with(" [key-not-there]"), "{error}");
+}
+
+#[test]
+fn detached_signatures_have_to_count_on_the_day_asked_for() {
+    let key = TestKey::lasting(1, 10);
+    let lasting = |days: u32| {
+        let lasts = SubpacketData::SignatureExpirationTime(Duration::from_secs(days * DAY));
+        let config = key.config(SignatureType::Binary, HashAlgorithm::Sha256, BORN + DAY, vec![lasts]);
+        let signature = config.sign(&key.secret.primary_key, &Password::empty(), b"data".as_slice()).unwrap();
+        Packet::from(signature).to_bytes().unwrap()
+    };
+    let verdict = |signature: &[u8], day: Option<u32>| {
+        let keyring = key.keyring().as_of(day.map(|day| i64::from(BORN + day * DAY)));
+        // Whatever else is asked of the keyring.
+        let keyring = keyring.only(&[key.fingerprint()]).unwrap().forgiving(&[]);
+        keyring.verify_detached(b"data", &[signature]).map_or_else(|refusal| refusal.slug(), |_| "good")
+    };
+    let plain = key.sign_detached(b"data", i64::from(BORN + 9 * DAY));
+    assert_eq!(verdict(&plain, None), "good");
+    // Long after the key expired, which packages outlive.
+    assert_eq!(verdict(&plain, Some(4000)), "good");
+    assert_eq!(verdict(&plain, Some(7)), "good");
+    assert_eq!(verdict(&plain, Some(6)), "signature-from-future");
+    assert_eq!(verdict(&lasting(3), Some(3)), "good");
+    assert_eq!(verdict(&lasting(3), Some(4)), "signature-expired");
+    assert_eq!(verdict(&lasting(3), None), "good");
+}
+
+#[test]
+fn only_so_many_signatures_are_looked_at() {
+    let (ours, theirs) = (TestKey::new(1), TestKey::new(2));
+    let signed = |key: &TestKey| key.sign_detached(b"data", i64::from(BORN + DAY));
+    let verdict = |signatures: &[Vec<u8>]| match ours.keyring().verify_detached(b"data", signatures) {
+        Ok((signer, _)) => signer,
+        Err(refusal) => refusal.slug().to_owned(),
+    };
+    let mut many = vec![signed(&theirs); SIGNATURES_MAX - 1];
+    many.push(signed(&ours));
+    assert_eq!(verdict(&many), ours.fingerprint());
+    // However they are written: each by itself, or one after the other.
+    assert_eq!(verdict(&[many.concat()]), ours.fingerprint());
+    many.push(signed(&ours));
+    assert_eq!(verdict(&many), "too-many-signatures");
+    assert_eq!(verdict(&[many.concat()]), "too-many-signatures");
+    let both = CleartextSignedMessage::new_many(TEXT, |text| {
+        let config = || ours.config(SignatureType::Text, HashAlgorithm::Sha256, BORN + DAY, Vec::new());
+        let sign = |_| config().sign(&ours.secret.primary_key, &Password::empty(), text.as_bytes());
+        (0..=SIGNATURES_MAX).map(sign).collect()
+    });
+    let both = both.unwrap().to_armored_bytes(ArmorOptions::default()).unwrap();
+    assert_eq!(slug(&ours.keyring(), &both, None), "too-many-signatures");
 }
 
 #[test]
@@ -320,6 +401,66 @@ impl TestKey {
     }
 }
 
+/// As distributions have them that sign with a key of tomorrow and with one of today.
+#[test]
+fn keys_and_signatures_of_version_6_do_no_harm() {
+    let ours = TestKey::new(1);
+    let mut params = SecretKeyParamsBuilder::default();
+    params.version(KeyVersion::V6).key_type(KeyType::Ed25519).can_sign(true).can_certify(true);
+    params.created_at(Timestamp::from_secs(BORN)).primary_user_id("Tomorrow".to_owned());
+    let modern = params.build().unwrap().generate(StdRng::seed_from_u64(6)).unwrap();
+    let armored = |key: SignedPublicKey| key.to_armored_string(ArmorOptions::default()).unwrap();
+    let modern_public = SignedPublicKey::from(modern.clone());
+    let primary = &modern.primary_key;
+    let mut rng = StdRng::seed_from_u64(7);
+    let mut config =
+        SignatureConfig::v6(&mut rng, SignatureType::Binary, primary.algorithm(), HashAlgorithm::Sha512).unwrap();
+    let subpackets = [
+        SubpacketData::SignatureCreationTime(Timestamp::from_secs(BORN + DAY)),
+        SubpacketData::IssuerFingerprint(primary.fingerprint()),
+    ];
+    config.hashed_subpackets = subpackets.into_iter().map(|data| Subpacket::regular(data).unwrap()).collect();
+    let by_modern = config.sign(primary, &Password::empty(), b"data".as_slice()).unwrap();
+    let by_modern = Packet::from(by_modern).to_bytes().unwrap();
+    // The same of an algorithm that nobody knows yet: the byte behind version and time (ML-DSA-65 with Ed25519 is 30).
+    let unknown = |bytes: &[u8], at: usize| {
+        let mut bytes = bytes.to_vec();
+        bytes[at] = 99;
+        bytes
+    };
+    let key_bytes = modern_public.to_bytes().unwrap();
+    let start = key_bytes.windows(5).position(|it| it[0] == 6 && it[1..] == BORN.to_be_bytes()).unwrap();
+    let unknown_key = unknown(&key_bytes, start + 5);
+    let start = by_modern.windows(2).position(|it| it == [6, u8::from(SignatureType::Binary)]).unwrap();
+    let by_unknown = unknown(&by_modern, start + 2);
+
+    let signed = ours.sign_detached(b"data", i64::from(BORN + DAY));
+    let verdict = |keyring: &Keyring, signatures: &[&Vec<u8>]| match keyring.verify_detached(b"data", signatures) {
+        Ok((signer, _)) => signer,
+        Err(refusal) => refusal.slug().to_owned(),
+    };
+    let both = format!("{}{}", armored(modern_public.clone()), armored(ours.secret.clone().into()));
+    let both = Keyring::parse("keys", both.as_bytes()).unwrap();
+    assert_eq!(both.fingerprints(), [show_fingerprint(&modern.fingerprint()), ours.fingerprint()]);
+    assert_eq!(show_fingerprint(&modern.fingerprint()).len(), 64);
+    let beside_unknown = Keyring::parse("keys", &[unknown_key.clone(), ours.public()].concat()).unwrap();
+    assert_eq!(beside_unknown.fingerprints(), [ours.fingerprint()]);
+    let pinned = both.clone().only(&[ours.fingerprint()]).unwrap();
+    for keyring in [&pinned, &beside_unknown] {
+        for other in [&by_modern, &by_unknown] {
+            assert_eq!(verdict(keyring, &[other, &signed]), ours.fingerprint());
+            assert_ne!(verdict(keyring, &[other]), ours.fingerprint());
+        }
+    }
+    // It counts where it is known and pinned.
+    assert_eq!(verdict(&both, &[&by_modern]), show_fingerprint(&modern.fingerprint()));
+    assert_eq!(verdict(&both, &[&by_unknown]), "bad-signature");
+    let error = Keyring::parse("keys", &unknown_key).unwrap_err().to_string();
+    assert!(error.ends_with("[no-public-key]"), "{error}");
+    let error = Keyring::parse("keys", &key_bytes).unwrap().only(&[ours.fingerprint()]).unwrap_err().to_string();
+    assert!(error.ends_with("[key-not-there]"), "{error}");
+}
+
 #[test]
 fn key_files_are_read_block_by_block() {
     let key = TestKey::new(1);
@@ -333,7 +474,7 @@ fn key_files_are_read_block_by_block() {
     let keyring = Keyring::parse("keys", file.as_bytes()).unwrap();
     assert_eq!(keyring.fingerprints().len(), 2);
     assert_eq!(keyring.fingerprints()[0], key.fingerprint());
-    let error = keyring.only(&"0".repeat(40)).unwrap_err().to_string();
+    let error = keyring.only(&["0".repeat(40)]).unwrap_err().to_string();
     assert!(error.contains("armored block 2 cannot be read"), "{error}");
     let error = Keyring::parse("keys", format!("{unknown}{broken}").as_bytes()).unwrap_err().to_string();
     assert!(error.starts_with("the keyring keys has no public key that can be read; "), "{error}");

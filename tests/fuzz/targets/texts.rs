@@ -177,7 +177,7 @@ pub(crate) fn metalink(data: &[u8]) {
 }
 
 pub(crate) fn mirrorlist(data: &[u8]) {
-    let _ = mirrors::parse_list(data);
+    let _ = mirrors::parse_list(data, "x86_64");
 }
 
 pub(crate) fn modules(data: &[u8]) {
@@ -241,7 +241,7 @@ pub(crate) fn signature(data: &[u8]) {
 pub(crate) fn keyring(data: &[u8]) {
     let Ok(keyring) = Keyring::parse("test.gpg", data) else { return };
     for fingerprint in keyring.fingerprints() {
-        let only = keyring.clone().only(&fingerprint).unwrap().fingerprints();
+        let only = keyring.clone().only(&[&fingerprint]).unwrap().fingerprints();
         assert!(only.iter().all(|found| *found == fingerprint));
     }
     let signer = &Keyring::parse("test.gpg", KEY).unwrap().fingerprints()[0];
