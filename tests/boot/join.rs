@@ -66,7 +66,9 @@ pub(crate) fn joins_and_runs_pods(image: &Path, name: &str) {
     let identity = field(&node, "{.metadata.uid} {.status.nodeInfo.machineID}");
     let first_boot = field(&node, "{.status.nodeInfo.bootID}");
     // A kubelet reports no address of a pod that ends at once; and with the answer in its place, the node reboots.
-    let ask = format!("until wget -q -O /tmp/text http://{server}:8080/; do sleep 1; done; sleep 15; cp /tmp/text /answer/text");
+    let ask = format!(
+        "until wget -q -O /tmp/text http://{server}:8080/; do sleep 1; done; sleep 15; cp /tmp/text /answer/text"
+    );
     cluster.create(&of("client"), &pod(&of("client"), name, &ask, "OnFailure"));
     let client_pod = format!("pod/{}", of("client"));
     let client = until("the client's address", SOON, || {
