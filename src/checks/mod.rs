@@ -5,6 +5,7 @@
 
 mod kubernetes;
 mod libraries;
+mod pam;
 
 use std::collections::BTreeSet;
 
@@ -87,6 +88,7 @@ pub const CHECKS: &[Check] = &[
     Check { name: "kubelet-missing", what: "a node of a cluster has its programs and units", run: kubernetes::kubelet },
     Check { name: "preflight-program", what: "kubeadm's preflight finds its programs", run: kubernetes::programs },
     Check { name: "file-requirement", what: "RPMs find the files they require", run: file_requirements },
+    Check { name: "pam-include", what: "the files that services of PAM include exist", run: pam::check },
     Check { name: "missing-library", what: "every program finds its libraries", run: libraries::check },
 ];
 
