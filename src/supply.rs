@@ -23,7 +23,7 @@ use crate::repo::rpmmd::modules::filter;
 use crate::repo::store::Store;
 use crate::repo::trust::Keyring;
 use crate::repo::{Index, Offer, Snapshot, apt, host, rpm_directory, rpmmd};
-use crate::resolve::{Preferences, newest, resolve_with};
+use crate::resolve::{Preferences, keep_line, newest, resolve_with};
 use crate::spelling;
 use crate::tree::Digest;
 use crate::yaml::Located;
@@ -93,6 +93,7 @@ pub fn lock(
         Ok(found)
     };
     let requests: Vec<&PackageRequest> = recipe.packages.iter().chain([&recipe.kernel.package]).collect();
+    keep_line(&recipe.kernel, &requests, &mut index)?;
     let chosen = resolve_with(&requests, &index, &preferences, &file_lists)?;
     let tools = TOOLS.iter().map(|names| {
         let found = names.iter().find_map(|name| newest(name, &index));

@@ -8,6 +8,7 @@
 pub mod accounts;
 mod agent;
 mod alternatives;
+mod authselect;
 mod ca;
 mod configuration;
 mod containerd;
@@ -45,6 +46,7 @@ use crate::spelling;
 use crate::tree::{Contents, Origin, Tree};
 
 pub use agent::AgentFiles;
+pub(crate) use authselect::includes as pam_includes;
 use root::Root;
 use scripts::ScriptAccount;
 pub use unpack::KernelFiles;
@@ -93,6 +95,7 @@ const STEPS: &[Step] = &[
     Step { name: "alternatives", run: alternatives::link },
     Step { name: "account files", run: accounts::write },
     Step { name: "pam", run: pam::write },
+    Step { name: "authselect", run: authselect::write },
     Step { name: "etc", run: etc::write },
     Step { name: "configuration", run: configuration::write },
     Step { name: "containerd", run: containerd::write },

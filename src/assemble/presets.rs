@@ -74,20 +74,38 @@ fn instances(rule: &Rule, unit: &str) -> Option<Vec<String>> {
 }
 
 /// Patterns of fnmatch(3) without escapes: `*` is any text, `?` any byte, `[…]` one of those.
-pub(super) fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    match (pattern.split_first(), text.split_first()) {
-        (None, None) => true,
-        (Some((b'*', rest)), _) => {
-            matches(rest, text) || text.split_first().is_some_and(|(_, after)| matches(pattern, after))
+///
+/// Only the last `*` is ever made longer: what lies before it has found its first place, and a later one would leave
+/// less of the text to the rest. So the time is at most the product of both lengths.
+pub(super) fn matches(mut pattern: &[u8], mut text: &[u8]) -> bool {
+    // What follows the last `*`, and the text from where that was tried.
+    let mut last: Option<(&[u8], &[u8])> = None;
+    loop {
+        if let [b'*', rest @ ..] = pattern {
+            (last, pattern) = (Some((rest, text)), rest);
+            continue;
         }
-        (Some((b'?', rest)), Some((_, after))) => matches(rest, after),
-        (Some((b'[', rest)), Some((byte, after))) => match bracket(rest, *byte) {
-            Some((fits, rest)) => fits && matches(rest, after),
+        let Some((byte, after)) = text.split_first() else { return pattern.is_empty() };
+        if let Some(rest) = after_byte(pattern, *byte) {
+            (pattern, text) = (rest, after);
+            continue;
+        }
+        let Some((rest, [_, from @ ..])) = last else { return false };
+        (last, pattern, text) = (Some((rest, from)), rest, from);
+    }
+}
+
+/// What is left of a pattern whose first part, which is no `*`, fits `byte`.
+fn after_byte(pattern: &[u8], byte: u8) -> Option<&[u8]> {
+    let (first, rest) = pattern.split_first()?;
+    match first {
+        b'?' => Some(rest),
+        b'[' => match bracket(rest, byte) {
+            Some((fits, rest)) => fits.then_some(rest),
             // Without its end it is a letter like others.
-            None => *byte == b'[' && matches(rest, after),
+            None => (byte == b'[').then_some(rest),
         },
-        (Some((one, rest)), Some((other, after))) => one == other && matches(rest, after),
-        _ => false,
+        _ => (*first == byte).then_some(rest),
     }
 }
 
@@ -140,5 +158,23 @@ mod tests {
         ] {
             assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), fits, "{pattern} {text}");
         }
+    }
+
+    #[test]
+    fn any_text_may_stand_in_many_places_and_costs_no_more() {
+        for (pattern, text, fits) in [
+            ("", "", true),
+            ("*", "", true),
+            ("a*", "", false),
+            ("*ab", "aab", true),
+            ("a*b*c", "abxbyc", true),
+            ("a*b*c", "abxbycd", false),
+            ("**?", "x", true),
+            ("*[b]?", "aabc", true),
+        ] {
+            assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), fits, "{pattern} {text}");
+        }
+        // Tried in every way, this would never end.
+        assert!(!matches("*a".repeat(60).as_bytes(), format!("{}b", "a".repeat(120)).as_bytes()));
     }
 }

@@ -116,7 +116,7 @@ fn unpack_entry<'a>(
     }
     if let Some((other, theirs)) = brought.get(&path).copied().filter(|(other, _)| other.id != package.id) {
         match (replaces(package, other), replaces(other, package)) {
-            _ if both_rpm(package, other) && same(entry, theirs) => return Ok(()),
+            _ if both_rpm(package, other) && same((package, entry), (other, theirs)) => return Ok(()),
             (true, _) if theirs.kind != FileKind::Directory => {}
             (false, true) => return Ok(()),
             _ => {
@@ -135,7 +135,16 @@ fn unpack_entry<'a>(
             return Ok(());
         }
     }
-    if let FileKind::Hardlink { to } = &entry.kind {
+    let in_boot = |path: &TreePath| path.as_bytes().starts_with(b"/boot/");
+    if let FileKind::Hardlink { to } = &entry.kind
+        && in_boot(to)
+        && let Some(FileEntry { kind: kind @ FileKind::File { .. }, .. }) = file_behind(package, entry)
+    {
+        // What it is another name of stays outside.
+        let file = FileEntry { kind: kind.clone(), ..entry.clone() };
+        let inode = inode(root, package, &file, origin)?;
+        root.tree.replace(path.clone(), inode)?;
+    } else if let FileKind::Hardlink { to } = &entry.kind {
         let to = root.tree.resolve_parents(to, origin)?;
         if root.tree.get(&path).is_some() {
             root.tree.remove(&path, origin)?;
@@ -186,7 +195,8 @@ fn unpack_directory<'a>(
     let target = root.tree.resolve(&path, origin)?;
     // What rpm finds at the path itself, and what it would go into.
     let found = [&path, &target].into_iter().find_map(|path| brought.get(path)).copied();
-    if let Some((other, theirs)) = found.filter(|(other, theirs)| both_rpm(other, package) && !same(entry, theirs))
+    if let Some((other, theirs)) =
+        found.filter(|(other, theirs)| both_rpm(other, package) && !same((package, entry), (other, theirs)))
         && other.id != package.id
     {
         root.mistakes.push(conflict(&path, (other, theirs), (package, entry)));
@@ -257,11 +267,26 @@ fn inode(root: &mut Root, package: &Package, entry: &FileEntry, origin: &Origin)
     Ok(inode)
 }
 
-/// Whether two packages bring the same file, link, directory or special file with the same mode and owner.
-fn same(entry: &FileEntry, other: &FileEntry) -> bool {
+/// Whether two packages bring the same file, link, directory or special file with the same mode and owner. Whether a file
+/// has other names does not matter.
+fn same(ours: (&Package, &FileEntry), theirs: (&Package, &FileEntry)) -> bool {
     let mode = |entry: &FileEntry| if matches!(entry.kind, FileKind::Symlink { .. }) { 0 } else { entry.mode };
-    let essence = |entry: &FileEntry| (entry.kind.clone(), mode(entry), entry.user.clone(), entry.group.clone());
-    essence(entry) == essence(other)
+    let essence = |(package, entry): (&Package, &FileEntry)| {
+        let kind = file_behind(package, entry).unwrap_or(entry).kind.clone();
+        (kind, mode(entry), entry.user.clone(), entry.group.clone())
+    };
+    essence(ours) == essence(theirs)
+}
+
+/// The entry that a hard link is another name of; other entries themselves.
+fn file_behind<'a>(package: &'a Package, entry: &'a FileEntry) -> Option<&'a FileEntry> {
+    let mut at = entry;
+    // A link comes after what it links to: whoever is asked more often than there are files goes round in circles.
+    for _ in &package.files {
+        let FileKind::Hardlink { to } = &at.kind else { return Some(at) };
+        at = package.files.iter().find(|other| other.path == *to)?;
+    }
+    None
 }
 
 fn id(owner: &Owner, lookup: impl Fn(&str) -> Option<u32>) -> Option<u32> {
@@ -341,6 +366,49 @@ fn kernel<'a>(root: &mut Root<'a>, boot: &Boot<'a>, brought: &Brought<'a>) -> an
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::assemble::Assembled;
+    use crate::assemble::tests::World;
+
+    fn hard_link(package: &mut Package, path: &str, to: &str) {
+        let to = TreePath::parse(to).unwrap();
+        let first = package.files.iter().find(|entry| entry.path == to).unwrap();
+        let link = FileEntry { path: TreePath::parse(path).unwrap(), kind: FileKind::Hardlink { to }, ..first.clone() };
+        package.files.push(link);
+    }
+
+    #[test]
+    fn rpms_share_a_file_that_has_another_name_in_one_of_them() {
+        let mut world = World::new();
+        let one = world.package("one", &[("/opt/a", "same"), ("/opt/b", "same")]);
+        one.family = Family::Rpm;
+        let two = world.package("two", &[("/opt/a", "same")]);
+        two.family = Family::Rpm;
+        hard_link(two, "/opt/b", "/opt/a");
+        let tree = world.assemble().unwrap().tree;
+        assert_eq!(world.text(&tree, "/opt/b"), "same");
+        let three = world.package("three", &[("/opt/c", "other")]);
+        three.family = Family::Rpm;
+        hard_link(three, "/opt/b", "/opt/c");
+        let error = world.assemble().unwrap_err();
+        let mistakes = error.downcast_ref::<crate::diag::Diagnostics>().unwrap();
+        assert_eq!(mistakes.0.len(), 1, "{mistakes}");
+        assert!(mistakes.to_string().contains("`/opt/b` is in one 1.0 and in three 1.0"), "{mistakes}");
+    }
+
+    #[test]
+    fn another_name_of_a_file_in_boot_is_a_file_with_its_content() {
+        let mut world = World::new();
+        let package =
+            world.package("modules", &[("/boot/System.map-6.12", "map"), ("/boot/config-6.12", "CONFIG_Y=y\n")]);
+        hard_link(package, "/lib/modules/6.12/build/map", "/boot/System.map-6.12");
+        hard_link(package, "/lib/modules/6.12/build/again", "/lib/modules/6.12/build/map");
+        world.packages.retain(|package| package.id.name != "linux-image-x");
+        world.package("linux", &[("/boot/vmlinuz-6.12", "kernel")]);
+        let Assembled { tree, kernel, .. } = world.assemble().unwrap();
+        assert_eq!(world.text(&tree, "/usr/lib/modules/6.12/build/map"), "map");
+        assert_eq!(world.text(&tree, "/usr/lib/modules/6.12/build/again"), "map");
+        assert_eq!(kernel.config, "CONFIG_Y=y\n");
+    }
 
     #[test]
     fn replaces_looks_at_names_and_versions() {

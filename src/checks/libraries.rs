@@ -34,7 +34,7 @@ pub(super) fn check(subject: &Subject) -> Findings {
     let mut found = Vec::new();
     let mut seen = BTreeSet::new();
     let configured = configured(subject)?;
-    for directory in ["/usr/bin", "/usr/sbin", "/usr/lib", "/usr/libexec"] {
+    for directory in ["/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib64", "/usr/libexec"] {
         for (path, id, inode) in subject.tree.below(&TreePath::parse(directory)?) {
             let Kind::File(content) = &inode.kind else { continue };
             // Modules are linked by the kernel.
@@ -146,6 +146,7 @@ fn plain(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tree::{Content, Inode, Origin};
 
     #[test]
     fn the_test_program_itself_needs_libc() {
@@ -156,6 +157,40 @@ mod tests {
         assert!(
             missing(&tree, &TreePath::parse("/usr/bin/x").unwrap(), &dynamic, &[]).contains(&"libc.so.6".to_owned())
         );
+    }
+
+    /// The smallest shared library that needs another one: two segments, the dynamic section, its strings.
+    fn library(needed: &str) -> Vec<u8> {
+        let strings = format!("\0{needed}\0");
+        let size = 240 + strings.len() as u64;
+        let mut bytes = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0\x3e\0\x01\0\0\0".to_vec();
+        let mut words = |list: &[u64]| list.iter().for_each(|word| bytes.extend(word.to_le_bytes()));
+        // The rest of the header: entry, segments at 64, sections; sizes of header and segment, their count.
+        words(&[0, 64, 0, 64 << 32 | 56 << 48, 2]);
+        words(&[1 | 4 << 32, 0, 0, 0, size, size, 1, 2 | 4 << 32, 176, 176, 176, 64, 64, 8]);
+        words(&[1, 1, 5, 240, 10, strings.len() as u64, 0, 0]);
+        bytes.extend(strings.as_bytes());
+        bytes
+    }
+
+    #[test]
+    fn libraries_of_red_hats_directory_are_asked_too() {
+        let world = crate::assemble::tests::World::new();
+        let mut assembled = world.assemble().unwrap();
+        for (path, needed) in [("libone.so", "libgone.so.1"), ("libtwo.so", "libone.so")] {
+            let kind = Kind::File(Content::inline(library(needed)));
+            let path = TreePath::parse(format!("/usr/lib64/{path}")).unwrap();
+            assembled.tree.replace(path, Inode::new(kind, 0o755, 0, &Origin::from("libs"))).unwrap();
+        }
+        let subject = Subject {
+            recipe: &world.recipe,
+            tree: &assembled.tree,
+            contents: &world.store,
+            kernel: &assembled.kernel,
+            packages: &[],
+        };
+        let found: Vec<String> = check(&subject).unwrap().into_iter().map(|finding| finding.text).collect();
+        assert_eq!(found, ["`/usr/lib64/libone.so` from libs needs `libgone.so.1`, which no package brings"]);
     }
 
     #[test]

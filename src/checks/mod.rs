@@ -5,6 +5,7 @@
 
 mod kubernetes;
 mod libraries;
+mod pam;
 
 use std::collections::BTreeSet;
 
@@ -16,6 +17,7 @@ use crate::diag::{Diagnostic, Diagnostics, Location};
 use crate::package::rpm::REQUIRES;
 use crate::package::{Family, Package};
 use crate::recipe::{Compression, Recipe, VarFilesystem};
+use crate::resolve::is_of_line;
 use crate::tree::{Contents, Inode, Kind, Origin, Tree, TreePath};
 
 /// What is checked.
@@ -86,6 +88,7 @@ pub const CHECKS: &[Check] = &[
     Check { name: "kubelet-missing", what: "a node of a cluster has its programs and units", run: kubernetes::kubelet },
     Check { name: "preflight-program", what: "kubeadm's preflight finds its programs", run: kubernetes::programs },
     Check { name: "file-requirement", what: "RPMs find the files they require", run: file_requirements },
+    Check { name: "pam-include", what: "the files that services of PAM include exist", run: pam::check },
     Check { name: "missing-library", what: "every program finds its libraries", run: libraries::check },
 ];
 
@@ -231,8 +234,7 @@ fn formatter(subject: &Subject) -> Findings {
 /// Whether a line is maintained, and what its kernels can read, is judged by the recipe's word; so the word must be true.
 fn kernel_line(subject: &Subject) -> Findings {
     let (line, release) = (&subject.recipe.kernel.line, &subject.kernel.release);
-    let rest = release.strip_prefix(line.as_str());
-    if rest.is_some_and(|rest| !rest.starts_with(|letter: char| letter.is_ascii_digit())) {
+    if is_of_line(release, line) {
         return Ok(vec![]);
     }
     let text = format!("the recipe says that the kernel is of the line {line}, and its package has {release}");

@@ -101,6 +101,29 @@ fn strangers_and_dangling_units_are_named_with_their_origin() {
 }
 
 #[test]
+fn a_service_of_pam_that_includes_a_missing_file_is_found() {
+    let text = after(|tree| {
+        for directory in ["/etc/pam.d", "/usr/lib/pam.d"] {
+            tree.insert(path(directory), Inode::new(Kind::Directory, 0o755, 0, &Origin::from("test"))).unwrap();
+        }
+        put(
+            tree,
+            "/etc/pam.d/login",
+            "auth include there\nauth substack vendor\n@include gone\nauth include /etc/gone\n",
+        );
+        put(tree, "/etc/pam.d/there", "auth required pam_unix.so\n");
+        put(tree, "/usr/lib/pam.d/vendor", "session include lost\n");
+    });
+    for (service, name) in
+        [("/etc/pam.d/login", "gone"), ("/etc/pam.d/login", "/etc/gone"), ("/usr/lib/pam.d/vendor", "lost")]
+    {
+        let expected = format!("`{service}` from test includes `{name}`, which nothing brings [pam-include]");
+        assert!(text.contains(&expected), "{text}");
+    }
+    assert_eq!(text.matches("[pam-include]").count(), 3, "{text}");
+}
+
+#[test]
 fn a_kernel_of_another_line_is_found() {
     let world = World::new();
     let assembled = world.assemble().unwrap();

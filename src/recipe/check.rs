@@ -264,8 +264,9 @@ fn kernel(value: &Value, today: NaiveDate, found: &mut Diagnostics) -> Kernel {
     let line = section.and_then(|kernel| text(kernel, "line")).map(|(line, location)| {
         let accepted = section.is_some_and(|kernel| text(kernel, "accept-eol").is_some());
         judge_line(line, location, today, accepted, found);
-        line.to_owned()
+        (line.to_owned(), location.clone())
     });
+    let (line, line_location) = line.unwrap_or_else(|| (String::new(), value.location.clone()));
     let words = section.and_then(|kernel| kernel.get("cmdline"));
     let bytes: usize = texts(words).map(|(word, _)| word.len() + 1).sum();
     if let Some(words) = words.filter(|_| bytes > CMDLINE_MAX) {
@@ -294,7 +295,8 @@ fn kernel(value: &Value, today: NaiveDate, found: &mut Diagnostics) -> Kernel {
             version: None,
             location: value.location.clone(),
         }),
-        line: line.unwrap_or_default(),
+        line,
+        line_location,
     }
 }
 

@@ -195,6 +195,8 @@ pub struct Kernel {
     pub package: PackageRequest,
     /// `6.12`: the line of kernels that the image promises.
     pub line: String,
+    /// Where the recipe says it.
+    pub line_location: Location,
     /// Added to the kernel command line after the builder's own words.
     pub cmdline: Vec<String>,
     /// Modules in the initrd besides the built-in hardware list, by name.

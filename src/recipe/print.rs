@@ -73,14 +73,17 @@ pub fn print(recipe: &Recipe) -> Value {
     })
 }
 
-/// What decides which packages the lock holds: repositories, requests and the kernel's package.
+/// What decides which packages the lock holds: repositories, requests, the kernel's package and its line.
 pub fn package_inputs(recipe: &Recipe) -> Value {
+    // A kernel that is pinned is taken whatever its line.
+    let line = Some(&recipe.kernel.line).filter(|_| recipe.kernel.package.version.is_none());
     json!({
         "arch": recipe.arch.debian(),
         "repositories": repositories(recipe),
         "packages": recipe.packages.iter().map(request).collect::<Vec<_>>(),
         "weak-dependencies": recipe.weak_dependencies,
         "kernel": request(&recipe.kernel.package),
+        "kernel-line": line,
     })
 }
 

@@ -7,6 +7,7 @@
 //! `apt-get install -s` with an empty status (`tests/it/apt_closure.rs`). Where every package on offer is an RPM, the
 //! choice is dnf's (`rpm`).
 
+mod line;
 mod provider;
 mod rpm;
 mod walk;
@@ -22,7 +23,8 @@ use crate::recipe::PackageRequest;
 use crate::repo::{Index, Offer};
 use crate::spelling::nearest;
 use crate::tree::Digest;
-use provider::Provider;
+pub use line::{is_of_line, keep_line};
+use provider::{Provider, without_epoch};
 use rpm::Owners;
 pub use rpm::PRIORITY;
 

@@ -322,7 +322,7 @@ pub(super) fn meets(family: Family, version: Option<&str>, relation: &Relation, 
     }
 }
 
-fn without_epoch(version: &str) -> &str {
+pub(super) fn without_epoch(version: &str) -> &str {
     version.split_once(':').map_or(version, |(_, rest)| rest)
 }
 

@@ -5,7 +5,7 @@ use crate::repo::{Dependency, Offer, Operator, Provided, Relation};
 use crate::tree::Digest;
 
 /// One line an offer: `name version [essential] [rpm] => dep | other >= 2, dep; conflicts: x << 1; provides: v = 1`.
-fn index(text: &str) -> Index {
+pub(super) fn index(text: &str) -> Index {
     let offers = text.lines().filter(|line| !line.trim().is_empty()).map(offer).collect();
     Index { offers }
 }
@@ -62,7 +62,7 @@ fn relation(text: &str) -> Relation {
     Relation { name: words[0].to_owned(), constraint }
 }
 
-fn request(text: &str) -> PackageRequest {
+pub(super) fn request(text: &str) -> PackageRequest {
     let (name, version) = text.split_once('=').map_or((text, None), |(name, version)| (name, Some(version.to_owned())));
     let source = Source::new("r.yaml", text);
     PackageRequest { name: name.into(), version, location: Location::new(&source, 0..text.len()) }

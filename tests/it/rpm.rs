@@ -157,7 +157,7 @@ fn recipe(fixture: &Fixture, name: &str, repository: &str, packages: &str) -> Re
     let path = fixture.place.join(format!("{name}.yaml"));
     let text = format!(
         "nodesmith: 1\nname: {name}\nrepositories:\n  k8s: {{rpm: {{{repository}, fingerprint: {}}}}}\n\
-         packages: [e2fsprogs, {packages}]\nkernel: {{package: linux, line: \"6.12\"}}\n",
+         packages: [e2fsprogs, {packages}]\nkernel: {{package: linux=1.20.2, line: \"6.12\"}}\n",
         fixture.fingerprint
     );
     fs::write(&path, text).unwrap();
