@@ -82,6 +82,19 @@ fn change_owner(root: &mut Root, owner: &OwnerEffect) -> anyhow::Result<()> {
             .push(Diagnostic::new("unknown-owner", format!("`{path}` is to belong to `{unknown}`, whom nobody makes")));
     }
     let mode = mode.as_deref().map(octal).transpose()?;
+    // Debian's scripts ask first; what pruning took is not missed.
+    let brought =
+        || root.packages.iter().any(|package| package.files.iter().any(|file| file.path.to_string() == *path));
+    if root.base == Family::Rpm && !root.exists(path) && !brought() {
+        root.mistakes.push(
+            Diagnostic::new(
+                "no-such-path",
+                format!("a script changes the owner or mode of `{path}`, which is not there"),
+            )
+            .help("add the package that brings it, or accept the script with `accept-scripts`"),
+        );
+        return Ok(());
+    }
     if let Some((path, _)) = root.lookup(path) {
         root.tree.update(&path, |inode| {
             inode.uid = uid.and_then(Result::ok).unwrap_or(inode.uid);
@@ -113,4 +126,38 @@ fn shells(root: &mut Root) -> anyhow::Result<()> {
     }
     let head = if root.base == Family::Rpm { "" } else { "# Valid login shells.\n" };
     root.file("/etc/shells", 0o644, format!("{head}{}\n", shells.join("\n")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assemble::scripts::DirectoryEffect;
+    use crate::assemble::tests::World;
+    use crate::assemble::{AgentFiles, Inputs};
+    use crate::tree::Content;
+
+    #[test]
+    fn an_owner_of_a_path_that_is_not_there_is_a_mistake() {
+        let mut world = World::new();
+        for package in &mut world.packages {
+            package.family = Family::Rpm;
+        }
+        let agent = AgentFiles { program: Content::inline("agent"), units: vec![] };
+        let World { recipe, packages, store, .. } = &world;
+        let inputs = Inputs { recipe, packages, contents: store, images: &[], agent: &agent };
+        let mut root = Root::new(inputs);
+        let mode = |path: &str| {
+            let mode = Some("0700".to_owned());
+            Effect::Owner(OwnerEffect { path: path.into(), user: None, group: None, mode })
+        };
+        let made = DirectoryEffect { path: "/opt/z".into(), group: "root".into(), mode: "0755".into() };
+        root.accounts.groups.insert("root".into(), crate::assemble::accounts::Group { gid: 0, members: [].into() });
+        // A package brings the third: it was pruned.
+        root.effects = vec![Effect::Directory(made), mode("/opt/z"), mode("/opt/gone"), mode("/etc/base.conf")];
+        apply(&mut root).unwrap();
+        let text = root.mistakes.to_string();
+        assert!(text.contains("owner or mode of `/opt/gone`, which is not there"), "{text}");
+        assert_eq!(root.mistakes.0.len(), 1, "{text}");
+        assert_eq!(root.lookup("/opt/z").unwrap().1.mode, 0o700);
+    }
 }

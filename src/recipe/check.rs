@@ -233,7 +233,9 @@ fn accepted_scripts(value: &Value, found: &mut Diagnostics) -> Vec<AcceptedScrip
     let mut accepted = Vec::new();
     for (package, scripts) in table(value.get("accept-scripts")) {
         for (script, why) in table(Some(scripts)) {
-            if !SCRIPTS.contains(&script.text.as_str()) {
+            // A trigger may be followed by what sets it off.
+            let kind = script.text.split(' ').next().unwrap_or_default();
+            if !SCRIPTS.contains(&kind) || kind != script.text && !kind.contains("trigger") {
                 found.push(
                     Diagnostic::new("unknown-script-name", format!("`{}` is not a maintainer script", script.text))
                         .at(&script.location, "not one")

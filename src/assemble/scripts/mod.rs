@@ -216,7 +216,7 @@ impl fmt::Display for Outcome {
 #[derive(Debug, Default)]
 pub struct Accounted {
     pub accounts: Vec<ScriptAccount>,
-    /// In order of package and script.
+    /// In the order in which their scripts run: by phase of the transaction, then by package.
     pub effects: Vec<Effect>,
     pub mistakes: Diagnostics,
 }
@@ -226,40 +226,90 @@ pub fn account(packages: &[&Package], accepted: &[AcceptedScript]) -> Accounted 
     let mut packages = packages.to_vec();
     packages.sort_by_key(|package| &package.id);
     let mut accounted = Accounted::default();
+    let mut effects = Vec::new();
     for package in &packages {
         let mut scripts: Vec<&Script> = package.scripts.iter().collect();
         scripts.sort_by_key(|script| &script.name);
         for script in scripts {
-            account_script(package, script, accepted, &mut accounted);
+            let found = account_script(package, script, accepted, &mut accounted);
+            effects.extend(found.into_iter().map(|effect| (phase(&script.name), effect)));
         }
         if let Some(text) = package.members.get("triggers") {
             account_triggers(package, text, &mut accounted);
         }
     }
+    effects.sort_by_key(|(phase, _)| *phase);
+    accounted.effects = effects.into_iter().map(|(_, effect)| effect).collect();
     for accept in accepted {
-        if !packages.iter().any(|package| {
-            package.id.name == accept.package && package.scripts.iter().any(|script| script.name == accept.script)
-        }) {
-            accounted.mistakes.push(
+        let package = packages.iter().find(|package| package.id.name == accept.package);
+        let scripts = package.map(|package| package.scripts.as_slice()).unwrap_or_default();
+        let kind: Vec<&Script> = scripts.iter().filter(|script| script.name == accept.script).collect();
+        let mistake = match (scripts.iter().any(|script| is_meant(script, accept, scripts)), kind.as_slice()) {
+            (true, _) => continue,
+            (false, []) => {
                 Diagnostic::new("no-such-script", format!("`{}` has no script `{}`", accept.package, accept.script))
                     .at(&accept.location, "accepts a script that is not there")
-                    .help("take this entry out"),
-            );
-        }
+                    .help("take this entry out")
+            }
+            (false, several) => {
+                let names: Vec<String> = several.iter().map(|script| format!("`{}`", full_name(script))).collect();
+                let title = format!("`{}` has {} scripts `{}`", accept.package, several.len(), accept.script);
+                Diagnostic::new("no-such-script", title)
+                    .at(&accept.location, "one of them is meant")
+                    .help(format!("say which: {}", names.join(", ")))
+            }
+        };
+        accounted.mistakes.push(mistake);
     }
     accounted
 }
 
-fn account_script(package: &Package, script: &Script, accepted: &[AcceptedScript], accounted: &mut Accounted) {
-    let accept = accepted.iter().find(|accept| accept.package == package.id.name && accept.script == script.name);
+/// When a script runs among those of its transaction: `%pretrans` of all packages comes first, `%posttrans` last.
+fn phase(script: &str) -> u8 {
+    match script {
+        "%pretrans" => 0,
+        "%pre" | "preinst" => 1,
+        "%posttrans" => 3,
+        _ => 2,
+    }
+}
+
+/// A script's name, and of a trigger what sets it off: `%transfiletriggerin /usr/lib/systemd/system`.
+fn full_name(script: &Script) -> String {
+    let text = String::from_utf8_lossy(&script.text);
+    let on = text.lines().next().and_then(|line| line.strip_prefix("# on "));
+    match on.filter(|_| script.name.contains("trigger")) {
+        Some(on) => format!("{} {}", script.name, on.trim()),
+        None => script.name.clone(),
+    }
+}
+
+/// Whether a recipe's entry is about `script`: by its full name, or by its kind if that is the only one.
+fn is_meant(script: &Script, accept: &AcceptedScript, scripts: &[Script]) -> bool {
+    let only = || scripts.iter().filter(|other| other.name == script.name).count() == 1;
+    accept.script == full_name(script) || accept.script == script.name && only()
+}
+
+/// The effects of one script.
+fn account_script(
+    package: &Package,
+    script: &Script,
+    accepted: &[AcceptedScript],
+    accounted: &mut Accounted,
+) -> Vec<Effect> {
+    let meant = |accept: &&AcceptedScript| is_meant(script, accept, &package.scripts);
+    let accept = accepted.iter().filter(|accept| accept.package == package.id.name).find(meant);
     match outcome(package, script, accept) {
         Ok((outcome, effects)) => {
-            accounted.effects.extend(effects);
             let sha256 = Digest::of(&script.text);
             let script = script.name.clone();
             accounted.accounts.push(ScriptAccount { package: package.id.clone(), script, sha256, outcome });
+            effects
         }
-        Err(mistakes) => accounted.mistakes.0.extend(mistakes.0),
+        Err(mistakes) => {
+            accounted.mistakes.0.extend(mistakes.0);
+            Vec::new()
+        }
     }
 }
 
@@ -339,7 +389,7 @@ fn rpm_script(name: &str, text: &str, residue: Vec<residue::Line>) -> Option<(Ve
     let interpreter = body.lines().next().and_then(|line| line.strip_prefix("#!")).unwrap_or("/bin/sh");
     let program = interpreter.split(' ').next().unwrap_or_default();
     let (effects, mut rest) = match program {
-        "/sbin/ldconfig" | "/usr/sbin/ldconfig" | "/bin/true" if residue.is_empty() => return None,
+        "/sbin/ldconfig" | "/usr/sbin/ldconfig" | "/bin/true" | "/usr/bin/true" if residue.is_empty() => return None,
         "/bin/sh" | "/bin/bash" | "/usr/bin/sh" | "/usr/bin/bash" => rpm_macros::split(&residue),
         "<lua>" => rpm_lua::split(&residue, name == "%pretrans"),
         _ => (Vec::new(), residue.clone()),
@@ -373,10 +423,12 @@ fn unknown_script(
     if let table::Found::Other(difference) = found {
         diagnostic = diagnostic.help(difference.to_string());
     }
+    let name_of_script = full_name(script);
+    // A percent sign and a colon are YAML's own.
+    let quote = if name_of_script.starts_with('%') { "\"" } else { "" };
     diagnostic.help(format!(
         "read it; if a fresh image needs nothing of it, accept it: \
-         `accept-scripts: {{{name}: {{{}: \"why it needs nothing of it\"}}}}`",
-        script.name
+         `accept-scripts: {{{name}: {{{quote}{name_of_script}{quote}: \"why it needs nothing of it\"}}}}`"
     ))
 }
 

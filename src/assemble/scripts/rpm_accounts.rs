@@ -1,63 +1,17 @@
 //! Accounts that RPMs make in `%pre`, in the forms of Fedora's packaging guidelines and of its generators.
 //!
-//! `getent group X >/dev/null || groupadd -r X`, the same as `if ! getent …; then … fi`, and the plain commands. Every
-//! account becomes a line of sysusers.d(5), which makes it unless it is there: that is what the questions are for.
+//! Every account becomes a line of sysusers.d(5), which makes it unless it is there: that is what the questions around
+//! the commands are for (`getent group X >/dev/null || groupadd -r X`; see `rpm_macros`).
 
 use super::Effect;
-use super::residue::Line;
-use super::shell;
 
-/// The effects of the statement that `lines` begin with, and how many lines it has; `None` if it is no such statement.
-pub(super) fn statement(lines: &[Line]) -> Option<(Vec<Effect>, usize)> {
-    let text = lines.first()?.text.as_str();
-    let Some(condition) = text.strip_prefix("if ") else { return Some((simple(text)?, 1)) };
-    let (condition, mut at) = match condition.strip_suffix("then") {
-        Some(condition) => (condition, 1),
-        None => (condition, lines.get(1).filter(|line| line.text == "then").map(|_| 2)?),
-    };
-    let condition = condition.trim().trim_end_matches(';').trim_end();
-    if !question(condition.strip_prefix('!')?.trim_start()) {
-        return None;
-    }
-    let (mut effects, mut otherwise) = (Vec::new(), false);
-    loop {
-        match lines.get(at)?.text.as_str() {
-            "fi" => return Some((effects, at + 1)),
-            "else" if !otherwise => (otherwise, at) = (true, at + 1),
-            _ => {
-                let (found, length) = statement(&lines[at..])?;
-                // It holds on a fresh image; what follows `else` must be as harmless, and does not run.
-                effects.extend(found.into_iter().filter(|_| !otherwise));
-                at += length;
-            }
-        }
-    }
-}
-
-/// `getent passwd X`, `id -u X`: whether there is an account.
-fn question(text: &str) -> bool {
-    let words = shell::words(text).unwrap_or_default();
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let program = words.first().map(|path| shell::program(path));
-    matches!((program, words.get(1..)), (Some("getent"), Some(["passwd" | "group", _])))
-        || matches!((program, words.get(1..)), (Some("id"), Some([_] | ["-u" | "-g", _])))
-}
-
-fn simple(text: &str) -> Option<Vec<Effect>> {
-    let text = shell::plain(text);
-    let command = match text.split_once("||") {
-        Some((asked, command)) if question(asked) => command,
-        Some(_) => return None,
-        None => text,
-    };
-    let words = shell::words(command)?;
-    let (program, arguments) = words.split_first()?;
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let lines = match shell::program(program) {
-        "groupadd" => vec![group(&arguments)?],
-        "useradd" => user(&arguments)?,
-        "usermod" => members(&arguments)?,
-        "gpasswd" => match arguments.as_slice() {
+/// What a command does to the accounts; nothing if it is none that is known.
+pub(super) fn command(program: &str, arguments: &[&str]) -> Option<Vec<Effect>> {
+    let lines = match program {
+        "groupadd" => vec![group(arguments)?],
+        "useradd" => user(arguments)?,
+        "usermod" => members(arguments)?,
+        "gpasswd" => match arguments {
             ["-a", user, group] => vec![format!("m {user} {group}")],
             _ => return None,
         },
@@ -167,13 +121,17 @@ fn members(arguments: &[&str]) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::residue::Line;
+    use super::super::rpm_macros;
     use super::*;
 
     fn of(text: &str) -> Option<Vec<String>> {
         let lines = text.lines().enumerate().map(|(index, line)| Line { number: index + 1, text: line.trim().into() });
-        let lines: Vec<Line> = shell::joined(&lines.collect::<Vec<_>>());
-        let (effects, length) = statement(&lines)?;
-        assert_eq!(length, lines.len());
+        let lines: Vec<Line> = lines.collect();
+        let (effects, rest) = rpm_macros::split(&lines);
+        if !rest.is_empty() {
+            return None;
+        }
         let line = |effect: Effect| if let Effect::Account(line) = effect { line } else { panic!("{effect:?}") };
         Some(effects.into_iter().map(line).collect())
     }
@@ -201,6 +159,10 @@ mod tests {
                 vec!["u etcd -:daemon \"\" /home/etcd /bin/false", "m etcd a", "m etcd b"]
             }),
             ("usermod -a -G wheel etcd || :", vec!["m etcd wheel"]),
+            ("if [ $1 -eq 1 ]; then\n getent group wheel >/dev/null || groupadd wheel\nfi", vec!["g wheel -"]),
+            ("if getent group 'wheel' >/dev/null; then\n  usermod -a -G 'wheel' 'tss' || :\nfi", vec!["m tss wheel"]),
+            ("{\n    groupadd -g 22 -r -f utmp || :\n}", vec!["g utmp 22"]),
+            ("[ $1 -eq 1 ] || exit 0\ngroupadd x", vec!["g x -"]),
             ("gpasswd -a etcd wheel", vec!["m etcd wheel"]),
         ];
         for (text, lines) in forms {
@@ -220,6 +182,9 @@ mod tests {
             "test -e /x || useradd x",
             "useradd -m x",
             "useradd x; rm y",
+            "getent group x >/dev/null || exit 0\nuseradd x",
+            "if ! getent passwd x >/dev/null; then\nuseradd x\nelse\nsystemctl enable x.service\nfi",
+            "if getent passwd x >/dev/null; then\nrm -rf /\nfi",
             "useradd -u $UID x",
             "useradd -u x y",
             "groupadd -p secret x",

@@ -4,18 +4,27 @@
 //! run one program; and much is only for a running system. Statements are known a line at a time, and anything else is
 //! left to the table. Functions: rpm's docs/manual/lua.md.
 
-use super::Effect;
 use super::residue::Line;
-use super::rpm_commands;
+use super::shell::{Argument, NESTING};
+use super::{Effect, rpm_commands, rpm_macros, shell};
 
 /// The effects of the statements that are known, and the other lines. `early` is `%pretrans`, before every file.
 pub(super) fn split(lines: &[Line], early: bool) -> (Vec<Effect>, Vec<Line>) {
+    let comment = |text: &str| text.starts_with("--") && !text.starts_with("--[");
+    let lines: Vec<Line> = lines.iter().filter(|line| !comment(&line.text)).cloned().collect();
+    // Comments and texts over several lines: what looks like a statement may be none.
+    if lines.iter().any(|line| line.text.contains("[[") || line.text.contains("[=")) {
+        return (Vec::new(), lines);
+    }
+    nested(&lines, early, 0)
+}
+
+fn nested(lines: &[Line], early: bool, nesting: usize) -> (Vec<Effect>, Vec<Line>) {
     let (mut effects, mut rest) = (Vec::new(), Vec::new());
-    let lines: Vec<Line> = lines.iter().filter(|line| !line.text.starts_with("--")).cloned().collect();
     let mut index = 0;
     let mut depth = 0_usize;
     while let Some(line) = lines.get(index) {
-        let known = if depth == 0 { statement(&lines[index..], early) } else { None };
+        let known = if depth == 0 { statement(&lines[index..], early, nesting) } else { None };
         if let Some((found, length)) = known {
             effects.extend(found);
             index += length;
@@ -43,7 +52,7 @@ fn depth_after(depth: usize, text: &str) -> usize {
     }
 }
 
-fn statement(lines: &[Line], early: bool) -> Option<(Vec<Effect>, usize)> {
+fn statement(lines: &[Line], early: bool, nesting: usize) -> Option<(Vec<Effect>, usize)> {
     let text = |index: usize| lines.get(index).map(|line| line.text.as_str());
     let first = text(0)?;
     if let Some(arguments) = call(first, "posix.mkdir") {
@@ -53,7 +62,9 @@ fn statement(lines: &[Line], early: bool) -> Option<(Vec<Effect>, usize)> {
     }
     if let Some(arguments) = call(first, "posix.symlink") {
         let [target, path] = arguments.as_slice() else { return None };
-        return early.then(|| (vec![Effect::SkeletonLink { path: path.clone(), target: target.clone() }], 1));
+        let (path, target) = (path.clone(), target.clone());
+        let link = if early { Effect::SkeletonLink { path, target } } else { Effect::Symlink { path, target } };
+        return Some((vec![link], 1));
     }
     // The package brings the directory with its mode.
     if first.starts_with("posix.chmod(\"") && early && first.ends_with(')') {
@@ -75,7 +86,10 @@ fn statement(lines: &[Line], early: bool) -> Option<(Vec<Effect>, usize)> {
     // Whether the program is there does not matter where what it does does not.
     if first.starts_with("if posix.access") && first.ends_with("\"x\") then") {
         let length = block(lines)?;
-        let (effects, rest) = split(&lines[1..length - 1], early);
+        if nesting >= NESTING {
+            return None;
+        }
+        let (effects, rest) = nested(&lines[1..length - 1], early, nesting + 1);
         return (effects.is_empty() && rest.is_empty()).then_some((effects, length));
     }
     // glibc looks at the kernel that it is installed under, which is not the image's.
@@ -94,7 +108,12 @@ fn statement(lines: &[Line], early: bool) -> Option<(Vec<Effect>, usize)> {
         let inner = line.strip_prefix("assert(").and_then(|line| line.strip_suffix(')')).unwrap_or(line);
         return Some((program(&call(inner, "posix.exec")?)?, 6));
     }
-    for function in ["os.execute", "rpm.execute", "posix.exec"] {
+    if let Some(arguments) = call(first, "os.execute") {
+        let [text] = arguments.as_slice() else { return None };
+        let (effects, rest) = rpm_macros::split(&[Line { number: 1, text: text.clone() }]);
+        return (rest.is_empty() && effects.iter().all(rpm_commands::done_by_steps)).then_some((effects, 1));
+    }
+    for function in ["rpm.execute", "posix.exec"] {
         if let Some(arguments) = call(first, function) {
             return Some((program(&arguments)?, 1));
         }
@@ -106,7 +125,8 @@ fn statement(lines: &[Line], early: bool) -> Option<(Vec<Effect>, usize)> {
 fn block(lines: &[Line]) -> Option<usize> {
     let mut depth = 0_usize;
     for (index, line) in lines.iter().enumerate() {
-        if depth == 1 && line.text.starts_with("else") {
+        let otherwise = |word: &str| word == "else" || word == "elseif";
+        if depth == 1 && line.text.split(|letter: char| !letter.is_alphanumeric()).any(otherwise) {
             return None;
         }
         depth = depth_after(depth, &line.text);
@@ -124,7 +144,11 @@ fn compares_two_others(line: &str) -> bool {
 }
 
 fn program(words: &[String]) -> Option<Vec<Effect>> {
-    rpm_commands::command(&words.join(" ")).filter(|effects| effects.iter().all(rpm_commands::done_by_steps))
+    let (program, arguments) = words.split_first()?;
+    let argument = |text: &String| Argument { text: text.clone(), certain: true, harmless: true };
+    let arguments: Vec<Argument> = arguments.iter().map(argument).collect();
+    let effects = rpm_commands::command(shell::program(program), &arguments)?;
+    effects.iter().all(rpm_commands::done_by_steps).then_some(effects)
 }
 
 /// The texts that `function` is called with, if that is all of the line.
@@ -183,6 +207,14 @@ mod tests {
     }
 
     #[test]
+    fn blocks_that_lie_too_deep_are_left() {
+        let deep = |depth: usize| {
+            of(&format!("{}{}", "if posix.access(\"/x\", \"x\") then\n".repeat(depth), "end\n".repeat(depth)), false).1
+        };
+        assert_eq!((deep(NESTING), deep(NESTING + 1), deep(5_000)), (0, 2 * NESTING + 2, 10_000));
+    }
+
+    #[test]
     fn other_programs_and_other_statements_are_left() {
         for (text, left) in [
             ("os.execute(\"rm -rf /etc\")", 1),
@@ -194,6 +226,9 @@ mod tests {
             ("if posix.access(\"/x\", \"x\") then\nx()\nend", 3),
             ("if \"x86_64\" == \"x86_64\" then\nx()\nend", 3),
             ("return 0\nx()", 2),
+            ("--[[\nposix.symlink(\"usr/evil\", \"/evil\")\n--]]", 2),
+            ("x = [==[\nposix.mkdir(\"/x\")\n]==]", 3),
+            ("if posix.access(\"/run/systemd/system\") then\nx() else\nposix.mkdir(\"/x\")\nend", 4),
             // A block in one line does not end the one around it.
             ("if f then\nif a then b() end\nposix.mkdir(\"/x\")\nend", 4),
         ] {

@@ -1,163 +1,381 @@
-//! What rpm's macros write into scriptlets, understood line by line.
+//! What RPMs' scriptlets in shell do on a first installation.
 //!
-//! Unlike debhelper's blocks these have no marks around them, so a line counts only where it always runs on a first
-//! installation: outside of every condition, or in one that says just that (`$1` is 1). Known are the macros of systemd
-//! (old form: `systemctl preset`, new form: `systemd-update-helper`), of sysusers and tmpfiles, accounts
-//! ([`rpm_accounts`]), `alternatives --install`, and what only caches and running systems need.
+//! Unlike debhelper's blocks, what macros wrote has no marks around it, so a command counts only where it is certain to
+//! run: outside of every condition, or in one that holds (`$1` is 1, no systemd and no SELinux runs here). Where nobody
+//! can tell, every branch must be known and change nothing. Commands: [`rpm_commands`], [`rpm_accounts`].
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::residue::Line;
-use super::rpm_commands::command;
-use super::{Effect, rpm_accounts, shell};
+use super::shell::{AndOr, Argument, Command, List, Pipeline, Statements, Variables, Word, program};
+use super::{Effect, rpm_accounts, rpm_commands};
 
-/// Conditions that hold on a first installation, without blanks and quotation marks.
-const FIRST_INSTALLATION: [&str; 4] = [
-    "if[$1-eq1];then",
-    "if[$1=1];then",
-    "if[$1==1];then",
-    "if[$1-eq1]&&[-x/usr/lib/systemd/systemd-update-helper];then",
-];
-
-/// Conditions that hold only when a package takes the place of another version of it, without blanks and quotation marks.
-const UPGRADE: [&str; 8] = [
-    "if[$1-gt1];then",
-    "if[$1-ge2];then",
-    "if[$1-eq2];then",
-    "if[$1=2];then",
-    "if[$1==2];then",
-    "if[$1-ne1];then",
-    "if[$1!=1];then",
-    "if[1-lt$1];then",
-];
-
-/// The effects of the lines that are known, and the other lines.
+/// The effects of the statements that are known, and the other lines. A statement is known as a whole or not at all.
 pub(super) fn split(lines: &[Line]) -> (Vec<Effect>, Vec<Line>) {
-    let lines = shell::joined(lines);
-    let (mut effects, mut rest, mut assignments) = (Vec::new(), Vec::new(), Vec::new());
-    let mut variables = BTreeMap::new();
-    let mut depth = 0_usize;
-    let mut index = 0;
-    while let Some(line) = lines.get(index) {
-        // Nothing after it runs.
-        if depth == 0 && line.text == "exit 0" {
+    let mut script = Script { variables: first_installation(), doubts: 0, assigned: BTreeSet::new() };
+    let (mut effects, mut rest, mut assignments) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    let mut statements = Statements::of(lines);
+    while let Some(unread) = statements.unread() {
+        let Some((statement, first, last)) = statements.next() else {
+            rest.extend(unread..lines.len());
             break;
+        };
+        match script.and_or(&statement) {
+            Some(done) => {
+                effects.extend(done.effects);
+                if is_assignment(&statement) {
+                    assignments.extend(first..=last);
+                }
+                // Nothing after it runs.
+                if done.exits {
+                    break;
+                }
+            }
+            None => {
+                rest.extend(first..=last);
+                // Nobody knows what it assigned.
+                script.variables = first_installation();
+            }
         }
-        let known = if depth == 0 { statement(&lines[index..], &variables) } else { None };
-        if let Some((found, length)) = known {
-            effects.extend(found);
-            index += length;
-            continue;
-        }
-        index += 1;
-        if let Some((name, value)) = shell::assignment(&line.text).filter(|_| depth == 0) {
-            variables.insert(name.to_owned(), value.to_owned());
-            assignments.push(line.clone());
-            continue;
-        }
-        let first = line.text.split([' ', ';', '\t']).next().unwrap_or_default();
-        let opens = matches!(first, "if" | "case" | "for" | "while" | "until") || line.text.ends_with('{');
-        let closes = |word: &str| line.text.split([' ', ';', '\t', ')']).any(|it| it == word);
-        depth += usize::from(opens);
-        if ["fi", "esac", "done", "}"].iter().any(|word| closes(word)) {
-            depth = depth.saturating_sub(1);
-        }
-        rest.push(line.clone());
     }
     // Variables do nothing by themselves, and mean something to what is left.
     if !rest.is_empty() {
-        rest.extend(assignments);
-        rest.sort_by_key(|line| line.number);
+        rest.append(&mut assignments);
     }
-    (effects, rest)
+    (effects, rest.into_iter().map(|at| lines[at].clone()).collect())
 }
 
-/// The effects of what `lines` begin with, if it is known, and how many lines it has.
-fn statement(lines: &[Line], variables: &BTreeMap<String, String>) -> Option<(Vec<Effect>, usize)> {
-    let text = lines.first()?.text.as_str();
-    if FIRST_INSTALLATION.contains(&condensed(text).as_str()) {
-        let length = lines.iter().position(|line| line.text == "fi")?;
-        let known: Option<Vec<Vec<Effect>>> =
-            lines[1..length].iter().map(|line| command(&shell::expanded(&line.text, variables))).collect();
-        return Some((known?.into_iter().flatten().collect(), length + 1));
-    }
-    if UPGRADE.contains(&condensed(text).as_str()) {
-        return Some((Vec::new(), block(lines)?));
-    }
-    if text.starts_with("if ") && text.contains("selinuxenabled") && !text.contains("||") && !text.contains('!') {
-        return Some((Vec::new(), block(lines)?));
-    }
-    if is_test(text)
-        && let Some(length) = block(lines)
-        && changes_nothing(&lines[1..length - 1], variables)
-    {
-        return Some((Vec::new(), length));
-    }
-    if let Some(length) = removal_of_files(lines) {
-        return Some((Vec::new(), length));
-    }
-    if let Some(known) = rpm_accounts::statement(lines) {
-        return Some(known);
-    }
-    Some((command(&shell::expanded(text, variables))?, 1))
+/// `$1` is the number of versions that are installed.
+fn first_installation() -> Variables {
+    let mut variables = Variables::default();
+    variables.set("1", Some("1"));
+    variables
 }
 
-/// `if [ … ]; then` or `if command -v … ; then`, without anything that could run.
-fn is_test(text: &str) -> bool {
-    let Some(test) = text.strip_prefix("if ").and_then(|text| text.strip_suffix("then")) else { return false };
-    let test = shell::plain(test.trim());
-    let asks = test.starts_with("[ ") || test.starts_with("[[ ") || test.starts_with("command -v ");
-    asks && !test.contains(['`', '(', '&', '|', '>', '<', ';'])
+fn is_assignment(statement: &AndOr) -> bool {
+    matches!(statement.first.commands.as_slice(), [Command::Simple { words, .. }] if words.is_empty())
 }
 
-/// Whether every one of the lines is known and changes nothing.
-fn changes_nothing(lines: &[Line], variables: &BTreeMap<String, String>) -> bool {
-    let mut rest = lines;
-    while let Some(line) = rest.first() {
-        let length = match statement(rest, variables) {
-            // What follows would depend on the condition.
-            _ if line.text.starts_with("exit") => return false,
-            Some((effects, length)) if effects.is_empty() => length,
-            None if shell::assignment(&line.text).is_some() => 1,
-            _ => return false,
-        };
-        rest = &rest[length..];
+/// How a command ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Status {
+    True,
+    False,
+    /// A question that the builder cannot answer.
+    Unknown,
+    /// A command that works, as far as anybody knows.
+    Works,
+    /// Whether there is an account: what follows makes it unless it is there, as a line of sysusers.d does.
+    Account,
+    NoAccount,
+}
+
+#[derive(Debug)]
+struct Done {
+    effects: Vec<Effect>,
+    status: Status,
+    /// Whether the script ends here.
+    exits: bool,
+}
+
+fn done(effects: Vec<Effect>, status: Status) -> Option<Done> {
+    Some(Done { effects, status, exits: false })
+}
+
+struct Script {
+    variables: Variables,
+    /// How many conditions of unknown outcome are around what is read: what is assigned there is not known after.
+    doubts: usize,
+    /// Names that were assigned there.
+    assigned: BTreeSet<String>,
+}
+
+/// Accounts, which are made only if they are missing.
+fn accounts(effects: &[Effect]) -> bool {
+    effects.iter().all(|effect| matches!(effect, Effect::Account(_)))
+}
+
+/// Memberships, which make the account and the group they are about.
+fn memberships(effects: &[Effect]) -> bool {
+    effects.iter().all(|effect| matches!(effect, Effect::Account(line) if line.starts_with("m ")))
+}
+
+fn steps(effects: &[Effect]) -> bool {
+    effects.iter().all(rpm_commands::done_by_steps)
+}
+
+impl Script {
+    /// A list that may or may not run.
+    fn doubtful(&mut self, list: &List, harmless: fn(&[Effect]) -> bool) -> Option<Vec<Effect>> {
+        self.doubts += 1;
+        let found = self.list(list);
+        self.doubts -= 1;
+        found.filter(|found| !found.exits && harmless(&found.effects)).map(|found| found.effects)
     }
-    true
-}
 
-/// How many lines the `if` has that `lines` begin with; nothing if it does not end or has another branch.
-fn block(lines: &[Line]) -> Option<usize> {
-    let mut depth = 0_usize;
-    for (index, line) in lines.iter().enumerate() {
-        let word = line.text.split([' ', ';', '\t']).next().unwrap_or_default();
-        match word {
-            "if" if !line.text.trim_end().ends_with(" fi") && !line.text.trim_end().ends_with(";fi") => depth += 1,
-            "else" | "elif" if depth == 1 => return None,
-            "fi" => depth = depth.checked_sub(1)?,
-            _ => {}
+    fn list(&mut self, list: &List) -> Option<Done> {
+        let mut whole = Done { effects: Vec::new(), status: Status::True, exits: false };
+        for statement in list {
+            let Done { effects, status, exits } = self.and_or(statement)?;
+            whole.effects.extend(effects);
+            (whole.status, whole.exits) = (status, exits);
+            if exits {
+                break;
+            }
         }
-        if depth == 0 {
-            return Some(index + 1);
+        Some(whole)
+    }
+
+    fn and_or(&mut self, AndOr { first, rest }: &AndOr) -> Option<Done> {
+        let mut whole = self.pipeline(first)?;
+        for (and, next) in rest {
+            if whole.exits {
+                break;
+            }
+            let harmless: fn(&[Effect]) -> bool = match (*and, whole.status) {
+                (true, Status::True) | (false, Status::False) => {
+                    let found = self.pipeline(next)?;
+                    whole.effects.extend(found.effects);
+                    (whole.status, whole.exits) = (found.status, found.exits);
+                    continue;
+                }
+                (true, Status::False) | (false, Status::True) => continue,
+                (false, Status::Works) if exits(next) => continue,
+                (_, Status::Unknown | Status::Works) => steps,
+                (false, Status::Account) | (true, Status::NoAccount) => accounts,
+                (true, Status::Account) | (false, Status::NoAccount) => memberships,
+            };
+            self.doubts += 1;
+            let found = self.pipeline(next);
+            self.doubts -= 1;
+            let found = found.filter(|found| !found.exits && harmless(&found.effects))?;
+            whole.effects.extend(found.effects);
+            whole.status = match (*and, whole.status, found.status) {
+                (true, Status::Unknown | Status::Works, Status::False) => Status::False,
+                (false, Status::Unknown, Status::True) => Status::True,
+                (false, Status::Works, _) => Status::Works,
+                _ => Status::Unknown,
+            };
+        }
+        Some(whole)
+    }
+
+    fn pipeline(&mut self, Pipeline { inverted, commands }: &Pipeline) -> Option<Done> {
+        let [command] = commands.as_slice() else { return None };
+        let mut found = self.command(command)?;
+        if *inverted {
+            found.status = inverse(found.status);
+        }
+        Some(found)
+    }
+
+    fn command(&mut self, command: &Command) -> Option<Done> {
+        match command {
+            Command::Simple { assignments, words } => self.simple(assignments, words),
+            Command::If { branches, otherwise } => match removal_of_a_file(branches, otherwise.as_ref()) {
+                true => done(Vec::new(), Status::Works),
+                false => self.choice(branches, otherwise.as_ref()),
+            },
+            Command::For { name, words, body } => {
+                self.harmless(words)?;
+                // The second time round anything may be assigned that the body assigns.
+                self.assigned.insert(name.clone());
+                let outer = std::mem::take(&mut self.variables);
+                self.doubtful(body, <[Effect]>::is_empty)?;
+                self.variables = outer.without(&self.assigned);
+                done(Vec::new(), Status::Works)
+            }
+            Command::Case { word, arms } => {
+                self.harmless([word])?;
+                for arm in arms {
+                    self.doubtful(arm, <[Effect]>::is_empty)?;
+                }
+                done(Vec::new(), Status::Works)
+            }
+            Command::Group { list, subshell: false } => self.list(list),
+            Command::Group { list, subshell: true } => {
+                self.doubts += 1;
+                let found = self.list(list);
+                self.doubts -= 1;
+                found.filter(|found| !found.exits)
+            }
+            Command::Other => None,
         }
     }
-    None
-}
 
-/// Before an alternative is registered, iptables removes programs that an old version left in the place of the link.
-fn removal_of_files(lines: &[Line]) -> Option<usize> {
-    let text = |index: usize| lines.get(index).map(|line| line.text.as_str()).unwrap_or_default();
-    let asks = |text: &str| text.starts_with("if [ \"$(readlink -e $") && text.ends_with(" ]; then");
-    let removes = |text: &str| text.strip_prefix("rm -f $").is_some_and(|rest| !rest.contains([' ', ';', '&', '|']));
-    let single = |at: usize| asks(text(at)) && removes(text(at + 1)) && text(at + 2) == "fi";
-    if single(0) {
-        return Some(3);
+    fn choice(&mut self, branches: &[(List, List)], otherwise: Option<&List>) -> Option<Done> {
+        let mut effects = Vec::new();
+        // What may run of what comes next: everything, accounts, or nothing that changes anything.
+        let mut harmless: Option<fn(&[Effect]) -> bool> = None;
+        for (condition, body) in branches {
+            let asked = self.list(condition).filter(|found| !found.exits && found.effects.is_empty())?;
+            match (asked.status, harmless) {
+                (Status::False, _) => continue,
+                (Status::True, None) => return self.list(body),
+                (Status::True, Some(harmless)) => {
+                    effects.extend(self.doubtful(body, harmless)?);
+                    return done(effects, Status::Works);
+                }
+                (Status::NoAccount, None) => {
+                    effects.extend(self.doubtful(body, accounts)?);
+                    // It holds on a fresh image; what follows must be as harmless, and does not run.
+                    if let Some(otherwise) = otherwise {
+                        self.doubtful(otherwise, accounts)?;
+                    }
+                    return (branches.len() == 1).then(|| done(effects, Status::Works))?;
+                }
+                (Status::Account, None) => {
+                    effects.extend(self.doubtful(body, memberships)?);
+                    harmless = Some(accounts);
+                }
+                _ => {
+                    self.doubtful(body, <[Effect]>::is_empty)?;
+                    harmless = Some(<[Effect]>::is_empty);
+                }
+            }
+        }
+        match (otherwise, harmless) {
+            (None, _) => done(effects, Status::Works),
+            (Some(list), None) => self.list(list),
+            (Some(list), Some(harmless)) => {
+                effects.extend(self.doubtful(list, harmless)?);
+                done(effects, Status::Works)
+            }
+        }
     }
-    (text(0).starts_with("for sfx in ") && text(0).ends_with("; do") && single(1) && text(4) == "done").then_some(5)
+
+    /// The words with their variables, if putting them together changes nothing.
+    fn harmless<'w>(&self, words: impl IntoIterator<Item = &'w Word>) -> Option<Vec<Argument>> {
+        let arguments = self.variables.expand(words)?;
+        arguments.iter().all(|argument| argument.harmless).then_some(arguments)
+    }
+
+    fn simple(&mut self, assignments: &[(String, Word)], words: &[Word]) -> Option<Done> {
+        for (name, value) in assignments {
+            let value = self.harmless([value])?.pop()?;
+            let known = value.certain && self.doubts == 0;
+            if self.doubts > 0 {
+                self.assigned.insert(name.clone());
+            }
+            self.variables.set(name, Some(value.text.as_str()).filter(|_| known));
+        }
+        let arguments = self.harmless(words)?;
+        match arguments.split_first() {
+            None => done(Vec::new(), Status::True),
+            Some((first, rest)) if first.certain && assignments.is_empty() => command(&first.text, rest),
+            Some(_) => None,
+        }
+    }
 }
 
-fn condensed(text: &str) -> String {
-    text.chars().filter(|c| !c.is_whitespace() && *c != '"').collect()
+fn inverse(status: Status) -> Status {
+    match status {
+        Status::True => Status::False,
+        Status::False => Status::True,
+        Status::Account => Status::NoAccount,
+        Status::NoAccount => Status::Account,
+        Status::Unknown | Status::Works => Status::Unknown,
+    }
+}
+
+/// `exit $?` after a command that works does not run.
+fn exits(pipeline: &Pipeline) -> bool {
+    pipeline.commands.len() == 1 && pipeline.commands[0].raw().first() == Some(&"exit")
+}
+
+fn command(path: &str, arguments: &[Argument]) -> Option<Done> {
+    let all: Option<Vec<&str>> =
+        arguments.iter().map(|argument| argument.certain.then_some(argument.text.as_str())).collect();
+    match (program(path), all.as_deref()) {
+        (":" | "true", _) => done(Vec::new(), Status::True),
+        ("false", _) => done(Vec::new(), Status::False),
+        ("exit", Some([] | ["0"])) => Some(Done { effects: Vec::new(), status: Status::True, exits: true }),
+        ("exit", _) => None,
+        ("set", Some([option])) if option.starts_with(['-', '+']) && option.len() == 2 && *option != "--" => {
+            done(Vec::new(), Status::True)
+        }
+        ("[" | "[[", _) => {
+            let (end, arguments) = arguments.split_last()?;
+            let closed = end.certain && end.text == if path == "[" { "]" } else { "]]" };
+            done(Vec::new(), test(arguments)).filter(|_| closed)
+        }
+        ("test", _) => done(Vec::new(), test(arguments)),
+        // None is in force where images are made.
+        ("selinuxenabled", Some([])) => done(Vec::new(), Status::False),
+        ("command", Some(["-v" | "-V", _])) | ("which" | "type" | "hash", Some([_])) => {
+            done(Vec::new(), Status::Unknown)
+        }
+        ("getent", Some(["passwd" | "group", _])) | ("id", Some([_] | ["-u" | "-g", _])) => {
+            done(Vec::new(), Status::Account)
+        }
+        (name, all) => {
+            if let Some(effects) = all.and_then(|all| rpm_accounts::command(name, all)) {
+                return done(effects, Status::Works);
+            }
+            done(rpm_commands::command(name, arguments)?, Status::Works)
+        }
+    }
+}
+
+/// What only a running systemd makes.
+const RUNNING: [&str; 2] = ["/run/systemd/system", "/run/systemd"];
+/// What `systemd` itself brings, whose macros ask for it.
+const SYSTEMD: [&str; 3] = ["/usr/lib/systemd/systemd-update-helper", "/usr/bin/systemctl", "/bin/systemctl"];
+
+/// What `[` says (POSIX.1-2017, `test`).
+fn test(arguments: &[Argument]) -> Status {
+    let text = |argument: &Argument| argument.certain.then(|| argument.text.clone());
+    let texts: Vec<Option<String>> = arguments.iter().map(text).collect();
+    let texts: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
+    let known = |holds: bool| if holds { Status::True } else { Status::False };
+    match texts.as_slice() {
+        [Some("!"), next, ..] if *next != Some("!") => inverse(test(&arguments[1..])),
+        [Some("-d" | "-e"), Some(path)] if RUNNING.contains(path) => Status::False,
+        [Some("-x" | "-e" | "-f"), Some(path)] if SYSTEMD.contains(path) => Status::True,
+        [Some("-z"), Some(text)] => known(text.is_empty()),
+        [Some("-n"), Some(text)] => known(!text.is_empty()),
+        [Some(one), Some("=" | "=="), Some(other)] => known(one == other),
+        [Some(one), Some("!="), Some(other)] => known(one != other),
+        [Some(one), Some(operator), Some(other)] => {
+            let (Ok(one), Ok(other)) = (one.parse::<i64>(), other.parse::<i64>()) else { return Status::Unknown };
+            match *operator {
+                "-eq" => known(one == other),
+                "-ne" => known(one != other),
+                "-gt" => known(one > other),
+                "-ge" => known(one >= other),
+                "-lt" => known(one < other),
+                "-le" => known(one <= other),
+                _ => Status::Unknown,
+            }
+        }
+        _ => Status::Unknown,
+    }
+}
+
+/// Before an alternative is registered, iptables removes programs that an old version left in the place of the link:
+/// a file that is no link, which no package brings.
+fn removal_of_a_file(branches: &[(List, List)], otherwise: Option<&List>) -> bool {
+    fn single(list: &List) -> Vec<&str> {
+        match list.as_slice() {
+            [AndOr { first: Pipeline { inverted: false, commands }, rest }]
+                if rest.is_empty() && commands.len() == 1 =>
+            {
+                commands[0].raw()
+            }
+            _ => Vec::new(),
+        }
+    }
+    let ([(condition, body)], None) = (branches, otherwise) else { return false };
+    let (asks, removes) = (single(condition), single(body));
+    let ([open, link, "=" | "==", file, close], ["rm", "-f", gone]) = (asks.as_slice(), removes.as_slice()) else {
+        return false;
+    };
+    *open == "["
+        && *close == "]"
+        && file == gone
+        && file.starts_with('$')
+        && !file.contains(['(', '`'])
+        && *link == format!("\"$(readlink -e {file})\"")
 }
 
 #[cfg(test)]
@@ -204,9 +422,9 @@ mod tests {
         assert_eq!((effects.len(), rest.len()), (0, 3));
         let (effects, rest) = of("if [ $1 -eq 2 ]; then\nrm -rf /x\nelse\nrm -rf /y\nfi\n");
         assert_eq!((effects.len(), rest.len()), (0, 5));
-        let (effects, rest) = of("if [ $1 -eq 1 ]; then\nsystemctl preset a.service\nuseradd x\nfi\n");
+        let (effects, rest) = of("if [ $1 -eq 1 ]; then\nsystemctl preset a.service\nusermod -L x\nfi\n");
         assert_eq!((effects.len(), rest.len()), (0, 4));
-        for text in ["ldconfig -r /", "systemctl preset $UNIT", "true && rm -rf /", "systemctl start x", "x; true"] {
+        for text in ["ldconfig -r /", "systemctl preset $UNIT", "true && rm -rf /", "x; true", "ldconfig;useradd $q"] {
             assert_eq!(of(text), (vec![], vec![text.to_owned()]));
         }
     }
@@ -262,6 +480,66 @@ mod tests {
         // What is left keeps the variables it is about.
         let (_, rest) = of("pfx=/usr/sbin/x\nrm -rf $pfx\n");
         assert_eq!(rest, ["pfx=/usr/sbin/x", "rm -rf $pfx"]);
+    }
+
+    #[test]
+    fn what_a_condition_may_hide_is_left() {
+        for text in [
+            "if [ -x /usr/sbin/selinuxenabled ]; then\nuseradd hidden\nfi",
+            "if selinuxenabled || true; then\nrm -rf /etc\nfi",
+            "if [ $1 -gt 1 ]; then\necho up; else\nrm -rf /etc/x\nfi",
+            "if [ $1 -gt 1 ]; then foo; fi; rm -rf /etc/x",
+            "[ -x /nope ] && exit 0",
+            "[ -x /nope ] || exit 0",
+            "[ -x /nope ] && ldconfig || useradd q",
+            "if test -x /nope; then\nuseradd q\nfi",
+            "f() {\nuseradd q\n}",
+            "exit 1",
+            "echo x 1>/dev/null >/etc/y",
+            "for x in a b; do\nuseradd q\ndone",
+            "case x in\ny) useradd q ;;\nesac",
+            "if [ \"$(rm -rf /etc)\" ]; then\ntrue\nfi",
+            "if [ \"$(readlink -e $a)\" == $a ]; then\nrm -f $b\nfi",
+            "cat <<E\nfi\nE",
+        ] {
+            assert_eq!(of(text), (vec![], text.lines().map(str::to_owned).collect()), "{text}");
+        }
+        // What may have been assigned is not known.
+        let (effects, rest) = of("u=a.service\nif [ -e /x ]; then\nu=b.service\nfi\nsystemctl preset $u\n");
+        assert_eq!((effects.len(), rest.last().unwrap().as_str()), (0, "systemctl preset $u"));
+        let again = "for i in 1 2; do\nif [ \"$u\" = b ]; then\nrm -rf /etc\nfi\nu=b\ndone";
+        assert_eq!(of(&format!("u=a\n{again}")).1.len(), 7);
+        assert_eq!(of("u=a\n(u=b)\nif [ $u = b ]; then\nrm -rf /etc\nfi").1.len(), 4);
+        let deep = format!("{}true\n{}", "if [ x ]; then\n".repeat(20_000), "fi\n".repeat(20_000));
+        assert_eq!(of(&deep).1.len(), 40_001);
+    }
+
+    #[test]
+    fn other_branches_run_where_a_condition_does_not_hold() {
+        let preset = (vec![Effect::Preset("a.service".into())], vec![]);
+        assert_eq!(of("if [ $1 -gt 1 ]; then\nrm -rf /etc/x\nelse\nsystemctl preset a.service\nfi"), preset);
+        assert_eq!(of("if test \"$1\" -eq 1; then\nsystemctl preset a.service\nelse\nrm -rf /\nfi"), preset);
+        assert_eq!(of("[ \"$1\" = 1 ] && systemctl preset a.service || :"), preset);
+    }
+
+    #[test]
+    fn triggers_for_a_running_systemd_and_kernels_do_nothing() {
+        for text in [
+            "if test -d \"/run/systemd/system\"; then\n  anything daemon-reload || :\n\
+             systemctl reload-or-restart --marked || :\nfi",
+            "systemctl --system daemon-reload\nsystemd-update-helper user-reload-restart || :",
+            "if [ `uname -i` == \"x86_64\" -o `uname -i` == \"i386\" ] &&\n   [ -f /etc/sysconfig/kernel ]; then\n\
+             /bin/sed -r -i -e 's/^K=a$/K=b/' /etc/sysconfig/kernel || exit $?\nfi",
+            "if [ -x /sbin/ldconfig ]\nthen\n    /sbin/ldconfig -X || exit $?\nfi",
+            "if [[ ! -e \"/boot/symvers-6.1.gz\" ]]; then\nln -s \"/lib/modules/6.1/symvers.gz\" \"/boot/symvers-6.1.gz\"\n\
+             command -v restorecon &>/dev/null && restorecon \"/boot/symvers-6.1.gz\"\nfi",
+            "if command -v semodule > /dev/null 2>&1 && selinuxenabled 2>/dev/null; then\n\
+             if ! semodule -i /x.cil 2>/dev/null; then\necho \"warning\" >&2\nfi\nfi",
+            "p=/usr/sbin/x\nfor sfx in \"\" \"-save\"; do\nif [ \"$(readlink -e $p$sfx)\" == $p$sfx ]; then\n\
+             rm -f $p$sfx\nfi\nif [ \"$(readlink -e $p$sfx)\" = $p$sfx ]; then\nrm -f $p$sfx\nfi\ndone",
+        ] {
+            assert_eq!(of(text), (vec![], vec![]), "{text}");
+        }
     }
 
     #[test]

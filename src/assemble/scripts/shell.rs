@@ -1,64 +1,169 @@
-//! Single commands of shell scripts as words, with what becomes of their output and their failure taken off.
+//! The shell language of scriptlets, as far as they use it: words, redirections to nowhere, and the constructs around
+//! commands.
 //!
-//! Anything of the shell that is more than words, quotation marks and redirections to nowhere is not read at all.
+//! Takes the lines of a script and gives one statement after the other. Where the text cannot be read (functions,
+//! here-documents, quotations over several lines, deep nesting), [`Statements`] ends, and what is left of the script is
+//! not known. Grammar: POSIX.1-2017, XCU 2.10, and bash's `[[`, `&>`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::residue::Line;
 
-/// What follows a command and changes nothing but its output or the exit status of the script.
-const ENDS: [&str; 20] = [
-    "|| exit $?",
-    "|| :",
-    "||:",
-    "|| true",
-    "||true",
-    "|| exit 0",
-    "; exit 0",
-    ";",
-    ">/dev/null",
-    "> /dev/null",
-    "2>/dev/null",
-    "2> /dev/null",
-    "&>/dev/null",
-    "&> /dev/null",
-    ">&/dev/null",
-    ">& /dev/null",
-    "2>&1",
-    "1>/dev/null",
-    ">&2",
-    "2>dev/null",
-];
+/// How deep constructs may lie in each other.
+pub(super) const NESTING: usize = 32;
+/// Bytes of a variable's value, and of all words of one command with the variables in them.
+const VALUE_BYTES: usize = 4096;
+const COMMAND_BYTES: usize = 64 * 1024;
+/// How many variables are kept.
+const VARIABLES: usize = 256;
 
-/// `text` less such ends.
-pub(super) fn plain(text: &str) -> &str {
-    let mut rest = text.trim();
-    // Of two that fit the longer one: `2>/dev/null` ends with `>/dev/null`.
-    while let Some(end) = ENDS.iter().filter(|end| rest.ends_with(**end)).max_by_key(|end| end.len()) {
-        rest = rest.strip_suffix(end).unwrap_or(rest).trim_end();
-    }
-    rest
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Variable(String),
+    /// What only running the script can tell. `harmless` if finding out changes nothing.
+    Unknown {
+        harmless: bool,
+    },
 }
 
-/// The words of one command; `None` if it is more than that.
-pub(super) fn words(command: &str) -> Option<Vec<String>> {
-    let (mut words, mut word, mut inside) = (Vec::new(), None::<String>, None);
-    for letter in plain(command).chars() {
-        match (inside, letter) {
-            (Some(quote), _) if letter == quote => inside = None,
-            (Some('"'), '$' | '`' | '\\') => return None,
-            (Some(_), _) => word.get_or_insert_default().push(letter),
-            (None, '"' | '\'') => {
-                word.get_or_insert_default();
-                inside = Some(letter);
+/// A word as written and as it is put together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Word {
+    pub(super) raw: String,
+    parts: Vec<Part>,
+}
+
+/// A word with its variables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Argument {
+    pub(super) text: String,
+    /// Whether `text` is all of it.
+    pub(super) certain: bool,
+    /// Whether putting it together changes nothing.
+    pub(super) harmless: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Token {
+    Word(Word),
+    Operator(&'static str),
+    Redirection {
+        harmless: bool,
+    },
+    /// Text that is not understood.
+    Bad,
+}
+
+pub(super) type List = Vec<AndOr>;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct AndOr {
+    pub(super) first: Pipeline,
+    /// `true` stands for `&&`, `false` for `||`.
+    pub(super) rest: Vec<(bool, Pipeline)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Pipeline {
+    pub(super) inverted: bool,
+    pub(super) commands: Vec<Command>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Command {
+    Simple {
+        assignments: Vec<(String, Word)>,
+        words: Vec<Word>,
+    },
+    If {
+        branches: Vec<(List, List)>,
+        otherwise: Option<List>,
+    },
+    For {
+        name: String,
+        words: Vec<Word>,
+        body: List,
+    },
+    Case {
+        word: Word,
+        arms: Vec<List>,
+    },
+    Group {
+        list: List,
+        subshell: bool,
+    },
+    /// Loops with conditions, and output that goes somewhere.
+    Other,
+}
+
+impl Command {
+    /// The words of a plain command as written; none of anything else.
+    pub(super) fn raw(&self) -> Vec<&str> {
+        match self {
+            Command::Simple { words, assignments } if assignments.is_empty() => {
+                words.iter().map(|word| word.raw.as_str()).collect()
             }
-            (None, ' ' | '\t') => words.extend(word.take()),
-            (None, '|' | '&' | ';' | '<' | '>' | '$' | '`' | '(' | ')' | '\\' | '*' | '?' | '#') => return None,
-            (None, _) => word.get_or_insert_default().push(letter),
+            _ => Vec::new(),
         }
     }
-    words.extend(word);
-    (inside.is_none() && !words.is_empty()).then_some(words)
+}
+
+/// Variables with a known value.
+#[derive(Debug, Default)]
+pub(super) struct Variables(BTreeMap<String, String>);
+
+impl Variables {
+    /// `value` of nothing: not known any more.
+    pub(super) fn set(&mut self, name: &str, value: Option<&str>) {
+        // A text with blanks would be more than one word where it stands without quotation marks.
+        let plain = |text: &&str| {
+            let letter = |letter: char| letter.is_ascii_alphanumeric() || "/._-:=+@%".contains(letter);
+            !text.is_empty() && text.len() <= VALUE_BYTES && text.chars().all(letter)
+        };
+        match value.filter(plain) {
+            Some(value) if self.0.len() < VARIABLES => drop(self.0.insert(name.to_owned(), value.to_owned())),
+            _ => drop(self.0.remove(name)),
+        }
+    }
+
+    /// The others.
+    pub(super) fn without(mut self, names: &BTreeSet<String>) -> Variables {
+        self.0.retain(|name, _| !names.contains(name));
+        self
+    }
+
+    /// The words with the variables in them; nothing if they are too much.
+    pub(super) fn expand<'w>(&self, words: impl IntoIterator<Item = &'w Word>) -> Option<Vec<Argument>> {
+        let (mut arguments, mut size) = (Vec::new(), 0_usize);
+        for word in words {
+            let mut argument = Argument { text: String::new(), certain: true, harmless: true };
+            for part in &word.parts {
+                let text = match part {
+                    Part::Text(text) => text,
+                    Part::Variable(name) => match self.0.get(name) {
+                        Some(value) => value,
+                        None => {
+                            argument.certain = false;
+                            continue;
+                        }
+                    },
+                    Part::Unknown { harmless } => {
+                        argument.certain = false;
+                        argument.harmless &= harmless;
+                        continue;
+                    }
+                };
+                size += text.len();
+                if size > COMMAND_BYTES {
+                    return None;
+                }
+                argument.text.push_str(text);
+            }
+            arguments.push(argument);
+        }
+        Some(arguments)
+    }
 }
 
 /// A program's name without the directory that it is called in.
@@ -67,79 +172,491 @@ pub(super) fn program(path: &str) -> &str {
     directories.iter().find_map(|directory| path.strip_prefix(directory)).unwrap_or(path)
 }
 
-/// Lines with their continuations in one: after a backslash, and after an operator that wants a right side.
-pub(super) fn joined(lines: &[Line]) -> Vec<Line> {
-    let mut joined: Vec<Line> = Vec::new();
-    let mut open = false;
-    for line in lines {
-        if let Some(last) = joined.last_mut().filter(|last| line.text == "then" && last.text.starts_with("if ")) {
-            last.text = format!("{}; then", last.text.trim_end_matches(';'));
-            continue;
-        }
-        let text = line.text.strip_suffix('\\').unwrap_or(&line.text).trim_end();
-        match joined.last_mut().filter(|_| open) {
-            Some(last) => last.text = format!("{} {}", last.text, text.trim_start()),
-            None => joined.push(Line { number: line.number, text: text.to_owned() }),
-        }
-        open = line.text.ends_with('\\') || text.ends_with("||") || text.ends_with("&&");
+/// One statement after the other, each with the places of its first and last line among the lines given.
+#[derive(Debug)]
+pub(super) struct Statements {
+    tokens: Vec<(Token, usize)>,
+    at: usize,
+}
+
+impl Statements {
+    pub(super) fn of(lines: &[Line]) -> Statements {
+        Statements { tokens: tokens(lines), at: 0 }
     }
-    joined
-}
 
-/// `NAME=VALUE` of plain text.
-pub(super) fn assignment(text: &str) -> Option<(&str, &str)> {
-    let (name, value) = text.split_once('=')?;
-    let value = value.trim_matches('"');
-    let of =
-        |text: &str, more: &str| text.chars().all(|letter| letter.is_ascii_alphanumeric() || more.contains(letter));
-    (!name.is_empty() && of(name, "_") && !value.is_empty() && of(value, "/._-")).then_some((name, value))
-}
+    /// The line of the first token that was not read; nothing at the end.
+    pub(super) fn unread(&mut self) -> Option<usize> {
+        self.blanks();
+        self.tokens.get(self.at).map(|(_, line)| *line)
+    }
 
-/// `text` with the variables known in it.
-pub(super) fn expanded(text: &str, variables: &BTreeMap<String, String>) -> String {
-    let mut plain = text.to_owned();
-    // The longer name first: `$pfx6` is not `$pfx` and a 6.
-    for (name, value) in variables.iter().rev() {
-        plain = plain.replace(&format!("${{{name}}}"), value);
-        let mut from = 0;
-        while let Some(at) = plain[from..].find(&format!("${name}")).map(|at| at + from) {
-            let end = at + 1 + name.len();
-            let longer = plain[end..].starts_with(|letter: char| letter.is_ascii_alphanumeric() || letter == '_');
-            if longer {
-                from = end;
-            } else {
-                plain.replace_range(at..end, value);
-                from = at + value.len();
+    /// The next statement; nothing if it cannot be read, after which there is no other.
+    pub(super) fn next(&mut self) -> Option<(AndOr, usize, usize)> {
+        let first = self.unread()?;
+        let statement = self.and_or(0)?;
+        let last = self.tokens.get(self.at.checked_sub(1)?)?.1;
+        matches!(self.peek(), None | Some(Token::Operator("\n" | ";"))).then_some((statement, first, last))
+    }
+
+    fn peek(&self) -> Option<&Token> {
+        self.tokens.get(self.at).map(|(token, _)| token)
+    }
+
+    fn word(&self) -> Option<&str> {
+        if let Some(Token::Word(word)) = self.peek() { Some(&word.raw) } else { None }
+    }
+
+    fn operator(&mut self, operator: &str) -> bool {
+        let found = matches!(self.peek(), Some(Token::Operator(known)) if *known == operator);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn expect(&mut self, word: &str) -> Option<()> {
+        (self.word() == Some(word)).then(|| self.at += 1)
+    }
+
+    fn blanks(&mut self) {
+        while self.operator("\n") || self.operator(";") {}
+    }
+
+    /// Statements up to one of these words or operators, which is left.
+    fn list(&mut self, ends: &[&str], depth: usize) -> Option<List> {
+        let mut list = Vec::new();
+        loop {
+            self.blanks();
+            let ended = match self.peek()? {
+                Token::Word(word) => ends.contains(&word.raw.as_str()),
+                Token::Operator(operator) => ends.contains(operator),
+                _ => false,
+            };
+            if ended {
+                return Some(list);
+            }
+            list.push(self.and_or(depth)?);
+            match self.peek()? {
+                Token::Operator("\n" | ";") => {}
+                Token::Operator(operator) if ends.contains(operator) => {}
+                _ => return None,
             }
         }
     }
-    plain
+
+    fn and_or(&mut self, depth: usize) -> Option<AndOr> {
+        let first = self.pipeline(depth)?;
+        let mut rest = Vec::new();
+        loop {
+            let and = self.operator("&&");
+            if !and && !self.operator("||") {
+                return Some(AndOr { first, rest });
+            }
+            while self.operator("\n") {}
+            rest.push((and, self.pipeline(depth)?));
+        }
+    }
+
+    fn pipeline(&mut self, depth: usize) -> Option<Pipeline> {
+        let inverted = self.expect("!").is_some();
+        let mut commands = vec![self.command(depth)?];
+        while self.operator("|") {
+            while self.operator("\n") {}
+            commands.push(self.command(depth)?);
+        }
+        Some(Pipeline { inverted, commands })
+    }
+
+    fn command(&mut self, depth: usize) -> Option<Command> {
+        if depth >= NESTING {
+            return None;
+        }
+        let inner = depth + 1;
+        if self.operator("(") {
+            let list = self.list(&[")"], inner)?;
+            self.at += 1;
+            return self.redirected(Command::Group { list, subshell: true });
+        }
+        let command = match self.word()? {
+            "if" => self.choice(inner)?,
+            "for" => {
+                self.at += 1;
+                let name = self.word()?.to_owned();
+                self.at += 1;
+                let mut words = Vec::new();
+                if self.expect("in").is_some() {
+                    while let Some(Token::Word(word)) = self.peek() {
+                        words.push(word.clone());
+                        self.at += 1;
+                    }
+                }
+                let body = self.body(inner)?;
+                Command::For { name, words, body }
+            }
+            "while" | "until" => {
+                self.at += 1;
+                self.list(&["do"], inner)?;
+                self.body(inner)?;
+                Command::Other
+            }
+            "case" => self.case(inner)?,
+            "{" => {
+                self.at += 1;
+                let list = self.list(&["}"], inner)?;
+                self.at += 1;
+                Command::Group { list, subshell: false }
+            }
+            "then" | "fi" | "do" | "done" | "else" | "elif" | "esac" | "in" | "}" | "function" | "select" | "time"
+            | "coproc" => return None,
+            _ => return self.simple(),
+        };
+        self.redirected(command)
+    }
+
+    fn choice(&mut self, depth: usize) -> Option<Command> {
+        let (mut branches, mut otherwise) = (Vec::new(), None);
+        loop {
+            self.at += 1;
+            let condition = self.list(&["then"], depth)?;
+            self.at += 1;
+            branches.push((condition, self.list(&["elif", "else", "fi"], depth)?));
+            if self.word()? != "elif" {
+                break;
+            }
+        }
+        if self.expect("else").is_some() {
+            otherwise = Some(self.list(&["fi"], depth)?);
+        }
+        self.expect("fi")?;
+        Some(Command::If { branches, otherwise })
+    }
+
+    fn body(&mut self, depth: usize) -> Option<List> {
+        self.blanks();
+        self.expect("do")?;
+        let body = self.list(&["done"], depth)?;
+        self.at += 1;
+        Some(body)
+    }
+
+    fn case(&mut self, depth: usize) -> Option<Command> {
+        self.at += 1;
+        let Some(Token::Word(word)) = self.peek().cloned() else { return None };
+        self.at += 1;
+        self.blanks();
+        self.expect("in")?;
+        let mut arms = Vec::new();
+        loop {
+            self.blanks();
+            if self.expect("esac").is_some() {
+                return Some(Command::Case { word, arms });
+            }
+            self.operator("(");
+            while !self.operator(")") {
+                if self.word().is_none() && !matches!(self.peek(), Some(Token::Operator("|"))) {
+                    return None;
+                }
+                self.at += 1;
+            }
+            arms.push(self.list(&[";;", "esac"], depth)?);
+            self.operator(";;");
+        }
+    }
+
+    /// Redirections after a construct.
+    fn redirected(&mut self, command: Command) -> Option<Command> {
+        let mut all = true;
+        while let Some(Token::Redirection { harmless }) = self.peek() {
+            all &= harmless;
+            self.at += 1;
+        }
+        Some(if all { command } else { Command::Other })
+    }
+
+    fn simple(&mut self) -> Option<Command> {
+        let (mut assignments, mut words, mut all) = (Vec::new(), Vec::new(), true);
+        loop {
+            match self.peek() {
+                Some(Token::Word(word)) => match assignment(word).filter(|_| words.is_empty()) {
+                    Some(assigned) => assignments.push(assigned),
+                    None => words.push(word.clone()),
+                },
+                Some(Token::Redirection { harmless }) => all &= harmless,
+                Some(Token::Bad | Token::Operator("(")) => return None,
+                _ => break,
+            }
+            self.at += 1;
+        }
+        Some(if all { Command::Simple { assignments, words } } else { Command::Other })
+    }
+}
+
+/// `NAME=VALUE`
+fn assignment(word: &Word) -> Option<(String, Word)> {
+    let (name, raw) = word.raw.split_once('=')?;
+    let letters = name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
+    let named = letters && name.starts_with(|letter: char| !letter.is_ascii_digit());
+    let Some((Part::Text(first), rest)) = word.parts.split_first().filter(|_| named) else { return None };
+    let first = Part::Text(first.strip_prefix(name)?.strip_prefix('=')?.to_owned());
+    let parts = std::iter::once(first).chain(rest.iter().cloned()).collect();
+    Some((name.to_owned(), Word { raw: raw.to_owned(), parts }))
+}
+
+/// Longest first.
+const OPERATORS: [&str; 9] = ["&&", "||", ";;", ";", "&", "|", "(", ")", "\n"];
+
+fn tokens(lines: &[Line]) -> Vec<(Token, usize)> {
+    let mut tokens = Vec::new();
+    for (index, line) in lines.iter().enumerate() {
+        // A line that was left out, empty or a comment, ends the command.
+        let next = lines.get(index + 1).is_some_and(|next| next.number == line.number + 1);
+        let backslashes = line.text.len() - line.text.trim_end_matches('\\').len();
+        let continued = backslashes % 2 == 1;
+        let mut rest = if continued { &line.text[..line.text.len() - 1] } else { line.text.as_str() };
+        loop {
+            rest = rest.trim_start();
+            if rest.is_empty() || rest.starts_with('#') {
+                break;
+            }
+            let Some((token, after)) = token(rest) else {
+                tokens.push((Token::Bad, index));
+                return tokens;
+            };
+            tokens.push((token, index));
+            rest = after;
+        }
+        if !(continued && next) {
+            tokens.push((Token::Operator("\n"), index));
+        }
+    }
+    tokens
+}
+
+fn token(text: &str) -> Option<(Token, &str)> {
+    let digits = text.len() - text.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();
+    if let Some(found) = redirection(&text[digits..]) {
+        return found;
+    }
+    if text.starts_with("&>") {
+        return redirection(&text[1..])?;
+    }
+    if let Some(operator) = OPERATORS.iter().find(|operator| text.starts_with(**operator)) {
+        return Some((Token::Operator(*operator), &text[operator.len()..]));
+    }
+    let (word, rest) = word(text)?;
+    Some((Token::Word(word), rest))
+}
+
+/// The redirection that `text` begins with, or nothing inside if it is one that is not understood.
+fn redirection(text: &str) -> Option<Option<(Token, &str)>> {
+    let after = text.strip_prefix(['<', '>'])?;
+    let mut after = after.strip_prefix(['>', '|']).unwrap_or(after);
+    if after.starts_with('<') {
+        return Some(None);
+    }
+    let copied = after.starts_with('&');
+    after = after.strip_prefix('&').unwrap_or(after).trim_start();
+    let Some((target, rest)) = word(after) else { return Some(None) };
+    let number = target.raw.chars().all(|letter| letter.is_ascii_digit() || letter == '-');
+    let null = ["/dev/null", "dev/null", "\"/dev/null\""].contains(&target.raw.as_str());
+    Some(Some((Token::Redirection { harmless: null || copied && number }, rest)))
+}
+
+/// Programs that only answer.
+const QUESTIONS: [&str; 8] =
+    ["uname ", "readlink -e ", "readlink -f ", "command -v ", "which ", "basename ", "dirname ", "getenforce"];
+
+/// Whether a command in a word changes nothing.
+fn is_question(command: &str) -> bool {
+    let command = command.trim();
+    let command = command.strip_suffix("2>/dev/null").unwrap_or(command);
+    let letters = command.chars().all(|letter| letter.is_ascii_alphanumeric() || " /._-$\"'{}".contains(letter));
+    let closed = ['"', '\''].iter().all(|quote| command.matches(*quote).count() % 2 == 0);
+    letters && closed && QUESTIONS.iter().any(|question| format!("{command} ").starts_with(question))
+}
+
+/// The word that `text` begins with; nothing if there is none, or if it does not end.
+fn word(text: &str) -> Option<(Word, &str)> {
+    let mut parts: Vec<Part> = Vec::new();
+    let mut rest = text;
+    let mut quoted = false;
+    // Letters that stand for other text if the word has more than them.
+    let mut pattern = false;
+    let push = |parts: &mut Vec<Part>, letter: char| match parts.last_mut() {
+        Some(Part::Text(text)) => text.push(letter),
+        _ => parts.push(Part::Text(letter.to_string())),
+    };
+    while let Some(letter) = rest.chars().next() {
+        let after = &rest[letter.len_utf8()..];
+        match letter {
+            '"' => {
+                quoted = !quoted;
+                if quoted && after.starts_with('"') {
+                    parts.push(Part::Text(String::new()));
+                }
+                rest = after;
+            }
+            '$' => {
+                let (part, left) = dollar(after)?;
+                if let Some(part) = part {
+                    parts.push(part)
+                } else {
+                    push(&mut parts, '$')
+                }
+                rest = left;
+            }
+            '`' => {
+                let (command, left) = after.split_once('`')?;
+                parts.push(Part::Unknown { harmless: is_question(command) });
+                rest = left;
+            }
+            '\\' => {
+                let next = after.chars().next()?;
+                if quoted && !"\"\\$`".contains(next) {
+                    push(&mut parts, '\\');
+                }
+                push(&mut parts, next);
+                rest = &after[next.len_utf8()..];
+            }
+            _ if quoted => {
+                push(&mut parts, letter);
+                rest = after;
+            }
+            '\'' => {
+                let (inner, left) = after.split_once('\'')?;
+                parts.push(Part::Text(inner.to_owned()));
+                rest = left;
+            }
+            ' ' | '\t' | '&' | '|' | ';' | '<' | '>' | '(' | ')' => break,
+            _ => {
+                pattern |= "*?[{~".contains(letter);
+                push(&mut parts, letter);
+                rest = after;
+            }
+        }
+    }
+    let raw = &text[..text.len() - rest.len()];
+    if quoted || raw.is_empty() {
+        return None;
+    }
+    if pattern && !["[", "[[", "{"].contains(&raw) {
+        parts.push(Part::Unknown { harmless: true });
+    }
+    Some((Word { raw: raw.to_owned(), parts }, rest))
+}
+
+/// What follows a dollar sign; no part if it is just that sign.
+fn dollar(text: &str) -> Option<(Option<Part>, &str)> {
+    if let Some(inner) = text.strip_prefix('{') {
+        let (name, rest) = inner.split_once('}')?;
+        let letters = name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
+        let part = match letters && !name.is_empty() {
+            true => Part::Variable(name.to_owned()),
+            false => Part::Unknown { harmless: !name.contains(['`', '(', '=', '$']) },
+        };
+        return Some((Some(part), rest));
+    }
+    if let Some(inner) = text.strip_prefix('(') {
+        let mut depth = 1_usize;
+        for (at, letter) in inner.char_indices() {
+            match letter {
+                '(' => depth += 1,
+                ')' => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 {
+                let part = Part::Unknown { harmless: is_question(&inner[..at]) };
+                return Some((Some(part), &inner[at + 1..]));
+            }
+        }
+        return None;
+    }
+    if text.starts_with(['?', '#', '@', '*', '$', '!', '-']) {
+        return Some((Some(Part::Unknown { harmless: true }), &text[1..]));
+    }
+    let digit = text.starts_with(|letter: char| letter.is_ascii_digit());
+    let length = match digit {
+        true => 1,
+        false => {
+            text.len() - text.trim_start_matches(|letter: char| letter.is_ascii_alphanumeric() || letter == '_').len()
+        }
+    };
+    let (name, rest) = text.split_at(length);
+    Some(((!name.is_empty()).then(|| Part::Variable(name.to_owned())), rest))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn lines(text: &str) -> Vec<Line> {
+        text.lines().enumerate().map(|(at, line)| Line { number: at + 1, text: line.trim().to_owned() }).collect()
+    }
+
+    /// The words of the only command; `?` after those that are not certain.
+    fn of(text: &str) -> Option<String> {
+        let mut statements = Statements::of(&lines(text));
+        let (statement, _, _) = statements.next()?;
+        let [Command::Simple { words, .. }] = statement.first.commands.as_slice() else { return None };
+        let arguments = Variables::default().expand(words)?;
+        let end = statements.unread().is_none() && statement.rest.is_empty();
+        let text = |argument: &Argument| {
+            let mark = if argument.certain { "" } else { "?" };
+            format!("{}{mark}{}", argument.text, if argument.harmless { "" } else { "!" })
+        };
+        end.then(|| arguments.iter().map(text).collect::<Vec<_>>().join("|"))
+    }
+
     #[test]
     fn a_command_is_its_words() {
-        let of = |text: &str| words(text).unwrap_or_default().join("|");
-        assert_eq!(
-            of("useradd -c \"a b\" -d '/x y' --shell=/bin/sh n >/dev/null 2>&1 || :"),
-            "useradd|-c|a b|-d|/x y|--shell=/bin/sh|n"
-        );
-        assert_eq!(of("a '' b ; exit 0"), "a||b");
-        for text in ["a; b", "a | b", "a $B", "a \"$B\"", "a `b`", "a > /etc/x", "a *", "a 'b", "a & b", "(a)"] {
-            assert_eq!(words(text), None, "{text}");
+        for (text, words) in [
+            (
+                "useradd -c \"a b\" -d '/x y' --shell=/bin/sh n >/dev/null 2>&1",
+                "useradd|-c|a b|-d|/x y|--shell=/bin/sh|n",
+            ),
+            ("a '' b \"\"; # c", "a||b|"),
+            ("a $B \"$B\" x${B}y *", "a|?|?|xy?|*?"),
+            ("a `b` $(b) `uname -i` \"$(readlink -e $x$y)\"", "a|?!|?!|?|?"),
+            ("a \\\n b &> /dev/null 2>dev/null", "a|b"),
+            ("a \"\\$b\" 'c'\"d\"\\ e", "a|$b|cd e"),
+        ] {
+            assert_eq!(of(text).as_deref(), Some(words), "{text}");
+        }
+        for text in ["a | b", "a > /etc/x", "a 'b", "a & b", "(a)", "a <<E", "f() { a; }", "a $(b", "a > $x"] {
+            assert_eq!(of(text), None, "{text}");
         }
     }
 
     #[test]
     fn variables_are_the_longest_that_fit() {
-        let variables = [("pfx", "/a"), ("pfx6", "/b")].map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        assert_eq!(expanded("$pfx6 $pfx-x ${pfx}6 $pfxs", &variables), "/b /a-x /a6 $pfxs");
-        assert_eq!(assignment("pfx=/usr/sbin/x"), Some(("pfx", "/usr/sbin/x")));
-        for text in ["a=`b`", "a=$(b)", "a b=c", "a=b c", "=b", "a="] {
-            assert_eq!(assignment(text), None);
+        let mut variables = Variables::default();
+        for (name, value) in [("pfx", "/a"), ("pfx6", "/b"), ("two", "a b")] {
+            variables.set(name, Some(value));
         }
+        let (statement, ..) = Statements::of(&lines("$pfx6 $pfx-x ${pfx}6 $pfxs $two")).next().unwrap();
+        let Command::Simple { words, .. } = &statement.first.commands[0] else { panic!() };
+        let texts: Vec<String> = variables.expand(words).unwrap().into_iter().map(|it| it.text).collect();
+        assert_eq!(texts, ["/b", "/a-x", "/a6", "", ""]);
+    }
+
+    #[test]
+    fn variables_do_not_grow_without_bound() {
+        let mut variables = Variables::default();
+        variables.set("a", Some(&"A".repeat(VALUE_BYTES + 1)));
+        assert!(variables.0.is_empty());
+        variables.set("a", Some(&"A".repeat(VALUE_BYTES)));
+        let many = format!("echo {}", "$a".repeat(COMMAND_BYTES / VALUE_BYTES + 1));
+        let (statement, ..) = Statements::of(&lines(&many)).next().unwrap();
+        let Command::Simple { words, .. } = &statement.first.commands[0] else { panic!() };
+        assert_eq!(variables.expand(words), None);
+    }
+
+    #[test]
+    fn a_line_left_out_ends_a_command_and_deep_nesting_is_not_read() {
+        let parted = [Line { number: 1, text: "echo \\".into() }, Line { number: 3, text: "useradd x".into() }];
+        let mut statements = Statements::of(&parted);
+        assert_eq!((statements.next().unwrap().2, statements.next().unwrap().1), (0, 1));
+        let deep = |depth: usize| format!("{}x\n{}", "if a; then\n".repeat(depth), "fi\n".repeat(depth));
+        assert!(Statements::of(&lines(&deep(NESTING - 1))).next().is_some());
+        assert!(Statements::of(&lines(&deep(NESTING))).next().is_none());
+        assert!(Statements::of(&lines(&deep(100_000))).next().is_none());
     }
 }

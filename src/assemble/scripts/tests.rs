@@ -156,3 +156,44 @@ fn hand_written_scriptlets_lua_and_triggers_are_refused_unless_accepted() {
         assert_eq!(accounted.accounts[0].outcome, Outcome::Accepted("read it".into()));
     }
 }
+
+#[test]
+fn effects_come_in_the_order_in_which_scripts_run() {
+    let one = rpm(&[
+        ("%post", "chown nobody:nobody /opt/z\n"),
+        ("%posttrans", "touch /opt/z/last\n"),
+        ("%pre", "mkdir -p /opt/z\n"),
+        ("%pretrans", "#!<lua>\nposix.mkdir(\"/usr\")\n"),
+    ]);
+    let effects: Vec<String> = account(&[&one], &[]).effects.iter().map(Effect::to_string).collect();
+    assert_eq!(effects, ["directory /usr first", "directory /opt/z", "/opt/z nobody:nobody", "file /opt/z/last"]);
+}
+
+#[test]
+fn one_trigger_of_several_is_accepted_by_what_sets_it_off() {
+    let source = Source::new("r.yaml", "x");
+    let package = rpm(&[
+        ("%transfiletriggerin", "# on /usr/lib/systemd/system\nusermod -L a\n"),
+        ("%transfiletriggerin", "# on /usr/lib/sysusers.d\nusermod -L b\n"),
+    ]);
+    let accept = |script: &str| AcceptedScript {
+        package: "kubelet".into(),
+        script: script.into(),
+        reason: "read it".into(),
+        location: Location::new(&source, 0..1),
+    };
+    let mistakes = |accepted: &[AcceptedScript]| account(&[&package], accepted).mistakes.to_string();
+    let one = mistakes(&[accept("%transfiletriggerin /usr/lib/systemd/system")]);
+    assert!(
+        !one.contains("usermod -L a")
+            && one.contains("accept-scripts: {kubelet: {\"%transfiletriggerin /usr/lib/sysusers.d\""),
+        "{one}"
+    );
+    let bare = mistakes(&[accept("%transfiletriggerin")]);
+    assert!(
+        bare.contains("has 2 scripts `%transfiletriggerin`") && bare.contains("# on /usr/lib/systemd/system"),
+        "{bare}"
+    );
+    let both = ["%transfiletriggerin /usr/lib/systemd/system", "%transfiletriggerin /usr/lib/sysusers.d"].map(accept);
+    assert_eq!(mistakes(&both), "");
+}
