@@ -445,6 +445,18 @@ mod tests {
     }
 
     #[test]
+    fn a_lock_is_of_a_kernel_line_unless_the_kernel_is_pinned() {
+        let (_directory, mut recipe, _, _) = world("two: not wanted here");
+        let mut other = recipe.clone();
+        other.kernel.line = "6.6".into();
+        assert_ne!(print::package_inputs(&recipe), print::package_inputs(&other));
+        for kernel in [&mut recipe.kernel, &mut other.kernel] {
+            kernel.package.version = Some("6.12.9".into());
+        }
+        assert_eq!(print::package_inputs(&recipe), print::package_inputs(&other));
+    }
+
+    #[test]
     fn a_drop_that_drops_nothing_is_a_mistake_where_the_recipe_itself_says_it() {
         let (directory, recipe, _, lock) = world("two: not wanted here, twoo: not wanted either");
         let text = unused_drops(&recipe, &directory.path().join("x.yaml"), &lock).to_string();

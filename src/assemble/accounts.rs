@@ -89,6 +89,8 @@ pub struct Accounts {
     given: BTreeMap<String, u32>,
     /// Names that derive a number which somebody else has, with that name and the number.
     collisions: BTreeMap<String, (String, u32)>,
+    /// Names whose packages fix a number which somebody else has, with that name and the number.
+    doubles: BTreeMap<String, (String, u32)>,
 }
 
 impl Accounts {
@@ -107,6 +109,26 @@ impl Accounts {
         let gid = wanted.unwrap_or_else(|| self.free_id(name, DERIVED_IDS));
         self.groups.insert(name.to_owned(), Group { gid, members: BTreeSet::new() });
         gid
+    }
+
+    /// Notes that a new account's package fixes a number that another user has; one that brings its own group, that
+    /// another group has too.
+    fn fix_user(&mut self, name: &str, uid: u32, own_group: bool) {
+        let taken = self.users.iter().find(|(_, user)| user.uid == uid).map(|(other, _)| other.clone());
+        if let Some(other) = taken {
+            self.doubles.insert(name.to_owned(), (other, uid));
+        } else if own_group {
+            self.fix_group(name, uid);
+        }
+    }
+
+    fn fix_group(&mut self, name: &str, gid: u32) {
+        let taken = self.groups.iter().find(|(_, group)| group.gid == gid).map(|(other, _)| other.clone());
+        // Two names of one group: Debian's and Red Hat's.
+        let nobody = |name: &str| ["nobody", "nogroup"].contains(&name);
+        if let Some(other) = taken.filter(|other| !self.groups.contains_key(name) && !(nobody(name) && nobody(other))) {
+            self.doubles.insert(name.to_owned(), (other, gid));
+        }
     }
 
     /// The number for a new name: the recipe's, else the known one, else the one that its hash points to.
@@ -186,6 +208,13 @@ pub(crate) fn settle(root: &mut Root) -> anyhow::Result<()> {
                 .help(format!("give it one of its own in the recipe, for ever: `system-ids: {{{name}: 850}}`")),
         );
     }
+    for (name, (other, id)) in &accounts.doubles {
+        let text = format!("`{name}` is to have the number {id} and no other, and `{other}` has it");
+        root.mistakes.push(
+            Diagnostic::new("fixed-id-taken", text)
+                .help("files of the one would belong to the other: leave one of the packages out, or `drop` it"),
+        );
+    }
     people(root, &mut accounts);
     root.accounts = accounts;
     Ok(())
@@ -194,11 +223,17 @@ pub(crate) fn settle(root: &mut Root) -> anyhow::Result<()> {
 fn add(accounts: &mut Accounts, line: Line) {
     match line {
         Line::Group { name, id } => {
+            if let Id::Exactly(gid) = id {
+                accounts.fix_group(&name, gid);
+            }
             accounts.add_group(&name, if let Id::Exactly(gid) = id { Some(gid) } else { None });
         }
         Line::User { name, id, group, gecos, home, shell } => {
             if accounts.users.contains_key(&name) {
                 return;
+            }
+            if let Id::Exactly(uid) = id {
+                accounts.fix_user(&name, uid, group.is_none());
             }
             let same = accounts.gid(&name);
             let uid = match (id, same) {
@@ -458,6 +493,28 @@ mod tests {
         add(&mut accounts, group(other, Id::Any));
         assert!(accounts.collisions.is_empty());
         assert_eq!((accounts.gid(one), accounts.gid(other)), (Some(number(one)), Some(301)));
+    }
+
+    #[test]
+    fn a_fixed_number_that_somebody_has_is_a_mistake_that_names_both() {
+        let mut world = crate::assemble::tests::World::new();
+        let conf = "/usr/lib/sysusers.d/x.conf";
+        world.package("one", &[(conf, "u dupa 778\ng tape 779\n# again\nu dupa 778\nu other 65534:nogroup\n")]);
+        world.package("two", &[("/usr/lib/sysusers.d/y.conf", "u dupb 778\ng disk 779\nu owner 779\nu fine 780\n")]);
+        let error = world.assemble().unwrap_err();
+        let mistakes = &error.downcast_ref::<crate::diag::Diagnostics>().unwrap().0;
+        assert!(mistakes.iter().all(|mistake| mistake.slug == "fixed-id-taken"));
+        let expected = [
+            "`dupb` is to have the number 778 and no other, and `dupa` has it",
+            "`other` is to have the number 65534 and no other, and `nobody` has it",
+            "`owner` is to have the number 779 and no other, and `disk` has it",
+            "`tape` is to have the number 779 and no other, and `disk` has it",
+        ];
+        assert_eq!(mistakes.iter().map(|mistake| mistake.title.as_str()).collect::<Vec<_>>(), expected);
+        world.packages.pop();
+        world.packages.pop();
+        world.package("one", &[(conf, "u dupa 778\ng dupa 778\nu second 779:778\ng nobody 65534\n")]);
+        assert!(world.assemble().is_ok());
     }
 
     #[test]

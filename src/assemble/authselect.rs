@@ -1,9 +1,9 @@
 //! The PAM stack that services of Red Hat's systems include: `system-auth` and its siblings, which no package brings.
 //!
-//! Since Fedora 36 they are ghosts of `authselect-libs`, whose scriptlet would run `authselect select`. Here the templates
-//! of a profile are rendered as authselect-profiles(5) says, without any feature, into `/etc/authselect`, with links from
-//! `/etc/pam.d`. `nsswitch.conf` is not taken from the profile: a node names its own sources (`etc`). Where there are no
-//! templates, what services include gets a stack of pam_unix alone.
+//! Since Fedora 36 they are ghosts of `authselect-libs`, whose scriptlet would run `authselect select`. Here the
+//! templates of a profile are rendered as authselect-profiles(5) says, without any feature, into `/etc/authselect`,
+//! with links from `/etc/pam.d`. `nsswitch.conf` is not taken from the profile: a node names its own sources (`etc`).
+//! Where there are no templates, what services include gets a stack of pam_unix alone.
 
 use std::collections::BTreeSet;
 
@@ -222,8 +222,8 @@ mod tests {
     #[test]
     fn templates_are_rendered_with_every_feature_off() {
         let template = "auth a {include if \"x\"}\nauth b {exclude if \"x\"}\nauth c {if not \"x\":nullok} end\n\
-                        auth d {if \"x\":yes|no}{if \"x\" or not \"y\":z}\n{imply \"a\" if \"b\"}\n{stop if \"x\"}\nauth {e\n\
-                        {continue if \"x\"}\nauth f\n";
+                        auth d {if \"x\":yes|no}{if \"x\" or not \"y\":z}\n{imply \"a\" if \"b\"}\n{stop if \"x\"}\n\
+                        auth {e\n{continue if \"x\"}\nauth f\n";
         assert_eq!(render(template), "auth b\nauth c nullok end\nauth d noz\n\nauth {e\n");
         assert_eq!(render("a\n{stop if not \"x\"}\nb\n"), "a\n");
         assert_eq!(render("a\n{continue if not \"x\"}\nb\n"), "a\nb\n");

@@ -46,6 +46,13 @@ fn parse_line(line: &str) -> Result<Option<Line>, String> {
     match words.first().map(String::as_str) {
         // `u!` makes an account that is locked for good: every system account of ours is.
         Some("u" | "u!") => {
+            // They become fields of a line of /etc/passwd.
+            let bad = |word: &&String| word.contains(|letter: char| letter == ':' || letter.is_control());
+            if let Some(field) =
+                words.iter().enumerate().find_map(|(at, word)| Some(word).filter(|it| at != 2 && bad(it)))
+            {
+                return Err(format!("`{}` has a colon or a control character", field.escape_debug()));
+            }
             let (id, group) = user_id(word(2).unwrap_or("-"))?;
             Ok(Some(Line::User {
                 name: name()?,
@@ -141,5 +148,9 @@ mod tests {
         assert_eq!(parse("\nx y\n").unwrap_err(), (2, "the type `x` is none of u, u!, g, m, r".to_owned()));
         assert_eq!(parse("u a \"b").unwrap_err().1, "a quotation is not closed");
         assert!(parse("u a /usr/bin/a").unwrap_err().1.contains("owner"));
+        for bad in ["u a - \"b:c\"", "u a - b /x:0", "u a - b /x /bin/sh:", "u a:b -", "u a - \"b\rc\""] {
+            assert!(parse(bad).unwrap_err().1.contains("has a colon or a control character"), "{bad:?}");
+        }
+        assert!(parse("u a 4:5 b").is_ok());
     }
 }

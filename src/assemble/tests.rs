@@ -136,7 +136,7 @@ fn a_root_has_merged_directories_empty_identity_and_var_as_a_template() {
 fn the_order_of_the_packages_does_not_matter() {
     let mut world = World::new();
     world.package("one", &[("/usr/lib/sysusers.d/one.conf", "u one -\n"), ("/opt/x/", "")]);
-    world.package("two", &[("/usr/lib/sysusers.d/two.conf", "g two 42\nu three -\n"), ("/opt/x/", "")]);
+    world.package("two", &[("/usr/lib/sysusers.d/two.conf", "g two 778\nu three -\n"), ("/opt/x/", "")]);
     let first = crate::tree::dump::dump(&world.assemble().unwrap().tree);
     world.packages.reverse();
     assert_eq!(first, crate::tree::dump::dump(&world.assemble().unwrap().tree));

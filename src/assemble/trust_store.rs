@@ -189,8 +189,8 @@ fn read(bytes: &[u8], place: (bool, bool), authorities: &mut Vec<Authority>, sta
     }
 }
 
-/// A certificate with what OpenSSL says about it behind it: trusted for these purposes, not for those, called so. One that
-/// is trusted for no purpose is trusted by nobody. Nothing if it is not of this form.
+/// A certificate with what OpenSSL says about it behind it: trusted for these purposes, not for those, called so. One
+/// that is trusted for no purpose is trusted by nobody. Nothing if it is not of this form.
 fn read_trusted(
     der: &[u8],
     (anchor, blocked): (bool, bool),

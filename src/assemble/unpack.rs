@@ -267,8 +267,8 @@ fn inode(root: &mut Root, package: &Package, entry: &FileEntry, origin: &Origin)
     Ok(inode)
 }
 
-/// Whether two packages bring the same file, link, directory or special file with the same mode and owner. Whether a file
-/// has other names does not matter.
+/// Whether two packages bring the same file, link, directory or special file with the same mode and owner. Whether a
+/// file has other names does not matter.
 fn same(ours: (&Package, &FileEntry), theirs: (&Package, &FileEntry)) -> bool {
     let mode = |entry: &FileEntry| if matches!(entry.kind, FileKind::Symlink { .. }) { 0 } else { entry.mode };
     let essence = |(package, entry): (&Package, &FileEntry)| {

@@ -1,8 +1,8 @@
 //! The kernel's line: of the recipe's kernel package only the versions of the line that the recipe promises are on
 //! offer, unless it names a version itself.
 //!
-//! A version is of the line 6.1 if it begins with it and no digit follows: 6.1.150 is, 6.12.9 is not. Epochs are no part
-//! of it. Debian's meta packages carry the version of the kernel that they bring, so the same holds for them.
+//! A version is of the line 6.1 if it begins with it and no digit follows: 6.1.150 is, 6.12.9 is not. Epochs are no
+//! part of it. Debian's meta packages carry the version of the kernel that they bring, so the same holds for them.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,8 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::recipe::{Kernel, PackageRequest};
 use crate::repo::{Index, Offer};
 
-/// Takes the kernel's versions of other lines out of the index. Where none of its line is left, that is a mistake at the
-/// recipe's `line`, told together with `requests` that nothing offers; the index is then as it was.
+/// Takes the kernel's versions of other lines out of the index. Where none of its line is left, that is a mistake at
+/// the recipe's `line`, told together with `requests` that nothing offers; the index is then as it was.
 pub fn keep_line(kernel: &Kernel, requests: &[&PackageRequest], index: &mut Index) -> Result<(), Diagnostics> {
     let PackageRequest { name, version, .. } = &kernel.package;
     let offers = || index.offers.iter().filter(|offer| offer.id.name == *name);

@@ -159,9 +159,9 @@ const PACKAGES: &[Spec] = &[
     Spec {
         name: "one",
         head: "",
-        install: "mkdir -p opt/shared usr/bin\necho same >opt/shared/same\necho one >usr/bin/tool\nln -s same opt/shared/link",
+        install: "mkdir -p opt/shared usr/bin\necho same >opt/shared/same\necho one >usr/bin/tool\necho pair >opt/shared/pair\nln -s same opt/shared/link",
         scripts: "",
-        files: "%dir %attr(755,root,root) /opt/shared\n/opt/shared/same\n/opt/shared/link\n/usr/bin/tool",
+        files: "%dir %attr(755,root,root) /opt/shared\n/opt/shared/same\n/opt/shared/pair\n/opt/shared/link\n/usr/bin/tool",
     },
     Spec {
         name: "twin",
@@ -169,6 +169,14 @@ const PACKAGES: &[Spec] = &[
         install: "mkdir -p opt/shared\necho same >opt/shared/same\nln -s same opt/shared/link",
         scripts: "",
         files: "%dir %attr(755,root,root) /opt/shared\n/opt/shared/same\n/opt/shared/link",
+    },
+    // Of the two names rpm's header has this one second: it is the other's hard link.
+    Spec {
+        name: "linked",
+        head: "",
+        install: "mkdir -p opt/shared\necho pair >opt/shared/pair\nln opt/shared/pair opt/shared/again",
+        scripts: "",
+        files: "/opt/shared/again\n/opt/shared/pair",
     },
     Spec { name: "other-file", head: "", install: "mkdir -p bin\necho two >bin/tool", scripts: "", files: "/bin/tool" },
     Spec {
@@ -214,6 +222,7 @@ const ROOT: &[&str] = &[
     "kernel-core",
     "one",
     "twin",
+    "linked",
 ];
 
 struct Fixture {
@@ -331,14 +340,17 @@ impl Fixture {
     }
 }
 
-/// The root of all packages, and rpm's own with the same accounts; nothing where that cannot be made.
-static ROOTS: LazyLock<Option<(Assembled, PathBuf, PathBuf)>> = LazyLock::new(|| {
-    let fixture = FIXTURE.as_ref()?;
+/// The root of all packages.
+static ASSEMBLED: LazyLock<Option<Assembled>> =
+    LazyLock::new(|| Some(FIXTURE.as_ref()?.assemble(ROOT).unwrap_or_else(|error| panic!("{error:#}"))));
+
+/// It on the disk, and rpm's own with the same accounts; nothing where that cannot be made.
+static ROOTS: LazyLock<Option<(PathBuf, PathBuf)>> = LazyLock::new(|| {
+    let (fixture, assembled) = (FIXTURE.as_ref()?, ASSEMBLED.as_ref()?);
     if !rustix::process::geteuid().is_root() {
         skip("installing below another root needs root");
         return None;
     }
-    let assembled = fixture.assemble(ROOT).unwrap_or_else(|error| panic!("{error:#}"));
     let ours = fixture.materialize(&assembled.tree, "ours");
     let theirs = fixture.place.join("theirs");
     let _ = fs::remove_dir_all(&theirs);
@@ -358,7 +370,7 @@ static ROOTS: LazyLock<Option<(Assembled, PathBuf, PathBuf)>> = LazyLock::new(||
         .args(["--dbpath", "/usr/lib/sysimage/rpm", "--root"])
         .arg(&theirs)
         .args(files));
-    Some((assembled, ours, theirs))
+    Some((ours, theirs))
 });
 
 fn inode<'a>(tree: &'a Tree, path: &str) -> Option<&'a nodesmith::tree::Inode> {
@@ -399,7 +411,7 @@ fn essence(path: &Path) -> Option<String> {
 
 #[test]
 fn an_all_rpm_root_is_what_rpm_installs() {
-    let Some((_, ours, theirs)) = &*ROOTS else { return };
+    let Some((ours, theirs)) = &*ROOTS else { return };
     // What the assembly itself writes or leaves out, and why that is right is tested elsewhere.
     let changed =
         ["/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", "/etc/shells", "/root", "/", "/usr/sbin", "/etc"];
@@ -422,7 +434,7 @@ fn an_all_rpm_root_is_what_rpm_installs() {
 
 #[test]
 fn accounts_come_from_scripts_sysusers_and_provides_before_files_are_unpacked() {
-    let Some((Assembled { tree, scripts, .. }, _, _)) = &*ROOTS else { return };
+    let Some(Assembled { tree, scripts, .. }) = &*ASSEMBLED else { return };
     let passwd = text(tree, "/etc/passwd");
     for line in [
         "dbus:x:81:81:System message bus:/:/sbin/nologin",
@@ -467,7 +479,7 @@ fn an_owner_that_nobody_makes_and_paths_that_differ_are_mistakes_where_rpm_refus
         for word in [path, &format!("{name} 1.0-1.el10"), "one 1.0-1.el10", details, "file-conflict"] {
             assert!(text.contains(word), "`{word}` is not in {text}");
         }
-        let Some((_, _, theirs)) = &*ROOTS else { continue };
+        let Some((_, theirs)) = &*ROOTS else { continue };
         let refused = Command::new("rpm")
             .args(["--install", "--test", "--nodeps", "--nosignature", "--dbpath", "/usr/lib/sysimage/rpm", "--root"])
             .arg(theirs)
@@ -481,7 +493,7 @@ fn an_owner_that_nobody_makes_and_paths_that_differ_are_mistakes_where_rpm_refus
 
 #[test]
 fn the_loader_finds_what_ldconfig_lets_it_find() {
-    let (Some((_, ours, _)), Some(ldconfig)) = (&*ROOTS, oracle("ldconfig")) else { return };
+    let (Some((ours, _)), Some(ldconfig)) = (&*ROOTS, oracle("ldconfig")) else { return };
     let cache = ours.join("etc/ld.so.cache");
     let print = |cache: &Path| run(Command::new(&ldconfig).arg("-p").arg("-C").arg(cache));
     let told = |text: String| text.lines().filter(|line| line.starts_with('\t')).collect::<Vec<_>>().join("\n");
@@ -507,7 +519,7 @@ fn the_loader_finds_what_ldconfig_lets_it_find() {
 
 #[test]
 fn units_start_that_systemctl_presets() {
-    let (Some((_, ours, _)), Some(systemctl)) = (&*ROOTS, oracle("systemctl")) else { return };
+    let (Some((ours, _)), Some(systemctl)) = (&*ROOTS, oracle("systemctl")) else { return };
     let theirs = FIXTURE.as_ref().unwrap().place.join("presets");
     let _ = fs::remove_dir_all(&theirs);
     fs::create_dir_all(theirs.join("usr/lib")).unwrap();
@@ -532,7 +544,7 @@ fn units_start_that_systemctl_presets() {
 
 #[test]
 fn rpm_and_its_database_are_the_same_as_after_an_installation() {
-    let Some((_, ours, theirs)) = &*ROOTS else { return };
+    let Some((ours, theirs)) = &*ROOTS else { return };
     let query = |root: &Path, arguments: &[&str]| {
         let output = Command::new("rpm")
             .args(["--dbpath", "/usr/lib/sysimage/rpm", "--root"])
@@ -604,7 +616,7 @@ fn the_same_packages_give_the_same_database_in_any_order() {
 
 #[test]
 fn alternatives_policies_and_the_kernel_are_in_their_places() {
-    let Some((Assembled { tree, kernel, .. }, _, _)) = &*ROOTS else { return };
+    let Some(Assembled { tree, kernel, .. }) = &*ASSEMBLED else { return };
     assert_eq!(link(tree, "/usr/sbin/iptables").as_deref(), Some("/etc/alternatives/iptables"));
     assert_eq!(link(tree, "/etc/alternatives/ip6tables").as_deref(), Some("/usr/sbin/ip6tables-nft"));
     let state = text(tree, "/usr/share/factory/var/lib/alternatives/iptables");
