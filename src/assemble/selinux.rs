@@ -22,8 +22,8 @@ const DEFAULT_POLICY: &str = "targeted";
 
 /// What the agent makes in a new `/var` before a policy is loaded: such files get no label, so the template has them.
 const MADE_EARLY: [&str; 3] = [contract::ETC_UPPER, contract::ETC_WORK, contract::WRITABLE_STORE];
-/// Paths that have the labels of others, there and on the node: what becomes `/var`, what lies over the image from there,
-/// and the agent, which no policy knows and systemd is to start like other people's services.
+/// Paths that have the labels of others, there and on the node: what becomes `/var`, what lies over the image from
+/// there, and the agent, which no policy knows and systemd is to start like other people's services.
 const LIKE: [(&str, &str); 4] = [
     (contract::VAR_TEMPLATE, "/var"),
     (contract::WRITABLE_STORE, "/"),

@@ -14,7 +14,7 @@ use crate::support::{oracle, run, skip};
 const KINDS: [(char, &str); 7] =
     [('-', "32768"), ('d', "16384"), ('l', "40960"), ('c', "8192"), ('b', "24576"), ('p', "4096"), ('s', "49152")];
 
-/// Where versions of libselinux agree: of 3.8 alone, other orders hold of substitutions and of lines without metacharacters.
+/// What all versions of libselinux read alike: 3.8 has another order of substitutions and of lines that are plain paths.
 const ODD: &str = r"
 # Comments, blank lines, words behind the third.
 /.*	u:r:default_t:s0
