@@ -16,7 +16,7 @@ use super::config::NodeConfig;
 use super::plan::{self, NO_METADATA, Plan, Step};
 use super::seed::{self, Seed};
 use super::status::{Phase, State, Status, StepStatus};
-use super::{console, facts, nocloud};
+use super::{console, facts, nocloud, run};
 use crate::contract;
 use crate::diag::Diagnostics;
 
@@ -92,9 +92,21 @@ fn configure(status: &mut Status) -> Result<()> {
         status.steps.push(StepStatus { step: step.to_string(), outcome });
         status.publish()?;
     }
+    relabel(root);
     let changed = status.steps.iter().filter(|step| step.outcome == Outcome::Changed).count();
     console::say(&format!("{}: {changed} of {} steps changed something", status.host_name, status.steps.len()));
     Ok(())
+}
+
+/// Where SELinux runs, a file that was written anew has its directory's label; the image's own program knows the right
+/// one. A wrong label is no reason to stop, so a failure is only said.
+fn relabel(root: &Path) {
+    let (selinux, program) = ("/sys/fs/selinux/enforce", "/usr/sbin/restorecon");
+    if [selinux, program].iter().all(|path| root.join(path.trim_start_matches('/')).exists())
+        && let Err(error) = run::program(program, &["-R", "-i", "/etc", "/root", "/home"])
+    {
+        console::complain(&format!("{error:#}"));
+    }
 }
 
 /// The instance id of the marker.

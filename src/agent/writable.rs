@@ -8,10 +8,11 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use rustix::fs::XattrFlags;
 use rustix::mount::MountFlags;
 use serde::Deserialize;
 
-use super::{copy, durable};
+use super::{console, copy, durable};
 use crate::contract;
 use crate::hex;
 
@@ -157,8 +158,26 @@ pub fn machine_id(root: &Path) -> Result<bool> {
     // A valid version 4 UUID, as systemd makes them: some readers want one.
     id[6] = id[6] & 0x0f | 0x40;
     id[8] = id[8] & 0x3f | 0x80;
+    let label = label(&path);
     durable::write(&path, format!("{}\n", hex::encode(&id)).as_bytes(), 0o444)?;
+    // Nothing runs by a policy yet, and services that read the file start before anything could label it.
+    if let Some(label) = label
+        && let Err(error) = rustix::fs::lsetxattr(&path, LABEL, &label, XattrFlags::empty())
+    {
+        console::complain(&format!("labelling {}: {error}", path.display()));
+    }
     Ok(true)
+}
+
+/// SELinux's label of a file.
+const LABEL: &str = "security.selinux";
+
+/// The label that the file at `path` has, if any.
+fn label(path: &Path) -> Option<Vec<u8>> {
+    let mut label = vec![0; 4096];
+    let length = rustix::fs::lgetxattr(path, LABEL, label.as_mut_slice()).ok()?;
+    label.truncate(length);
+    Some(label)
 }
 
 #[cfg(test)]
@@ -199,6 +218,19 @@ mod tests {
         let (first, second) = (make(), make());
         assert_ne!(first, second);
         assert!(first.len() == 33 && first.trim().bytes().all(|byte| byte.is_ascii_hexdigit()), "{first}");
+    }
+
+    #[test]
+    fn the_machine_id_has_the_label_of_the_file_that_it_replaces() {
+        let root = root_with(&[("/etc/machine-id", "")]);
+        let path = root.path().join("etc/machine-id");
+        let label = b"system_u:object_r:machineid_t:s0\0";
+        if let Err(error) = rustix::fs::lsetxattr(&path, LABEL, label, XattrFlags::empty()) {
+            return crate::oracle::skip(&format!("no labels here: {error}"));
+        }
+        assert!(machine_id(root.path()).unwrap());
+        assert_eq!(super::label(&path).unwrap(), label);
+        assert_eq!(super::label(&root.path().join("etc")), None);
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod crypto_policies;
 pub mod depmod;
 mod effects;
 mod etc;
+pub mod file_contexts;
 mod homes;
 mod kubernetes;
 mod loader_cache;
@@ -115,6 +116,8 @@ const STEPS: &[Step] = &[
     // Before /var is moved: it looks for the packages' paths.
     Step { name: "rpm database", run: rpm_database::write },
     Step { name: "var", run: var::split },
+    // Last: whatever has no label then, has none on the node.
+    Step { name: "labels", run: selinux::label },
 ];
 
 /// Makes the root. Mistakes of the recipe and scripts that nobody accounts for come back together, as

@@ -22,7 +22,7 @@ use crate::formats::qcow2;
 use crate::formats::sparse::Source;
 use crate::package::{FileKind, Package};
 use crate::preload::Archive;
-use crate::recipe::{Output, Recipe, VarFilesystem};
+use crate::recipe::{Output, Recipe, Selinux, VarFilesystem};
 use crate::tree::{Content, Contents, Digest, Kind, Tree, TreePath};
 
 /// Disks and machines that every image must start on, besides what the root itself needs. Names that a kernel has
@@ -125,6 +125,14 @@ pub fn command_line(recipe: &Recipe, root_hash: &Digest) -> String {
         format!("{}={}", contract::CMDLINE_VAR_MIN, recipe.disk.var_min),
         "panic=10".to_owned(),
     ];
+    // Debian's kernels start AppArmor instead of SELinux unless they are told; the second word stands above the node's
+    // /etc/selinux/config, which can be changed there.
+    let selinux: &[&str] = match recipe.selinux_mode() {
+        Selinux::Disabled => &[],
+        Selinux::Permissive => &["security=selinux"],
+        Selinux::Enforcing => &["security=selinux", "enforcing=1"],
+    };
+    words.extend(selinux.iter().map(|word| (*word).to_owned()));
     words.extend(recipe.kernel.cmdline.iter().cloned());
     words.join(" ")
 }
@@ -273,14 +281,20 @@ mod tests {
     use super::*;
     use crate::assemble::tests::World;
     use crate::recipe::check::CMDLINE_OWN_BYTES;
+    use crate::yaml::Located;
 
     #[test]
     fn the_builders_own_words_leave_the_command_line_the_room_that_recipes_count_on() {
         let mut recipe = World::new().recipe;
         recipe.kernel.cmdline.clear();
         (recipe.disk.slot, recipe.disk.var_min) = (1 << 45, u64::MAX);
-        let own = command_line(&recipe, &Digest([0xff; 32])).len();
-        assert!(own <= CMDLINE_OWN_BYTES, "{own} bytes");
+        let location = recipe.disk.location.clone();
+        recipe.selinux = Some(Located { value: Selinux::Enforcing, location });
+        let own = command_line(&recipe, &Digest([0xff; 32]));
+        assert!(own.len() <= CMDLINE_OWN_BYTES, "{} bytes", own.len());
+        assert!(own.ends_with(" panic=10 security=selinux enforcing=1"), "{own}");
+        recipe.selinux = None;
+        assert!(command_line(&recipe, &Digest([0xff; 32])).ends_with(" panic=10"));
     }
 
     #[test]

@@ -70,10 +70,8 @@ fn read(value: &Value, today: NaiveDate) -> (Recipe, Diagnostics) {
         timezone: text(value, "timezone")
             .map(|it| Located { value: words::check(&words::TIMEZONE, it, f), location: it.1.clone() }),
         locale: text(value, "locale").map_or_else(|| "C.UTF-8".to_owned(), |it| words::check(&words::LOCALE, it, f)),
-        selinux: match text(value, "selinux") {
-            Some(("permissive", _)) => Selinux::Permissive,
-            _ => Selinux::Disabled,
-        },
+        selinux: text(value, "selinux")
+            .and_then(|(word, location)| Some(Located { value: Selinux::parse(word)?, location: location.clone() })),
         writable: writable(value, f),
         disk: disk(value, f),
         compression: compression(value, &kernel.line, f),

@@ -51,7 +51,8 @@ pub struct Recipe {
     /// A name below `/usr/share/zoneinfo`; nothing is UTC.
     pub timezone: Option<Located<String>>,
     pub locale: String,
-    pub selinux: Selinux,
+    /// Nothing is [`Selinux::Disabled`].
+    pub selinux: Option<Located<Selinux>>,
     /// Directories that stay writable besides `/etc` and `/var`.
     pub writable: Vec<String>,
     pub disk: Disk,
@@ -270,20 +271,38 @@ pub struct Disk {
     pub var_min: u64,
 }
 
-/// What the kernel is told about SELinux: nothing, or to log what a policy that the image brings would refuse.
+/// What becomes of the policy that the image's packages bring: nothing, or files are labelled by it and what it refuses
+/// is logged, or refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Selinux {
     Disabled,
     Permissive,
+    Enforcing,
 }
 
 impl Selinux {
+    pub const WORDS: [&str; 3] = ["disabled", "permissive", "enforcing"];
+
+    /// The mode that a recipe names.
+    pub fn parse(word: &str) -> Option<Selinux> {
+        [Selinux::Disabled, Selinux::Permissive, Selinux::Enforcing].into_iter().find(|mode| mode.word() == word)
+    }
+
     /// As recipes and `/etc/selinux/config` have it.
     pub fn word(self) -> &'static str {
+        let [disabled, permissive, enforcing] = Selinux::WORDS;
         match self {
-            Selinux::Disabled => "disabled",
-            Selinux::Permissive => "permissive",
+            Selinux::Disabled => disabled,
+            Selinux::Permissive => permissive,
+            Selinux::Enforcing => enforcing,
         }
+    }
+}
+
+impl Recipe {
+    /// The mode of SELinux, named or not.
+    pub fn selinux_mode(&self) -> Selinux {
+        self.selinux.as_ref().map_or(Selinux::Disabled, |mode| mode.value)
     }
 }
 

@@ -58,7 +58,7 @@ pub fn print(recipe: &Recipe) -> Value {
         "overlays": recipe.overlays.iter().map(|it| it.name.clone()).collect::<Vec<_>>(),
         "timezone": recipe.timezone.as_ref().map_or("UTC", |zone| &zone.value),
         "locale": recipe.locale,
-        "selinux": recipe.selinux.word(),
+        "selinux": recipe.selinux_mode().word(),
         "writable": recipe.writable,
         "filesystem": {"compression": codec, "level": level},
         "disk": {

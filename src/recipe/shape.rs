@@ -1,5 +1,6 @@
 //! The shape of a recipe: the table that `check`, `schema` and the documentation share.
 
+use super::Selinux;
 use crate::repo::trust::Weak;
 use crate::shape::{Field, Shape, TEXTS, may, need};
 
@@ -32,7 +33,12 @@ pub const RECIPE: Shape = Shape::Record(&[
     may("overlays", TEXTS, "directories whose files go over the image, relative to the recipe"),
     may("timezone", Shape::Text, "a name like Europe/Berlin, default UTC"),
     may("locale", Shape::Text, "default C.UTF-8"),
-    may("selinux", Shape::Word(&["disabled", "permissive"]), "default disabled: no image is labelled"),
+    may(
+        "selinux",
+        Shape::Word(&Selinux::WORDS),
+        "what is done with the policy that a package brings compiled; default disabled, else every file is labelled by \
+         its file_contexts. No enforcing image has been booted yet: try it as permissive",
+    ),
     may("writable", TEXTS, "directories kept on the /var partition besides /etc and /var"),
     may("filesystem", Shape::Record(FILESYSTEM), "how the root file system is written"),
     may("disk", Shape::Record(DISK), "sizes of the partitions"),

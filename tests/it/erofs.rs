@@ -49,6 +49,8 @@ fn sample(directory: &Path) -> Tree {
         if !matches!(inode.kind, Kind::File(_) | Kind::Directory) {
             inode.xattrs.clear();
         }
+        // SELinux's labels may be on everything.
+        inode.xattrs.insert(b"security.selinux".to_vec(), format!("u:object_r:{mode:o}_t:s0\0").into_bytes());
         (inode.uid, inode.gid) = (70_000, 12);
         tree.insert(path(name), inode).unwrap();
     };

@@ -13,6 +13,7 @@
 //! * `rpm`: our reading of RPMs against rpm's own
 //! * `rpm_repositories`: mirrors, modules and signatures of RPM-md repositories, locked by the program
 //! * `rpm_root`: roots of nothing but RPMs against rpm, ldconfig, systemctl and p11-kit
+//! * `selinux`: labels of paths against libselinux's
 //! * `support`, `import`: finding those tools, reading directories back
 //! * `testkey`, `testserver`: what the library's own tests sign and serve repositories with
 
@@ -32,6 +33,7 @@ mod recipes;
 mod rpm;
 mod rpm_repositories;
 mod rpm_root;
+mod selinux;
 mod signatures;
 mod support;
 #[path = "../../src/repo/testkey.rs"]

@@ -19,6 +19,7 @@ pub(crate) const TARGETS: &[Target] = &[
     ("deb", archives::deb),
     ("erofs", disks::erofs),
     ("fat", disks::fat),
+    ("file-contexts", texts::file_contexts),
     ("gpt", disks::gpt),
     ("images", archives::images),
     ("inrelease", texts::inrelease),

@@ -11,6 +11,7 @@ use nodesmith::agent::join::request::{ImageKubernetes, KubeadmApi, Request};
 use nodesmith::agent::plan::{self, Step};
 use nodesmith::agent::seed::{META_DATA, NETWORK_CONFIG, Seed, USER_DATA};
 use nodesmith::agent::{cmdline as kernel, network, nocloud as metadata};
+use nodesmith::assemble::file_contexts::{FileContexts, Whose};
 use nodesmith::contract::JOIN_REQUEST;
 use nodesmith::diag::{Diagnostics, Source};
 use nodesmith::lock as locks;
@@ -42,6 +43,23 @@ pub(crate) fn recipe(data: &[u8]) {
     match check::check(&value, NaiveDate::from_ymd_opt(2026, 11, 1).unwrap()) {
         Ok(recipe) => drop((print::print(&recipe).to_string(), print::package_inputs(&recipe))),
         Err(mistakes) => show(&mistakes),
+    }
+}
+
+/// A policy's file contexts; behind a line of `%%`, substitutions.
+pub(crate) fn file_contexts(data: &[u8]) {
+    let end = data.windows(4).position(|part| part == b"\n%%\n");
+    let (rules, substitutions) = end.map_or((data, [].as_slice()), |end| (&data[..end], &data[end..]));
+    let mut contexts = FileContexts::default();
+    if let Err(mistakes) = contexts.add("file_contexts", rules) {
+        show(&mistakes);
+    }
+    contexts.add_substitutions(Whose::Local, substitutions);
+    for (path, kind) in [("/", 'd'), ("/usr/lib/x.so.1", '-'), ("/dev/null", 'c'), ("/jail/etc/\u{e9}\n", 'l')] {
+        let context = contexts.lookup(path.as_bytes(), kind);
+        assert!(
+            context.is_none_or(|it| it.is_ascii() && it.split(':').count() >= 3 && !it.contains(char::is_whitespace))
+        );
     }
 }
 
