@@ -77,8 +77,8 @@ pub(crate) fn label(root: &mut Root) -> anyhow::Result<()> {
 /// The name of the policy that the image has.
 fn policy(root: &Root) -> anyhow::Result<String> {
     let text = root.read_text(CONFIGURATION)?.unwrap_or_default();
-    let names = text.lines().filter_map(|line| line.trim().strip_prefix("SELINUXTYPE="));
-    Ok(names.last().unwrap_or(DEFAULT_POLICY).trim().to_owned())
+    let mut names = text.lines().rev().filter_map(|line| line.trim().strip_prefix("SELINUXTYPE="));
+    Ok(names.next().unwrap_or(DEFAULT_POLICY).trim().to_owned())
 }
 
 fn contexts_path(policy: &str) -> String {
