@@ -126,7 +126,7 @@ impl Accounts {
         let taken = self.groups.iter().find(|(_, group)| group.gid == gid).map(|(other, _)| other.clone());
         // Two names of one group: Debian's and Red Hat's.
         let nobody = |name: &str| ["nobody", "nogroup"].contains(&name);
-        if let Some(other) = taken.filter(|other| !self.groups.contains_key(name) && !(nobody(name) && nobody(other))) {
+        if let Some(other) = taken.filter(|other| !(self.groups.contains_key(name) || nobody(name) && nobody(other))) {
             self.doubles.insert(name.to_owned(), (other, gid));
         }
     }

@@ -439,7 +439,7 @@ fn token(text: &str) -> Option<(Token, &str)> {
         return redirection(&text[1..])?;
     }
     if let Some(operator) = OPERATORS.iter().find(|operator| text.starts_with(**operator)) {
-        return Some((Token::Operator(*operator), &text[operator.len()..]));
+        return Some((Token::Operator(operator), &text[operator.len()..]));
     }
     let (word, rest) = word(text)?;
     Some((Token::Word(word), rest))
