@@ -33,6 +33,7 @@ mod recipes;
 mod rpm;
 mod rpm_repositories;
 mod rpm_root;
+mod rpm_samples;
 mod selinux;
 mod signatures;
 mod support;
