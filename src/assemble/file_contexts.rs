@@ -110,8 +110,9 @@ impl FileContexts {
         };
         // User, role and type; policies with levels have a range as well, which has colons of its own.
         let parts = context.splitn(4, ':');
-        if context != NONE && (parts.clone().count() < 3 || parts.clone().any(str::is_empty)) {
-            return Err(format!("`{context}` is no context"));
+        let printable = context.bytes().all(|byte| byte.is_ascii_graphic());
+        if context != NONE && (!printable || parts.clone().count() < 3 || parts.clone().any(str::is_empty)) {
+            return Err(format!("`{}` is no context", context.escape_debug()));
         }
         let rule = Rule { kind, context: (context != NONE).then(|| context.to_owned()) };
         let Start { bytes, whole } = start(pattern)?;
