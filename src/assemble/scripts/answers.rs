@@ -49,13 +49,26 @@ pub(super) fn is_question(path: &str, words: &[&str]) -> bool {
     match program(path) {
         "command" => matches!(words, ["-v" | "-V", _]),
         "which" | "type" | "hash" => words.iter().all(|word| !word.starts_with('-')),
-        "sort" | "uniq" => words.iter().all(|word| word.starts_with('-') && !word.starts_with("-o")),
+        "sort" | "uniq" => {
+            let letter = |letter: char| letter.is_ascii_digit() || "-nrukbcdfgVh,.".contains(letter);
+            words.iter().all(|word| word.starts_with('-') && !word.starts_with("--") && word.chars().all(letter))
+        }
         "sed" => words.split_last().is_some_and(|(command, options)| {
             let plain = |word: &&str| ["-n", "-r", "-E", "-e"].contains(word);
             options.iter().all(plain) && substitutes(command.trim_matches('\''))
         }),
-        "rpm" => words.first().is_some_and(|word| word.starts_with("-q") || *word == "-E" || *word == "--eval"),
-        "systemctl" => words.iter().find(|word| !word.starts_with('-')).is_some_and(|verb| VERBS.contains(verb)),
+        // Macros and `--pipe` run programs.
+        "rpm" => {
+            let query = words.first().is_some_and(|word| word.starts_with("-q") && word.len() < 4);
+            let plain = |word: &&str| {
+                !["--pipe", "--define", "--eval", "--load", "-D", "-E"].iter().any(|it| word.starts_with(it))
+            };
+            query && words.iter().all(plain)
+        }
+        "systemctl" => {
+            let verb = words.iter().find(|word| !["-q", "--quiet", "--user", "--global"].contains(word));
+            verb.is_some_and(|verb| VERBS.contains(verb))
+        }
         name => PROGRAMS.contains(&name),
     }
 }
@@ -104,6 +117,11 @@ mod tests {
             "uname; rm x",
             "uname | tee /etc/x",
             "sort -o /etc/x /etc/y",
+            "cat x | sort --output=/etc/x",
+            "rpm -E '%(rm -rf /etc)'",
+            "rpm -q --pipe 'sh' x",
+            "systemctl -t is-active disable x",
+            "sed -n 's/a/b/w /etc/x'",
             "systemctl enable x",
             "rpm -e x",
             "cat $(rm -rf /etc)",

@@ -32,6 +32,11 @@ const MADE: [&str; 20] = [
     "/var/lib/rpm-state/",
     "/lib/rpm-state/",
 ];
+/// Words of commands that make a file.
+const MAKERS: [&str; 9] = ["touch", "mkdir", "mktemp", "cp ", "ln ", "mv ", "install -", "tee ", ">"];
+/// Output that makes none.
+const NOWHERE: [&str; 8] =
+    ["&> /dev/null", "&>/dev/null", "2> /dev/null", "2>/dev/null", "1>/dev/null", "> /dev/null", ">/dev/null", "2>&1"];
 /// Machines that nobody has any more.
 const GONE: [&str; 2] = ["/proc/bus/mckinley", "/proc/sgi_sn"];
 /// Links of the merged /usr; `filesystem` of Fedora 42 has a third.
@@ -63,7 +68,8 @@ pub(super) struct Image<'a> {
 /// One script's view of it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct View<'a> {
-    image: Option<(&'a Image<'a>, usize)>,
+    /// And the script's package and name.
+    image: Option<(&'a Image<'a>, usize, &'a str)>,
     /// The files of the script's own package are there.
     own: bool,
     /// Those of all packages are.
@@ -99,9 +105,9 @@ impl<'a> Image<'a> {
     }
 
     /// While `script` of the package at `index` runs.
-    pub(super) fn during(&'a self, index: usize, script: &str) -> View<'a> {
+    pub(super) fn during(&'a self, index: usize, script: &'a str) -> View<'a> {
         let early = matches!(script, "%pretrans" | "%pre");
-        View { image: Some((self, index)), own: !early, all: script == "%posttrans", made: None }
+        View { image: Some((self, index, script)), own: !early, all: script == "%posttrans", made: None }
     }
 
     /// The packages of this name.
@@ -113,6 +119,19 @@ impl<'a> Image<'a> {
     pub(super) fn brings(&self, prefix: &str) -> bool {
         let mut files = self.packages.iter().flat_map(|package| &package.files);
         files.any(|file| file.path.as_bytes().starts_with(prefix.as_bytes()))
+    }
+
+    /// Whether a script of the package at `index`, but for that of this name, may make the path.
+    fn makes(&self, index: usize, but: Option<&str>, path: &str) -> bool {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let scripts = &self.packages[index].scripts;
+        let others = scripts.iter().filter(|script| but != Some(script.name.as_str()));
+        others.filter(|script| !super::REMOVAL.contains(&script.name.as_str())).any(|script| {
+            let text = String::from_utf8_lossy(&script.text);
+            let text = NOWHERE.iter().fold(text.into_owned(), |text, nowhere| text.replace(nowhere, ""));
+            let makes = |line: &str| MAKERS.iter().any(|maker| line.contains(maker));
+            text.lines().any(|line| line.contains(name) && makes(line))
+        })
     }
 
     fn has_below(&self, prefix: &str) -> bool {
@@ -155,10 +174,14 @@ impl<'a> View<'a> {
         if self.made.is_some_and(|made| made.contains(path)) {
             return None;
         }
-        if RUNNING.iter().any(|place| path.starts_with(place)) || GONE.contains(&path) {
+        if GONE.contains(&path) {
             return Some(None);
         }
-        let (image, index) = self.image?;
+        if RUNNING.iter().any(|place| path.starts_with(place)) {
+            let makes = self.image.is_some_and(|(image, index, _)| image.makes(index, None, path));
+            return (!makes).then_some(None);
+        }
+        let (image, index, script) = self.image?;
         // Every root has its first directories, whoever makes them.
         if path.matches('/').count() < 2 {
             return None;
@@ -170,7 +193,7 @@ impl<'a> View<'a> {
         }
         let below = |link: &str| image.paths.get(link).is_some_and(|(kind, _)| *kind != Kind::Directory);
         let mut parents = path.match_indices('/').skip(1).map(|(at, _)| &path[..at]);
-        let made = MADE.iter().any(|place| path.starts_with(place));
+        let made = MADE.iter().any(|place| path.starts_with(place)) || image.makes(index, Some(script), &path);
         // A directory that something else lies in is there although nobody brings it.
         if made
             || parents.any(below)
@@ -184,7 +207,7 @@ impl<'a> View<'a> {
 
     /// Whether no path of a package fits a pattern of names, as far as that can be told.
     pub(super) fn none_fits(&self, pattern: &str) -> bool {
-        let Some((image, _)) = self.image else { return false };
+        let Some((image, ..)) = self.image else { return false };
         let fixed = pattern.split(['*', '?', '[', '{']).next().unwrap_or_default();
         let made = MADE.iter().any(|place| fixed.starts_with(place) || place.starts_with(fixed));
         if made || pattern.contains('{') || !fixed.starts_with('/') {
@@ -198,16 +221,21 @@ impl<'a> View<'a> {
 
     /// Whether a package brings a directory there.
     pub(super) fn is_directory(&self, path: &str) -> bool {
-        self.image.is_none_or(|(image, _)| image.paths.get(path).is_some_and(|(kind, _)| *kind == Kind::Directory))
+        self.image.is_none_or(|(image, ..)| image.paths.get(path).is_some_and(|(kind, _)| *kind == Kind::Directory))
     }
 
-    /// Whether another package's script names the path, or its last part: it may make it.
+    /// Whether another package's script names the path, at least its last two parts: it may make it.
     fn named_elsewhere(&self, image: &Image, index: usize, path: &str) -> bool {
-        let name = path.rsplit('/').next().unwrap_or(path);
+        let end = path.rmatch_indices('/').nth(1).map_or(path, |(at, _)| &path[at..]);
+        let ends = [end.to_owned(), end.replace("/bin/", "/sbin/")];
         let others = image.packages.iter().enumerate().filter(|(other, _)| *other != index);
         let mut scripts = others.flat_map(|(_, package)| &package.scripts);
         let removals = |name: &str| super::REMOVAL.contains(&name);
-        let names = |text: &[u8]| text.windows(name.len()).any(|window| window == name.as_bytes());
-        scripts.any(|script| !removals(&script.name) && names(&script.text))
+        let goes_on =
+            |rest: &str| rest.starts_with(|letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter));
+        let names = |text: &str| {
+            ends.iter().any(|end| text.match_indices(end.as_str()).any(|(at, _)| !goes_on(&text[at + end.len()..])))
+        };
+        scripts.any(|script| !removals(&script.name) && names(&String::from_utf8_lossy(&script.text)))
     }
 }

@@ -18,7 +18,7 @@ const SOURCED: [&str; 5] =
 /// How often a loop is gone round at most.
 const LOOPS: usize = 64;
 /// How many commands are read, loops counted out.
-const COMMANDS: usize = 20_000;
+const COMMANDS: usize = 4_000;
 
 /// The effects of the statements that are known, and the other lines. A statement is known as a whole or not at all.
 pub(super) fn split(lines: &[Line], view: View) -> (Vec<Effect>, Vec<Line>) {
@@ -71,8 +71,8 @@ fn with_inline(lines: &[Line]) -> Vec<Line> {
     let (mut found, mut at) = (Vec::new(), 0);
     while let Some(line) = lines.get(at) {
         at += 1;
-        let parts =
-            line.text.split_once(" - <<").and_then(|(command, after)| Some((command, after.split_once(" ||")?.0)));
+        let parts = line.text.split_once(" - <<");
+        let parts = parts.and_then(|(command, after)| Some((command, after.strip_suffix("|| :")?.trim_end())));
         let Some((command, end)) = parts else {
             found.push(line.clone());
             continue;
@@ -81,7 +81,8 @@ fn with_inline(lines: &[Line]) -> Vec<Line> {
         let text = length.and_then(|length| {
             let body = lines[at..at + length].iter().map(|line| line.text.as_str());
             let body: Vec<&str> = body.filter(|text| !text.is_empty() && !text.starts_with('#')).collect();
-            let plain = body.iter().all(|text| !text.contains(['$', '`', '\'', '\\']));
+            let word = end.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
+            let plain = word && body.iter().all(|text| !text.contains(['$', '`', '\'', '\\']));
             inline(command, &body).filter(|_| plain)
         });
         found.push(Line { number: line.number, text: text.clone().unwrap_or_else(|| line.text.clone()) });

@@ -308,7 +308,12 @@ fn what_may_be_there_is_asked_for_in_vain() {
     refused("%post", "for i in a b; do\nif [ $i = b ]; then\nrm -rf /etc\nfi\ndone");
     refused("%post", "X=1\nexport X=2\nif [ $X = 2 ]; then\nrm -rf /etc\nfi");
     refused("%post", "cat /etc/passwd | tee /etc/x");
+    refused("%post", "touch /run/x\nif [ -f /run/x ]; then\nrm -rf /etc\nfi");
+    refused("%post", "systemd-sysusers --replace=/usr/lib/sysusers.d/x.conf - <<E || rm -rf /etc || :\nu x\nE");
     refused("%post", "if [ -f /etc/named ]; then\nrm -rf /etc\nelse\nrm -rf /usr\nfi");
+    // Another script of the package may make it.
+    let both = rpm(&[("%pre", "touch /opt/x"), ("%post", "[ -f /opt/x ] && rm -rf /etc")]);
+    assert!(outcomes(&[both]).join("").contains("unknown-script"));
     // Another package's script makes it.
     let asks = rpm(&[("%post", "if [ -f /etc/made ]; then\nrm -rf /etc\nfi")]);
     let makes = Package { family: Family::Rpm, ..package("zz", &[("%post", "touch /etc/made")]) };
