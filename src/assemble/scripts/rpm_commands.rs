@@ -81,7 +81,7 @@ const WITHOUT_EFFECT: &[&[&str]] = &[
     &["systemd-random-seed", "save"],
     &["journalctl", "--flush"],
     // Of another boot loader's menu.
-    &["grub2-mkconfig", "-o"],
+    &["grub2-mkconfig"],
     &["kdumpctl", "_reset-crashkernel-after-update"],
     // The steps `account files` and `authselect`.
     &["pwconv"],

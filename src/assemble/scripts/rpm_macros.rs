@@ -34,12 +34,19 @@ pub(super) fn split(lines: &[Line], view: View) -> (Vec<Effect>, Vec<Line>) {
     let inline = with_inline(lines);
     let lines = inline.as_slice();
     let mut statements = Statements::of(lines);
+    let mut ended = false;
     while let Some(unread) = statements.unread() {
         let Some((statement, first, last)) = statements.next() else {
             rest.extend(unread..lines.len());
             break;
         };
-        match script.and_or(&statement) {
+        if script.may_exit(&statement) {
+            // Whether anything after it runs is not known: it must do nothing.
+            ended = true;
+            assignments.extend(first..=last);
+            continue;
+        }
+        match script.and_or(&statement).filter(|done| !ended || done.effects.is_empty()) {
             Some(done) => {
                 effects.extend(done.effects);
                 if is_assignment(&statement) {
@@ -178,6 +185,17 @@ impl Script<'_> {
         self.doubts -= 1;
         self.variables = before.without(&self.assigned);
         found
+    }
+
+    /// Whether a statement is a question that nobody can answer, and ends the script if the answer is so.
+    fn may_exit(&mut self, AndOr { first, rest }: &AndOr) -> bool {
+        let Some(((_, last), before)) = rest.split_last() else { return false };
+        let leaves = last.commands.len() == 1 && matches!(last.commands[0].raw().as_slice(), ["exit"] | ["exit", "0"]);
+        let asked = AndOr { first: first.clone(), rest: before.to_vec() };
+        leaves
+            && self.in_doubt(|script| script.and_or(&asked)).is_some_and(|found| {
+                found.effects.is_empty() && !found.exits && matches!(found.status, Status::Unknown)
+            })
     }
 
     fn list(&mut self, list: &List) -> Option<Done> {
@@ -625,8 +643,9 @@ mod tests {
             "if selinuxenabled || true; then\nrm -rf /etc\nfi",
             "if [ $1 -gt 1 ]; then\necho up; else\nrm -rf /etc/x\nfi",
             "if [ $1 -gt 1 ]; then foo; fi; rm -rf /etc/x",
-            "[ -x /nope ] && exit 0",
-            "[ -x /nope ] || exit 0",
+            "[ -x /nope ] && exit 0\nuseradd q",
+            "[ -x /nope ] || exit 0\nsystemctl preset a.service",
+            "[ -x /nope ] && exit 1",
             "[ -x /nope ] && ldconfig || useradd q",
             "if test -x /nope; then\nuseradd q\nfi",
             "f() {\nuseradd q\n}",
