@@ -34,6 +34,7 @@ pub(crate) fn apply(root: &mut Root) -> anyhow::Result<()> {
             | Effect::Alternative(_)
             | Effect::SystemGroup(_)
             | Effect::SystemUser(_)
+            | Effect::LoginShell(_)
             | Effect::Step(_) => {}
         }
     }
@@ -116,6 +117,11 @@ fn shells(root: &mut Root) -> anyhow::Result<()> {
     if root.base == Family::Rpm {
         let brought = root.read_text("/etc/shells")?.unwrap_or_default();
         lists = vec![brought, "/bin/sh\n/bin/bash\n/usr/bin/sh\n/usr/bin/bash\n".to_owned()];
+        let added = root.effects.iter().filter_map(|effect| match effect {
+            Effect::LoginShell(path) => Some(path.clone()),
+            _ => None,
+        });
+        lists.extend(added);
     }
     let mut shells: Vec<&str> = Vec::new();
     for shell in lists.iter().flat_map(|list| list.lines()).filter(|line| line.starts_with('/')) {

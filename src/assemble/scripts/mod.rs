@@ -80,6 +80,8 @@ pub enum Effect {
         path: String,
         text: String,
     },
+    /// A line of `/etc/shells`, if there is such a program.
+    LoginShell(String),
     /// A step of the assembly that does what the script does for itself.
     Step(String),
 }
@@ -194,6 +196,7 @@ impl fmt::Display for Effect {
             Effect::Symlink { path, target } => write!(f, "link {path} → {target}"),
             Effect::Copy { from, to } => write!(f, "{to} from {from}"),
             Effect::File { path, .. } => write!(f, "file {path}"),
+            Effect::LoginShell(path) => write!(f, "login shell {path}"),
             Effect::Step(step) => write!(f, "step {step}"),
         }
     }

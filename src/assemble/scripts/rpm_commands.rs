@@ -137,7 +137,7 @@ const EXACTLY: [&str; 5] = ["ldconfig", "newaliases", "pwconv", "grpconv", "auth
 
 /// Whether steps that look at the whole image do this anyway, so that it does not matter when and how often it is asked.
 pub(super) fn done_by_steps(effect: &Effect) -> bool {
-    matches!(effect, Effect::Sysusers(_) | Effect::Tmpfiles(_))
+    matches!(effect, Effect::Sysusers(_) | Effect::Tmpfiles(_) | Effect::LoginShell(_))
 }
 
 /// What a command does on a first installation; nothing if it is not known.
@@ -189,6 +189,7 @@ pub(super) fn command(program: &str, arguments: &[Argument], view: View) -> Opti
             group: "root".to_owned(),
             mode: "0755".to_owned(),
         })]),
+        ("add-shell", [path]) if path.starts_with('/') => Some(vec![Effect::LoginShell((*path).to_owned())]),
         // It makes nothing.
         ("touch", ["-c" | "--no-create", ..]) => Some(Vec::new()),
         // What nobody brings is not there to be moved.

@@ -21,6 +21,8 @@ enum Token {
     Operator(&'static str),
     Redirection {
         harmless: bool,
+        /// To the list of login shells.
+        shells: bool,
     },
     /// Text that is not understood.
     Bad,
@@ -286,7 +288,7 @@ impl Statements {
     /// Redirections after a construct.
     fn redirected(&mut self, command: Command) -> Option<Command> {
         let mut all = true;
-        while let Some(Token::Redirection { harmless }) = self.peek() {
+        while let Some(Token::Redirection { harmless, .. }) = self.peek() {
             all &= harmless;
             self.at += 1;
         }
@@ -294,18 +296,29 @@ impl Statements {
     }
 
     fn simple(&mut self) -> Option<Command> {
-        let (mut assignments, mut words, mut all) = (Vec::new(), Vec::new(), true);
+        let (mut assignments, mut words, mut all, mut listed) = (Vec::new(), Vec::new(), true, false);
         loop {
             match self.peek() {
                 Some(Token::Word(word)) => match assignment(word).filter(|_| words.is_empty()) {
                     Some(assigned) => assignments.push(assigned),
                     None => words.extend(braces(word.clone())),
                 },
-                Some(Token::Redirection { harmless }) => all &= harmless,
+                Some(Token::Redirection { harmless, shells }) => {
+                    all &= harmless | shells;
+                    listed |= shells;
+                }
                 Some(Token::Bad | Token::Operator("(")) => return None,
                 _ => break,
             }
             self.at += 1;
+        }
+        if listed {
+            // `echo PATH >> /etc/shells`, as add-shell(8) does it.
+            let [echo, _] = words.as_slice() else { return Some(Command::Other) };
+            if echo.raw != "echo" || !assignments.is_empty() {
+                return Some(Command::Other);
+            }
+            words[0] = Word::plain("add-shell");
         }
         Some(if all { Command::Simple { assignments, words } } else { Command::Other })
     }
@@ -436,7 +449,7 @@ fn redirection(text: &str) -> Option<Option<(Token, &str)>> {
     let nowhere = ["/dev/null", "dev/null"].contains(&name) || scratch(name);
     // Of a file that is read only the name has to be harmless.
     let harmless = nowhere || copied && number || reads && !copied && !target.raw.contains(['$', '`', '(']);
-    Some(Some((Token::Redirection { harmless }, rest)))
+    Some(Some((Token::Redirection { harmless, shells: name == "/etc/shells" && !reads && !copied }, rest)))
 }
 
 #[cfg(test)]

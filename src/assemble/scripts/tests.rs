@@ -361,6 +361,12 @@ fn conditions_that_hold_have_effects() {
             "tmpfiles of x.conf, at boot",
         ),
         ("%post", "if [ $1 -eq 1 ]; then\n chown -v root:sys /var/lib/own\nfi", "/var/lib/own root:sys"),
+        (
+            "%post",
+            "if [ \"$1\" = 1 ]; then\nif [ ! -f /etc/shells ]; then\necho \"/usr/bin/zsh\" > /etc/shells\nelse\n\
+                   grep -q \"^/usr/bin/zsh$\" /etc/shells || echo \"/usr/bin/zsh\" >> /etc/shells\nfi\nfi",
+            "login shell /usr/bin/zsh",
+        ),
         ("%triggerin", "# on kubelet\ntouch /etc/x.conf\n", "file /etc/x.conf"),
         (
             "%triggerin",

@@ -34,6 +34,12 @@ pub(super) struct Word {
     parts: Vec<Part>,
 }
 
+impl Word {
+    pub(super) fn plain(text: &str) -> Word {
+        Word { raw: text.to_owned(), parts: vec![Part::Text(text.to_owned())] }
+    }
+}
+
 /// A word with its variables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Argument {
@@ -137,10 +143,7 @@ pub(super) fn braces(word: Word) -> Vec<Word> {
         let (before, rest) = raw.split_once('{')?;
         let (inner, after) = rest.split_once('}')?;
         let spread = inner.contains(',') && [before, inner, after].into_iter().all(plain);
-        let one = |part: &str| {
-            let raw = format!("{before}{part}{after}");
-            Word { parts: vec![Part::Text(raw.clone())], raw }
-        };
+        let one = |part: &str| Word::plain(&format!("{before}{part}{after}"));
         spread.then(|| inner.split(',').take(BRACES + 1).map(one).collect::<Vec<Word>>())
     };
     single(&word.raw).filter(|words| words.len() <= BRACES).unwrap_or_else(|| vec![word])
