@@ -9,7 +9,7 @@ use super::root::Root;
 use super::scripts::{DirectoryEffect, Effect, OwnerEffect};
 use crate::diag::Diagnostic;
 use crate::package::Family;
-use crate::tree::{Inode, Kind};
+use crate::tree::{Inode, Kind, TreePath};
 
 pub(crate) fn apply(root: &mut Root) -> anyhow::Result<()> {
     for effect in root.effects.clone() {
@@ -34,6 +34,7 @@ pub(crate) fn apply(root: &mut Root) -> anyhow::Result<()> {
             | Effect::Alternative(_)
             | Effect::SystemGroup(_)
             | Effect::SystemUser(_)
+            | Effect::LoginShell(_)
             | Effect::Step(_) => {}
         }
     }
@@ -74,7 +75,7 @@ fn copy(root: &mut Root, from: &str, to: &str) -> anyhow::Result<()> {
 }
 
 fn change_owner(root: &mut Root, owner: &OwnerEffect) -> anyhow::Result<()> {
-    let OwnerEffect { path, user, group, mode } = owner;
+    let OwnerEffect { path, user, group, mode, recursive } = owner;
     let uid = user.as_ref().map(|user| root.accounts.uid(user).ok_or(user));
     let gid = group.as_ref().map(|group| root.accounts.gid(group).ok_or(group));
     for unknown in [&uid, &gid].into_iter().flatten().filter_map(|id| id.as_ref().err()) {
@@ -95,10 +96,12 @@ fn change_owner(root: &mut Root, owner: &OwnerEffect) -> anyhow::Result<()> {
         );
         return Ok(());
     }
-    if let Some((path, _)) = root.lookup(path) {
-        root.tree.update(&path, |inode| {
-            inode.uid = uid.and_then(Result::ok).unwrap_or(inode.uid);
-            inode.gid = gid.and_then(Result::ok).unwrap_or(inode.gid);
+    let Some((path, _)) = root.lookup(path) else { return Ok(()) };
+    let below: Vec<TreePath> = root.tree.below(&path).filter(|_| *recursive).map(|(path, _, _)| path.clone()).collect();
+    for path in below.iter().chain([&path]) {
+        root.tree.update(path, |inode| {
+            inode.uid = uid.as_ref().and_then(|uid| uid.as_ref().ok().copied()).unwrap_or(inode.uid);
+            inode.gid = gid.as_ref().and_then(|gid| gid.as_ref().ok().copied()).unwrap_or(inode.gid);
             inode.mode = mode.unwrap_or(inode.mode);
         })?;
     }
@@ -114,6 +117,11 @@ fn shells(root: &mut Root) -> anyhow::Result<()> {
     if root.base == Family::Rpm {
         let brought = root.read_text("/etc/shells")?.unwrap_or_default();
         lists = vec![brought, "/bin/sh\n/bin/bash\n/usr/bin/sh\n/usr/bin/bash\n".to_owned()];
+        let added = root.effects.iter().filter_map(|effect| match effect {
+            Effect::LoginShell(path) => Some(path.clone()),
+            _ => None,
+        });
+        lists.extend(added);
     }
     let mut shells: Vec<&str> = Vec::new();
     for shell in lists.iter().flat_map(|list| list.lines()).filter(|line| line.starts_with('/')) {
@@ -148,7 +156,7 @@ mod tests {
         let mut root = Root::new(inputs);
         let mode = |path: &str| {
             let mode = Some("0700".to_owned());
-            Effect::Owner(OwnerEffect { path: path.into(), user: None, group: None, mode })
+            Effect::Owner(OwnerEffect { path: path.into(), user: None, group: None, mode, recursive: false })
         };
         let made = DirectoryEffect { path: "/opt/z".into(), group: "root".into(), mode: "0755".into() };
         root.accounts.groups.insert("root".into(), crate::assemble::accounts::Group { gid: 0, members: [].into() });

@@ -170,6 +170,11 @@ fn enable_unit(root: &mut Root, unit: &str, seen: &mut BTreeSet<String>) -> anyh
     for (key, kind) in [("WantedBy", "wants"), ("RequiredBy", "requires"), ("UpheldBy", "upholds")] {
         for target in list(key) {
             let target = target.replace("%i", &instance);
+            // Nothing can start a template, but instances of another one those of its own.
+            let is_template = |unit: &str| template(unit).is_some_and(|(_, instance)| instance.is_empty());
+            if is_template(&name) && !is_template(&target) {
+                continue;
+            }
             root.symlink(&format!("{directory}/{target}.{kind}/{name}"), &file)?;
         }
     }

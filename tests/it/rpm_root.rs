@@ -9,6 +9,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use chrono::NaiveDate;
+use nodesmith::assemble::scripts::account;
 use nodesmith::assemble::{AgentFiles, Assembled, Inputs, assemble};
 use nodesmith::package::{FileKind, Package, rpm};
 use nodesmith::recipe::{Recipe, check, load};
@@ -199,6 +200,45 @@ const PACKAGES: &[Spec] = &[
         install: "mkdir -p opt\nln -s /usr opt/shared",
         scripts: "",
         files: "/opt/shared",
+    },
+    // Each trigger writes down what set it off: rpm's Lua needs no program in the root.
+    Spec {
+        name: "triggered",
+        head: "",
+        install: "mkdir -p opt/triggered\necho x >opt/triggered/x",
+        scripts: "%triggerin -p <lua> -- one >= 1.0-1.el10\nf = io.open(\"/fired\", \"a\") f:write(\"one >= 1.0-1.el10\\n\") f:close()\n\
+                  %triggerin -p <lua> -- twin < 0.5\nf = io.open(\"/fired\", \"a\") f:write(\"twin < 0.5\\n\") f:close()\n\
+                  %triggerin -p <lua> -- absent linked = 1.0\nf = io.open(\"/fired\", \"a\") f:write(\"absent linked = 1.0\\n\") f:close()\n\
+                  %triggerin -p <lua> -- nobody other\nf = io.open(\"/fired\", \"a\") f:write(\"nobody other\\n\") f:close()\n\
+                  %triggerin -p <lua> -- triggered\nf = io.open(\"/fired\", \"a\") f:write(\"triggered\\n\") f:close()\n\
+                  %transfiletriggerin -p <lua> -- /opt/shared\nf = io.open(\"/fired\", \"a\") f:write(\"/opt/shared\\n\") f:close()\n\
+                  %transfiletriggerin -p <lua> -- /opt/sha\nf = io.open(\"/fired\", \"a\") f:write(\"/opt/sha\\n\") f:close()\n\
+                  %transfiletriggerin -p <lua> -- /nowhere /opt/triggered\nf = io.open(\"/fired\", \"a\") f:write(\"/nowhere /opt/triggered\\n\") f:close()\n\
+                  %transfiletriggerin -p <lua> -- /nowhere /opt/shared/samely\nf = io.open(\"/fired\", \"a\") f:write(\"/nowhere /opt/shared/samely\\n\") f:close()\n\
+                  %filetriggerin -p <lua> -- /opt/shared/pair\nf = io.open(\"/fired\", \"a\") f:write(\"/opt/shared/pair\\n\") f:close()\n\
+                  %filetriggerin -p <lua> -- /etc/nowhere\nf = io.open(\"/fired\", \"a\") f:write(\"/etc/nowhere\\n\") f:close()\n",
+        files: "/opt/triggered",
+    },
+    // Units of every kind that `preset-all` looks at.
+    Spec {
+        name: "systemd",
+        head: "",
+        install: "mkdir -p usr/lib/systemd/system usr/lib/systemd/user\ncd usr/lib/systemd/system\nunit() { printf \"[Unit]\\nDescription=x\\n$2\" >$1; }\n\
+                  printf 'enable wanted.*\\nenable also.service\\nenable many@.service a b\\nenable one@.service\\nenable bare@.service\\nenable nick.service\\nenable static.service\\nenable inst@x.service\\nignore left.service\\ndisable *\\n' >../../../../p\n\
+                  mkdir -p ../system-preset\nmv ../../../../p ../system-preset/80-systemd.preset\n\
+                  unit static.service ''\nunit wanted.service '[Install]\\nWantedBy=multi-user.target graphical.target\\n'\n\
+                  unit wanted.timer '[Install]\\nWantedBy=timers.target\\n'\n\
+                  unit unwanted.service '[Install]\\nWantedBy=multi-user.target\\n'\n\
+                  unit left.service '[Install]\\nWantedBy=multi-user.target\\n'\n\
+                  unit also.service '[Install]\\nAlso=helper.socket static.service\\n'\nunit helper.socket '[Install]\\nWantedBy=sockets.target\\n'\n\
+                  unit many@.service '[Install]\\nWantedBy=multi-user.target\\nDefaultInstance=z\\n'\n\
+                  unit one@.service '[Install]\\nRequiredBy=multi-user.target\\nDefaultInstance=z\\n'\n\
+                  unit bare@.service '[Install]\\nWantedBy=multi-user.target\\n'\n\
+                  unit inst@.service '[Install]\\nWantedBy=multi-user.target\\n'\n\
+                  unit real.service '[Install]\\nAlias=nick.service\\nWantedBy=multi-user.target\\n'\nln -s real.service nick.service\n\
+                  unit x.target ''\nunit y.mount '[Install]\\nWantedBy=local-fs.target\\n'\n",
+        scripts: "%post\nsystemctl preset-all &>/dev/null || :\n",
+        files: "/usr/lib/systemd",
     },
     Spec {
         name: "stranger",
@@ -529,17 +569,63 @@ fn units_start_that_systemctl_presets() {
     };
     preset(&["preset", "chronyd.service", "kubelet.service", "getty@.service", "pool@.service"]);
     preset(&["preset", "--global", "agent.socket"]);
-    let links = |root: &Path| -> BTreeSet<(String, String)> {
-        let listed = Command::new("find").arg("etc/systemd").args(["-type", "l"]).current_dir(root).output().unwrap();
-        let listed = String::from_utf8(listed.stdout).unwrap();
-        let link = |path: &str| {
-            let target = fs::read_link(root.join(path)).unwrap().to_string_lossy().into_owned();
-            (path.to_owned(), target.rsplit('/').next().unwrap().to_owned())
-        };
-        listed.lines().filter(|path| !path.ends_with("default.target")).map(link).collect()
+    assert_eq!(unit_links(ours), unit_links(&theirs));
+    assert_eq!(unit_links(ours).len(), 7, "{:?}", unit_links(ours));
+}
+
+/// The links that enable units, each with the name that it leads to.
+fn unit_links(root: &Path) -> BTreeSet<(String, String)> {
+    let listed = Command::new("find").arg("etc/systemd").args(["-type", "l"]).current_dir(root).output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let link = |path: &str| {
+        let target = fs::read_link(root.join(path)).unwrap().to_string_lossy().into_owned();
+        (path.to_owned(), target.rsplit('/').next().unwrap().to_owned())
     };
-    assert_eq!(links(ours), links(&theirs));
-    assert_eq!(links(ours).len(), 7, "{:?}", links(ours));
+    listed.lines().filter(|path| !path.ends_with("default.target")).map(link).collect()
+}
+
+#[test]
+fn preset_all_enables_what_systemctl_enables() {
+    let (Some(fixture), Some(systemctl)) = (&*FIXTURE, oracle("systemctl")) else { return };
+    // Of an image without users' services: `preset-all` has the system's in mind.
+    let names: Vec<&str> = ROOT.iter().copied().filter(|name| *name != "chrony").chain(["systemd"]).collect();
+    let ours = fixture.materialize(&fixture.assemble(&names).unwrap().tree, "preset-all-ours");
+    let theirs = fixture.place.join("preset-all-theirs");
+    let _ = fs::remove_dir_all(&theirs);
+    fs::create_dir_all(theirs.join("usr/lib")).unwrap();
+    run(Command::new("cp").arg("-a").arg(ours.join("usr/lib/systemd")).arg(theirs.join("usr/lib")));
+    run(Command::new(&systemctl).arg(format!("--root={}", theirs.display())).arg("preset-all"));
+    assert_eq!(unit_links(&ours), unit_links(&theirs));
+    assert_eq!(unit_links(&ours).len(), 7, "{:?}", unit_links(&ours));
+}
+
+#[test]
+fn triggers_are_set_off_that_rpm_sets_off() {
+    let Some(fixture) = &*FIXTURE else { return };
+    let names = ["one", "twin", "linked", "triggered"];
+    let packages: Vec<&Package> = names.iter().map(|name| &fixture.packages[*name]).collect();
+    let accounted = account(&packages, &[]);
+    let refused = accounted.mistakes.to_string();
+    let texts = fixture.packages["triggered"].scripts.iter().map(|script| String::from_utf8_lossy(&script.text));
+    let all: BTreeSet<String> =
+        texts.map(|text| text.lines().next().unwrap().trim_start_matches("# on ").to_owned()).collect();
+    assert_eq!(all.len(), 11, "{all:?}");
+    let ours: BTreeSet<String> =
+        all.into_iter().filter(|on| refused.contains(&format!("from line 1: `# on {on}`"))).collect();
+    if !rustix::process::geteuid().is_root() {
+        return skip("installing below another root needs root");
+    }
+    let theirs = fixture.place.join("triggers");
+    let _ = fs::remove_dir_all(&theirs);
+    fs::create_dir_all(&theirs).unwrap();
+    run(Command::new("rpm")
+        .args(["--install", "--nodeps", "--nosignature", "--dbpath", "/usr/lib/sysimage/rpm", "--root"])
+        .arg(&theirs)
+        .args(names.iter().map(|name| file(&fixture.place, name))));
+    let fired: BTreeSet<String> =
+        fs::read_to_string(theirs.join("fired")).unwrap().lines().map(str::to_owned).collect();
+    assert_eq!(ours, fired);
+    assert_eq!(fired.len(), 7, "{fired:?}");
 }
 
 #[test]

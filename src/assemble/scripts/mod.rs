@@ -10,18 +10,26 @@
 //! ([`rpm_macros`], [`rpm_lua`]). A trigger is known without asking what sets it off if all it does is done for the
 //! whole image anyway; everything else is only known from the table.
 
+mod answers;
 mod generated;
+mod image;
 mod residue;
 mod rpm_accounts;
 mod rpm_commands;
+mod rpm_conditions;
 mod rpm_lua;
+mod rpm_lua_calls;
 mod rpm_macros;
 mod shell;
 mod table;
+mod triggers;
+mod words;
 
 use std::fmt;
 
 use serde::Deserialize;
+
+use image::{Image, View};
 
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::package::{Family, Package, PackageId, Script};
@@ -72,6 +80,8 @@ pub enum Effect {
         path: String,
         text: String,
     },
+    /// A line of `/etc/shells`, if there is such a program.
+    LoginShell(String),
     /// A step of the assembly that does what the script does for itself.
     Step(String),
 }
@@ -110,6 +120,9 @@ pub struct OwnerEffect {
     pub group: Option<String>,
     #[serde(default)]
     pub mode: Option<String>,
+    /// Everything below it too.
+    #[serde(default)]
+    pub recursive: bool,
 }
 
 /// A system user made with `adduser --system`, which has no shell; its group too, if that is named like it.
@@ -142,6 +155,22 @@ fn directory_mode() -> String {
     "0755".to_owned()
 }
 
+impl Effect {
+    /// The path that it makes.
+    fn made(&self) -> Option<&str> {
+        match self {
+            Effect::Directory(DirectoryEffect { path, .. })
+            | Effect::Symlink { path, .. }
+            | Effect::Copy { to: path, .. }
+            | Effect::File { path, .. }
+            | Effect::SkeletonDirectory(path)
+            | Effect::SkeletonLink { path, .. } => Some(path),
+            Effect::Alternative(alternative) => Some(&alternative.link),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -154,8 +183,8 @@ impl fmt::Display for Effect {
             Effect::Sysusers(file) => write!(f, "accounts of {file}"),
             Effect::Tmpfiles(file) => write!(f, "tmpfiles of {file}, at boot"),
             Effect::Alternative(alternative) => write!(f, "alternative {} → {}", alternative.name, alternative.target),
-            Effect::Owner(OwnerEffect { path, user, group, mode }) => {
-                f.write_str(path)?;
+            Effect::Owner(OwnerEffect { path, user, group, mode, recursive }) => {
+                write!(f, "{path}{}", if *recursive { " and below" } else { "" })?;
                 if user.is_some() || group.is_some() {
                     write!(f, " {}:{}", user.as_deref().unwrap_or_default(), group.as_deref().unwrap_or_default())?;
                 }
@@ -167,6 +196,7 @@ impl fmt::Display for Effect {
             Effect::Symlink { path, target } => write!(f, "link {path} → {target}"),
             Effect::Copy { from, to } => write!(f, "{to} from {from}"),
             Effect::File { path, .. } => write!(f, "file {path}"),
+            Effect::LoginShell(path) => write!(f, "login shell {path}"),
             Effect::Step(step) => write!(f, "step {step}"),
         }
     }
@@ -227,11 +257,12 @@ pub fn account(packages: &[&Package], accepted: &[AcceptedScript]) -> Accounted 
     packages.sort_by_key(|package| &package.id);
     let mut accounted = Accounted::default();
     let mut effects = Vec::new();
-    for package in &packages {
+    let image = Image::of(&packages);
+    for (index, package) in packages.iter().enumerate() {
         let mut scripts: Vec<&Script> = package.scripts.iter().collect();
         scripts.sort_by_key(|script| &script.name);
         for script in scripts {
-            let found = account_script(package, script, accepted, &mut accounted);
+            let found = account_script(&image, index, script, accepted, &mut accounted);
             effects.extend(found.into_iter().map(|effect| (phase(&script.name), effect)));
         }
         if let Some(text) = package.members.get("triggers") {
@@ -292,14 +323,16 @@ fn is_meant(script: &Script, accept: &AcceptedScript, scripts: &[Script]) -> boo
 
 /// The effects of one script.
 fn account_script(
-    package: &Package,
+    image: &Image,
+    index: usize,
     script: &Script,
     accepted: &[AcceptedScript],
     accounted: &mut Accounted,
 ) -> Vec<Effect> {
+    let package = image.package(index);
     let meant = |accept: &&AcceptedScript| is_meant(script, accept, &package.scripts);
     let accept = accepted.iter().filter(|accept| accept.package == package.id.name).find(meant);
-    match outcome(package, script, accept) {
+    match outcome(image, index, script, accept) {
         Ok((outcome, effects)) => {
             let sha256 = Digest::of(&script.text);
             let script = script.name.clone();
@@ -332,21 +365,30 @@ const REMOVAL: [&str; 13] = [
 
 /// What becomes of a script, and the effects to apply.
 fn outcome(
-    package: &Package,
+    image: &Image,
+    index: usize,
     script: &Script,
     accept: Option<&AcceptedScript>,
 ) -> Result<(Outcome, Vec<Effect>), Diagnostics> {
-    if REMOVAL.contains(&script.name.as_str()) {
+    let package = image.package(index);
+    let text = String::from_utf8_lossy(&script.text);
+    let removal = REMOVAL.contains(&script.name.as_str());
+    if removal || package.family == Family::Rpm && triggers::sets_off(image, &script.name, &text) == Some(false) {
         return Ok((Outcome::NotRun, Vec::new()));
     }
-    let text = String::from_utf8_lossy(&script.text);
     let (blocks, mut residue) = residue::split(&text);
     let mut effects = Vec::new();
     if package.family == Family::Rpm {
-        let Some((found, rest)) = rpm_script(&script.name, &text, residue) else {
+        let read = |view| rpm_script(&script.name, &text, residue.clone(), view);
+        let Some((found, rest)) = read(image.during(index, &script.name)) else {
             return Ok((Outcome::Generated(Vec::new()), Vec::new()));
         };
-        (effects, residue) = (found, rest);
+        // What the table knows was read without an image around it.
+        let entry = read(View::unknown()).filter(|(_, rest)| !rest.is_empty()).filter(|(_, rest)| {
+            let found = table::lookup(&package.id.name, &script.name, rest);
+            matches!(found, table::Found::Effects(_) | table::Found::Nothing(_))
+        });
+        (effects, residue) = if rest.is_empty() { (found, rest) } else { entry.unwrap_or((found, rest)) };
     }
     let mut unknown = None;
     for block in &blocks {
@@ -382,7 +424,12 @@ fn outcome(
 
 /// The effects of an RPM's script and the lines that nobody knows; nothing if it is only an interpreter that does
 /// nothing here.
-fn rpm_script(name: &str, text: &str, residue: Vec<residue::Line>) -> Option<(Vec<Effect>, Vec<residue::Line>)> {
+fn rpm_script(
+    name: &str,
+    text: &str,
+    residue: Vec<residue::Line>,
+    view: View,
+) -> Option<(Vec<Effect>, Vec<residue::Line>)> {
     let trigger = name.contains("trigger");
     // A trigger's first line says what sets it off.
     let (on, body) = if trigger { text.split_once('\n').unwrap_or((text, "")) } else { ("", text) };
@@ -390,14 +437,13 @@ fn rpm_script(name: &str, text: &str, residue: Vec<residue::Line>) -> Option<(Ve
     let program = interpreter.split(' ').next().unwrap_or_default();
     let (effects, mut rest) = match program {
         "/sbin/ldconfig" | "/usr/sbin/ldconfig" | "/bin/true" | "/usr/bin/true" if residue.is_empty() => return None,
-        "/bin/sh" | "/bin/bash" | "/usr/bin/sh" | "/usr/bin/bash" => rpm_macros::split(&residue),
-        "<lua>" => rpm_lua::split(&residue, name == "%pretrans"),
+        "/bin/sh" | "/bin/bash" | "/usr/bin/sh" | "/usr/bin/bash" => rpm_macros::split(&residue::all(text), view),
+        "<lua>" => rpm_lua::split(&residue, name == "%pretrans", view),
         _ => (Vec::new(), residue.clone()),
     };
     let shell = program.ends_with("sh");
-    if rest.is_empty() && (shell || program == "<lua>") && (!trigger || effects.iter().all(rpm_commands::done_by_steps))
-    {
-        return Some((if trigger { Vec::new() } else { effects }, rest));
+    if rest.is_empty() && (shell || program == "<lua>") {
+        return Some((effects, rest));
     }
     if trigger {
         rest = residue;

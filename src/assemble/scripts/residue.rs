@@ -51,6 +51,12 @@ pub(super) fn split(script: &str) -> (Vec<Block>, Vec<Line>) {
     (blocks, residue)
 }
 
+/// All lines, comments and empty ones too: a quotation may reach over them.
+pub(super) fn all(script: &str) -> Vec<Line> {
+    let lines = script.lines().enumerate();
+    lines.map(|(index, text)| Line { number: index + 1, text: text.trim().to_owned() }).collect()
+}
+
 /// The word that ends the here-document which `line` opens: `<<EOF`, `<< 'EOF'`, `<<-END`.
 fn here_document_end(line: &str) -> Option<String> {
     let (_, after) = line.split_once("<<")?;

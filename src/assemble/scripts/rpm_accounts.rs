@@ -128,7 +128,7 @@ mod tests {
     fn of(text: &str) -> Option<Vec<String>> {
         let lines = text.lines().enumerate().map(|(index, line)| Line { number: index + 1, text: line.trim().into() });
         let lines: Vec<Line> = lines.collect();
-        let (effects, rest) = rpm_macros::split(&lines);
+        let (effects, rest) = rpm_macros::split(&lines, super::super::image::View::unknown());
         if !rest.is_empty() {
             return None;
         }

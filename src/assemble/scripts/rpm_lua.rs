@@ -4,27 +4,40 @@
 //! run one program; and much is only for a running system. Statements are known a line at a time, and anything else is
 //! left to the table. Functions: rpm's docs/manual/lua.md.
 
+use super::image::View;
 use super::residue::Line;
 use super::shell::{Argument, NESTING};
-use super::{Effect, rpm_commands, rpm_macros, shell};
+use super::{Effect, rpm_commands, rpm_lua_calls, rpm_macros, shell};
 
 /// The effects of the statements that are known, and the other lines. `early` is `%pretrans`, before every file.
-pub(super) fn split(lines: &[Line], early: bool) -> (Vec<Effect>, Vec<Line>) {
+pub(super) fn split(lines: &[Line], early: bool, view: View) -> (Vec<Effect>, Vec<Line>) {
     let comment = |text: &str| text.starts_with("--") && !text.starts_with("--[");
     let lines: Vec<Line> = lines.iter().filter(|line| !comment(&line.text)).cloned().collect();
     // Comments and texts over several lines: what looks like a statement may be none.
     if lines.iter().any(|line| line.text.contains("[[") || line.text.contains("[=")) {
         return (Vec::new(), lines);
     }
-    nested(&lines, early, 0)
+    // Since Fedora 42 a trigger makes links in /usr/sbin as long as that is no link itself.
+    let texts: Vec<&str> = lines.iter().take(SBIN.len()).map(|line| line.text.as_str()).collect();
+    if texts == SBIN && !view.is_directory("/usr/sbin") {
+        return (Vec::new(), Vec::new());
+    }
+    let (effects, rest) = nested(&lines, early, 0);
+    // Nothing is there yet that could be read, moved or removed.
+    if early && rpm_lua_calls::only_asks_or_removes(&rest) {
+        return (effects, Vec::new());
+    }
+    (effects, rest)
 }
+
+const SBIN: [&str; 4] = ["st = posix.stat(\"/usr/sbin\")", "if not st or st.type == \"link\" then", "return", "end"];
 
 fn nested(lines: &[Line], early: bool, nesting: usize) -> (Vec<Effect>, Vec<Line>) {
     let (mut effects, mut rest) = (Vec::new(), Vec::new());
     let mut index = 0;
     let mut depth = 0_usize;
     while let Some(line) = lines.get(index) {
-        let known = if depth == 0 { statement(&lines[index..], early, nesting) } else { None };
+        let known = if depth == 0 { statement(&lines[..index], &lines[index..], early, nesting) } else { None };
         if let Some((found, length)) = known {
             effects.extend(found);
             index += length;
@@ -52,7 +65,7 @@ fn depth_after(depth: usize, text: &str) -> usize {
     }
 }
 
-fn statement(lines: &[Line], early: bool, nesting: usize) -> Option<(Vec<Effect>, usize)> {
+fn statement(before: &[Line], lines: &[Line], early: bool, nesting: usize) -> Option<(Vec<Effect>, usize)> {
     let text = |index: usize| lines.get(index).map(|line| line.text.as_str());
     let first = text(0)?;
     if let Some(arguments) = call(first, "posix.mkdir") {
@@ -78,6 +91,14 @@ fn statement(lines: &[Line], early: bool, nesting: usize) -> Option<(Vec<Effect>
     }
     if first == "return 0" && lines.len() == 1 {
         return Some((Vec::new(), 1));
+    }
+    // The number of versions that are there after the installation is 1.
+    if first.starts_with("if ") && is_upgrade(lines) {
+        return Some((Vec::new(), block(lines)?));
+    }
+    // Before the first package nothing is there.
+    if early && asks_for_a_path(first, before) {
+        return Some((Vec::new(), block(lines)?));
     }
     // systemd does not run where images are made, and a macro of another architecture's was written out.
     if first == "if posix.access(\"/run/systemd/system\") then" || compares_two_others(first) {
@@ -110,7 +131,7 @@ fn statement(lines: &[Line], early: bool, nesting: usize) -> Option<(Vec<Effect>
     }
     if let Some(arguments) = call(first, "os.execute") {
         let [text] = arguments.as_slice() else { return None };
-        let (effects, rest) = rpm_macros::split(&[Line { number: 1, text: text.clone() }]);
+        let (effects, rest) = rpm_macros::split(&[Line { number: 1, text: text.clone() }], View::unknown());
         return (rest.is_empty() && effects.iter().all(rpm_commands::done_by_steps)).then_some((effects, 1));
     }
     for function in ["rpm.execute", "posix.exec"] {
@@ -119,6 +140,40 @@ fn statement(lines: &[Line], early: bool, nesting: usize) -> Option<(Vec<Effect>
         }
     }
     None
+}
+
+/// `if arg[2] >= 2 then`, `if tonumber(arg[2]) > 1 and …` over one or more lines.
+fn is_upgrade(lines: &[Line]) -> bool {
+    let end = lines.iter().take(4).position(|line| line.text.split_whitespace().last() == Some("then"));
+    let Some(end) = end else { return false };
+    let texts: Vec<&str> = lines[..=end].iter().flat_map(|line| line.text.split_whitespace()).collect();
+    let condition = texts.join(" ");
+    let Some(condition) = condition.strip_prefix("if ").and_then(|it| it.strip_suffix(" then")) else { return false };
+    let asked = ["tonumber(arg[2])", "tonumber (arg[2])", "arg[2]"].iter().find_map(|it| condition.strip_prefix(it));
+    let Some(rest) = asked.map(str::trim_start) else { return false };
+    let rest = ["== 2", ">= 2", "> 1"].iter().find_map(|it| rest.strip_prefix(it));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" and ") && !rest.contains(" or "))
+}
+
+/// `if posix.access("/etc/x") then`, or with a variable that `script` gives such a path.
+fn asks_for_a_path(line: &str, script: &[Line]) -> bool {
+    let Some(asked) = line.strip_prefix("if ").and_then(|line| line.strip_suffix(" then")) else { return false };
+    let functions = ["posix.access", "posix.stat", "posix.readlink"];
+    let Some(arguments) = functions.iter().find_map(|function| asked.strip_prefix(function)) else { return false };
+    let Some(path) = arguments.trim_start().strip_prefix('(').and_then(|it| it.strip_suffix(')')) else { return false };
+    // Below directories that other packages make before the first file.
+    let deep = |text: &str| {
+        let texts = text.split('"').skip(1).step_by(2);
+        texts.into_iter().any(|text| text.starts_with('/') && text.matches('/').count() > 1)
+    };
+    if path.starts_with('"') {
+        return deep(path) && call(asked, asked.split(['(', ' ']).next().unwrap_or_default()).is_some();
+    }
+    let assigned = |line: &Line| {
+        let line = line.text.trim_start_matches("local ");
+        line.split_once(" = ").is_some_and(|(name, value)| name == path && deep(value))
+    };
+    script.iter().any(assigned)
 }
 
 /// How many lines the block has that `lines` begin with; nothing if it does not end or has an `else` of its own.
@@ -145,9 +200,9 @@ fn compares_two_others(line: &str) -> bool {
 
 fn program(words: &[String]) -> Option<Vec<Effect>> {
     let (program, arguments) = words.split_first()?;
-    let argument = |text: &String| Argument { text: text.clone(), certain: true, harmless: true };
+    let argument = |text: &String| Argument { text: text.clone(), certain: true, harmless: true, pattern: false };
     let arguments: Vec<Argument> = arguments.iter().map(argument).collect();
-    let effects = rpm_commands::command(shell::program(program), &arguments)?;
+    let effects = rpm_commands::command(shell::program(program), &arguments, View::unknown())?;
     effects.iter().all(rpm_commands::done_by_steps).then_some(effects)
 }
 
@@ -173,7 +228,7 @@ mod tests {
             .map(|(index, line)| Line { number: index + 1, text: line.trim().to_owned() })
             .filter(|line| !line.text.is_empty())
             .collect();
-        let (effects, rest) = split(&lines, early);
+        let (effects, rest) = split(&lines, early, View::unknown());
         (effects, rest.len())
     }
 
@@ -203,6 +258,40 @@ mod tests {
              error(\"FATAL: kernel too old\", 0)\nend",
         ] {
             assert_eq!(of(text, false), (vec![], 0), "{text}");
+        }
+    }
+
+    #[test]
+    fn upgrades_and_old_files_are_nothing_on_an_empty_disk() {
+        for (text, early) in [
+            (
+                "st = posix.stat(\"/proc\")\nif st and st.mode ~= 0555 then\n  posix.chmod(\"/proc\", 0555)\nend\nreturn 0",
+                true,
+            ),
+            (
+                "if tonumber(arg[2]) >= 2\n   and posix.access(\"/usr/bin/systemctl\", \"x\")\nthen\nlocal pid = posix.fork()\nend",
+                false,
+            ),
+            ("if arg[2] == 2 then\nx()\nend", false),
+            ("if posix.access(\"/etc/a/config\") then\nlocal f = io.open(\"/etc/a/config\", \"w\")\nend", true),
+            (
+                "local d = \"/etc\"\nlocal a = d .. \"/a/config\"\nos.remove(a)\nif posix.stat(a) then\nlocal f = assert(io.open(a, \"w\"), \"no\" .. a)\nend",
+                true,
+            ),
+            (
+                "st = posix.stat(\"/usr/sbin\")\nif not st or st.type == \"link\" then\nreturn\nend\na = rpm.next_file()\nposix.symlink(a, a)",
+                true,
+            ),
+        ] {
+            let lines = text.lines().enumerate().map(|(at, line)| Line { number: at + 1, text: line.trim().into() });
+            let image = super::super::image::Image::default();
+            let found = split(&lines.collect::<Vec<_>>(), early, image.during(0, "%pretrans"));
+            assert_eq!(found, (vec![], vec![]), "{text}");
+        }
+        for text in
+            ["if arg[2] == 1 then\nx()\nend", "if arg[2] >= 2 or a then\nx()\nend", "if posix.stat(a) then\nx()\nend"]
+        {
+            assert_eq!(of(text, true).1, 3, "{text}");
         }
     }
 

@@ -6,21 +6,47 @@
 
 use std::collections::BTreeSet;
 
+use super::image::View;
 use super::residue::Line;
+use super::rpm_conditions::{Status, question, test};
 use super::shell::{AndOr, Argument, Command, List, Pipeline, Statements, Variables, Word, program};
 use super::{Effect, rpm_accounts, rpm_commands};
 
+/// Configuration in the form of assignments.
+const SOURCED: [&str; 5] =
+    ["/etc/selinux/", "/etc/os-release", "/usr/lib/os-release", "/etc/sysconfig/", "/etc/default/"];
+/// How often a loop is gone round at most.
+const LOOPS: usize = 64;
+/// How many commands are read, loops counted out.
+const COMMANDS: usize = 4_000;
+
 /// The effects of the statements that are known, and the other lines. A statement is known as a whole or not at all.
-pub(super) fn split(lines: &[Line]) -> (Vec<Effect>, Vec<Line>) {
-    let mut script = Script { variables: first_installation(), doubts: 0, assigned: BTreeSet::new() };
+pub(super) fn split(lines: &[Line], view: View) -> (Vec<Effect>, Vec<Line>) {
+    let mut script = Script {
+        variables: first_installation(),
+        doubts: 0,
+        assigned: BTreeSet::new(),
+        view,
+        commands: COMMANDS,
+        made: BTreeSet::new(),
+    };
     let (mut effects, mut rest, mut assignments) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    let inline = with_inline(lines);
+    let lines = inline.as_slice();
     let mut statements = Statements::of(lines);
+    let mut ended = false;
     while let Some(unread) = statements.unread() {
         let Some((statement, first, last)) = statements.next() else {
             rest.extend(unread..lines.len());
             break;
         };
-        match script.and_or(&statement) {
+        if script.may_exit(&statement) {
+            // Whether anything after it runs is not known: it must do nothing.
+            ended = true;
+            assignments.extend(first..=last);
+            continue;
+        }
+        match script.and_or(&statement).filter(|done| !ended || done.effects.is_empty()) {
             Some(done) => {
                 effects.extend(done.effects);
                 if is_assignment(&statement) {
@@ -42,7 +68,56 @@ pub(super) fn split(lines: &[Line]) -> (Vec<Effect>, Vec<Line>) {
     if !rest.is_empty() {
         rest.append(&mut assignments);
     }
-    (effects, rest.into_iter().map(|at| lines[at].clone()).collect())
+    let says = |line: &&Line| !line.text.is_empty() && !line.text.starts_with('#');
+    (effects, rest.into_iter().map(|at| &lines[at]).filter(says).cloned().collect())
+}
+
+/// What macros give `systemd-sysusers` and `systemd-tmpfiles` in a here-document, as the words of a command: the lines
+/// of the first; the second reads at boot what the package brings.
+fn with_inline(lines: &[Line]) -> Vec<Line> {
+    let (mut found, mut at) = (Vec::new(), 0);
+    while let Some(line) = lines.get(at) {
+        at += 1;
+        let parts = line.text.split_once(" - <<");
+        let parts = parts.and_then(|(command, after)| Some((command, after.strip_suffix("|| :")?.trim_end())));
+        let Some((command, end)) = parts else {
+            found.push(line.clone());
+            continue;
+        };
+        let length = lines[at..].iter().position(|line| line.text == end);
+        let text = length.and_then(|length| {
+            let body = lines[at..at + length].iter().map(|line| line.text.as_str());
+            let body: Vec<&str> = body.filter(|text| !text.is_empty() && !text.starts_with('#')).collect();
+            let word = end.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
+            let plain = word && body.iter().all(|text| !text.contains(['$', '`', '\'', '\\']));
+            inline(command, &body).filter(|_| plain)
+        });
+        found.push(Line { number: line.number, text: text.clone().unwrap_or_else(|| line.text.clone()) });
+        if let (Some(length), Some(_)) = (length, text) {
+            at += length + 1;
+        }
+    }
+    found
+}
+
+fn inline(command: &str, body: &[&str]) -> Option<String> {
+    let words: Vec<&str> = command.split_whitespace().collect();
+    let file = |word: &str, directory: &str| -> Option<String> {
+        let name = word.strip_prefix("--replace=")?.strip_prefix(directory)?;
+        let plain = name.chars().all(|letter| letter.is_ascii_alphanumeric() || "._+-@".contains(letter));
+        plain.then(|| format!("{}.conf", name.strip_suffix(".conf").unwrap_or(name)))
+    };
+    match words.as_slice() {
+        [path, replaced] if program(path) == "systemd-sysusers" => {
+            file(replaced, "/usr/lib/sysusers.d/")?;
+            let quoted: Vec<String> = body.iter().map(|line| format!(" '{line}'")).collect();
+            Some(format!("systemd-sysusers --inline{} || :", quoted.concat()))
+        }
+        [path, replaced, "--create"] if program(path) == "systemd-tmpfiles" => {
+            Some(format!("systemd-tmpfiles --create {} || :", file(replaced, "/usr/lib/tmpfiles.d/")?))
+        }
+        _ => None,
+    }
 }
 
 /// `$1` is the number of versions that are installed.
@@ -54,20 +129,6 @@ fn first_installation() -> Variables {
 
 fn is_assignment(statement: &AndOr) -> bool {
     matches!(statement.first.commands.as_slice(), [Command::Simple { words, .. }] if words.is_empty())
-}
-
-/// How a command ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Status {
-    True,
-    False,
-    /// A question that the builder cannot answer.
-    Unknown,
-    /// A command that works, as far as anybody knows.
-    Works,
-    /// Whether there is an account: what follows makes it unless it is there, as a line of sysusers.d does.
-    Account,
-    NoAccount,
 }
 
 #[derive(Debug)]
@@ -82,12 +143,17 @@ fn done(effects: Vec<Effect>, status: Status) -> Option<Done> {
     Some(Done { effects, status, exits: false })
 }
 
-struct Script {
+struct Script<'a> {
     variables: Variables,
     /// How many conditions of unknown outcome are around what is read: what is assigned there is not known after.
     doubts: usize,
     /// Names that were assigned there.
     assigned: BTreeSet<String>,
+    view: View<'a>,
+    /// Paths that the script has made up to here.
+    made: BTreeSet<String>,
+    /// How many more commands are read.
+    commands: usize,
 }
 
 /// Accounts, which are made only if they are missing.
@@ -104,13 +170,32 @@ fn steps(effects: &[Effect]) -> bool {
     effects.iter().all(rpm_commands::done_by_steps)
 }
 
-impl Script {
+impl Script<'_> {
     /// A list that may or may not run.
     fn doubtful(&mut self, list: &List, harmless: fn(&[Effect]) -> bool) -> Option<Vec<Effect>> {
-        self.doubts += 1;
-        let found = self.list(list);
-        self.doubts -= 1;
+        let found = self.in_doubt(|script| script.list(list));
         found.filter(|found| !found.exits && harmless(&found.effects)).map(|found| found.effects)
+    }
+
+    /// What is assigned meanwhile is not known any more afterwards.
+    fn in_doubt<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.variables.clone();
+        self.doubts += 1;
+        let found = read(self);
+        self.doubts -= 1;
+        self.variables = before.without(&self.assigned);
+        found
+    }
+
+    /// Whether a statement is a question that nobody can answer, and ends the script if the answer is so.
+    fn may_exit(&mut self, AndOr { first, rest }: &AndOr) -> bool {
+        let Some(((_, last), before)) = rest.split_last() else { return false };
+        let leaves = last.commands.len() == 1 && matches!(last.commands[0].raw().as_slice(), ["exit"] | ["exit", "0"]);
+        let asked = AndOr { first: first.clone(), rest: before.to_vec() };
+        leaves
+            && self.in_doubt(|script| script.and_or(&asked)).is_some_and(|found| {
+                found.effects.is_empty() && !found.exits && matches!(found.status, Status::Unknown)
+            })
     }
 
     fn list(&mut self, list: &List) -> Option<Done> {
@@ -145,13 +230,13 @@ impl Script {
                 (false, Status::Account) | (true, Status::NoAccount) => accounts,
                 (true, Status::Account) | (false, Status::NoAccount) => memberships,
             };
-            self.doubts += 1;
-            let found = self.pipeline(next);
-            self.doubts -= 1;
+            let found = self.in_doubt(|script| script.pipeline(next));
             let found = found.filter(|found| !found.exits && harmless(&found.effects))?;
             whole.effects.extend(found.effects);
             whole.status = match (*and, whole.status, found.status) {
                 (true, Status::Unknown | Status::Works, Status::False) => Status::False,
+                (true, Status::Works, Status::Account) => Status::Account,
+                (false, Status::Account, _) => Status::Works,
                 (false, Status::Unknown, Status::True) => Status::True,
                 (false, Status::Works, _) => Status::Works,
                 _ => Status::Unknown,
@@ -161,15 +246,23 @@ impl Script {
     }
 
     fn pipeline(&mut self, Pipeline { inverted, commands }: &Pipeline) -> Option<Done> {
-        let [command] = commands.as_slice() else { return None };
+        let [command] = commands.as_slice() else {
+            // Several run at once, each for itself; what the last one says decides, and nobody knows what it reads.
+            let nothing = self.in_doubt(|script| {
+                let mut each = commands.iter().map(|command| script.command(command));
+                each.all(|found| found.is_some_and(|found| !found.exits && found.effects.is_empty()))
+            });
+            return if nothing { done(Vec::new(), Status::Unknown) } else { None };
+        };
         let mut found = self.command(command)?;
         if *inverted {
-            found.status = inverse(found.status);
+            found.status = found.status.inverse();
         }
         Some(found)
     }
 
     fn command(&mut self, command: &Command) -> Option<Done> {
+        self.commands = self.commands.checked_sub(1)?;
         match command {
             Command::Simple { assignments, words } => self.simple(assignments, words),
             Command::If { branches, otherwise } => match removal_of_a_file(branches, otherwise.as_ref()) {
@@ -177,7 +270,10 @@ impl Script {
                 false => self.choice(branches, otherwise.as_ref()),
             },
             Command::For { name, words, body } => {
-                self.harmless(words)?;
+                let words = self.harmless(words)?;
+                if let Some(found) = self.unrolled(name, &words, body) {
+                    return Some(found);
+                }
                 // The second time round anything may be assigned that the body assigns.
                 self.assigned.insert(name.clone());
                 let outer = std::mem::take(&mut self.variables);
@@ -194,16 +290,88 @@ impl Script {
             }
             Command::Group { list, subshell: false } => self.list(list),
             Command::Group { list, subshell: true } => {
-                self.doubts += 1;
-                let found = self.list(list);
-                self.doubts -= 1;
+                let found = self.in_doubt(|script| script.list(list));
                 found.filter(|found| !found.exits)
             }
             Command::Other => None,
         }
     }
 
+    /// A loop over known words, if the body is known with each of them and always runs to its end.
+    fn unrolled(&mut self, name: &str, words: &[Argument], body: &List) -> Option<Done> {
+        let known = !words.is_empty() && words.len() <= LOOPS && words.iter().all(|word| word.certain);
+        if !known || leaves(body) || self.doubts > 0 {
+            return None;
+        }
+        let (before, assigned) = (self.variables.clone(), self.assigned.clone());
+        let mut whole = Done { effects: Vec::new(), status: Status::Works, exits: false };
+        for word in words {
+            self.variables.set(name, Some(&word.text));
+            match self.list(body) {
+                Some(found) => {
+                    whole.effects.extend(found.effects);
+                    whole.exits = found.exits;
+                }
+                None => {
+                    (self.variables, self.assigned) = (before, assigned);
+                    return None;
+                }
+            }
+            if whole.exits {
+                break;
+            }
+        }
+        Some(whole)
+    }
+
+    /// `export NAME=VALUE`
+    fn exported(&mut self, arguments: &[Argument]) -> Option<Done> {
+        for argument in arguments {
+            let (name, value) = argument.text.split_once('=').unwrap_or((&argument.text, ""));
+            let named = !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
+            if !named {
+                return None;
+            }
+            let known = argument.certain && argument.text.contains('=');
+            if self.doubts > 0 {
+                self.assigned.insert(name.to_owned());
+            }
+            if argument.text.contains('=') {
+                self.variables.set(name, Some(value).filter(|_| known));
+            }
+        }
+        done(Vec::new(), Status::True)
+    }
+
+    fn program(&mut self, path: &str, arguments: &[Argument]) -> Option<Done> {
+        match path {
+            "export" => self.exported(arguments),
+            // Assignments of somebody else's.
+            "." | "source" => match arguments {
+                [file] if file.certain && SOURCED.iter().any(|place| file.text.starts_with(place)) => {
+                    self.assigned.extend(self.variables.names());
+                    self.variables = first_installation();
+                    done(Vec::new(), Status::Unknown)
+                }
+                _ => None,
+            },
+            _ => {
+                let found = command(path, arguments, self.view.with(&self.made))?;
+                self.made.extend(found.effects.iter().filter_map(Effect::made).map(str::to_owned));
+                Some(found)
+            }
+        }
+    }
+
     fn choice(&mut self, branches: &[(List, List)], otherwise: Option<&List>) -> Option<Done> {
+        if let ([(condition, body)], None) = (branches, otherwise)
+            && let Some(unit) = asks_if_enabled(condition)
+        {
+            // What is enabled is enabled again.
+            let found = self.doubtful(body, |effects| effects.iter().all(|it| matches!(it, Effect::Enable(_))))?;
+            let same = found.iter().all(|effect| *effect == Effect::Enable(unit.clone()));
+            return if same { done(Vec::new(), Status::Works) } else { None };
+        }
         let mut effects = Vec::new();
         // What may run of what comes next: everything, accounts, or nothing that changes anything.
         let mut harmless: Option<fn(&[Effect]) -> bool> = None;
@@ -253,7 +421,7 @@ impl Script {
     fn simple(&mut self, assignments: &[(String, Word)], words: &[Word]) -> Option<Done> {
         for (name, value) in assignments {
             let value = self.harmless([value])?.pop()?;
-            let known = value.certain && self.doubts == 0;
+            let known = value.certain;
             if self.doubts > 0 {
                 self.assigned.insert(name.clone());
             }
@@ -262,20 +430,27 @@ impl Script {
         let arguments = self.harmless(words)?;
         match arguments.split_first() {
             None => done(Vec::new(), Status::True),
-            Some((first, rest)) if first.certain && assignments.is_empty() => command(&first.text, rest),
+            Some((first, rest)) if first.certain && assignments.is_empty() => self.program(&first.text, rest),
             Some(_) => None,
         }
     }
 }
 
-fn inverse(status: Status) -> Status {
-    match status {
-        Status::True => Status::False,
-        Status::False => Status::True,
-        Status::Account => Status::NoAccount,
-        Status::NoAccount => Status::Account,
-        Status::Unknown | Status::Works => Status::Unknown,
-    }
+/// Whether a list may leave the loop around it, or go on with the next time round.
+fn leaves(list: &List) -> bool {
+    let lists = |command: &Command| match command {
+        Command::Simple { .. } => matches!(command.raw().first(), Some(&("continue" | "break"))),
+        Command::If { branches, otherwise } => {
+            branches.iter().any(|(condition, body)| leaves(condition) || leaves(body))
+                || otherwise.as_ref().is_some_and(leaves)
+        }
+        Command::For { body, .. } => leaves(body),
+        Command::Case { arms, .. } => arms.iter().any(leaves),
+        Command::Group { list, .. } => leaves(list),
+        Command::Other => true,
+    };
+    let pipelines = list.iter().flat_map(|it| std::iter::once(&it.first).chain(it.rest.iter().map(|(_, next)| next)));
+    pipelines.flat_map(|pipeline| &pipeline.commands).any(lists)
 }
 
 /// `exit $?` after a command that works does not run.
@@ -283,7 +458,7 @@ fn exits(pipeline: &Pipeline) -> bool {
     pipeline.commands.len() == 1 && pipeline.commands[0].raw().first() == Some(&"exit")
 }
 
-fn command(path: &str, arguments: &[Argument]) -> Option<Done> {
+fn command(path: &str, arguments: &[Argument], view: View) -> Option<Done> {
     let all: Option<Vec<&str>> =
         arguments.iter().map(|argument| argument.certain.then_some(argument.text.as_str())).collect();
     match (program(path), all.as_deref()) {
@@ -291,64 +466,43 @@ fn command(path: &str, arguments: &[Argument]) -> Option<Done> {
         ("false", _) => done(Vec::new(), Status::False),
         ("exit", Some([] | ["0"])) => Some(Done { effects: Vec::new(), status: Status::True, exits: true }),
         ("exit", _) => None,
-        ("set", Some([option])) if option.starts_with(['-', '+']) && option.len() == 2 && *option != "--" => {
+        ("set", Some([option])) if option.starts_with(['-', '+']) && option.len() < 5 && *option != "--" => {
             done(Vec::new(), Status::True)
         }
+        ("set", Some(["-o" | "+o", _])) => done(Vec::new(), Status::True),
+        // Only in loops, whose body may then do nothing.
+        ("continue" | "break", Some([])) => done(Vec::new(), Status::True),
         ("[" | "[[", _) => {
             let (end, arguments) = arguments.split_last()?;
             let closed = end.certain && end.text == if path == "[" { "]" } else { "]]" };
-            done(Vec::new(), test(arguments)).filter(|_| closed)
+            done(Vec::new(), test(arguments, view)).filter(|_| closed)
         }
-        ("test", _) => done(Vec::new(), test(arguments)),
-        // None is in force where images are made.
-        ("selinuxenabled", Some([])) => done(Vec::new(), Status::False),
-        ("command", Some(["-v" | "-V", _])) | ("which" | "type" | "hash", Some([_])) => {
-            done(Vec::new(), Status::Unknown)
-        }
+        ("test", _) => done(Vec::new(), test(arguments, view)),
         ("getent", Some(["passwd" | "group", _])) | ("id", Some([_] | ["-u" | "-g", _])) => {
             done(Vec::new(), Status::Account)
         }
         (name, all) => {
+            if let Some(status) = question(path, arguments, view) {
+                return done(Vec::new(), status);
+            }
             if let Some(effects) = all.and_then(|all| rpm_accounts::command(name, all)) {
                 return done(effects, Status::Works);
             }
-            done(rpm_commands::command(name, arguments)?, Status::Works)
+            done(rpm_commands::command(name, arguments, view)?, Status::Works)
         }
     }
 }
 
-/// What only a running systemd makes.
-const RUNNING: [&str; 2] = ["/run/systemd/system", "/run/systemd"];
-/// What `systemd` itself brings, whose macros ask for it.
-const SYSTEMD: [&str; 3] = ["/usr/lib/systemd/systemd-update-helper", "/usr/bin/systemctl", "/bin/systemctl"];
-
-/// What `[` says (POSIX.1-2017, `test`).
-fn test(arguments: &[Argument]) -> Status {
-    let text = |argument: &Argument| argument.certain.then(|| argument.text.clone());
-    let texts: Vec<Option<String>> = arguments.iter().map(text).collect();
-    let texts: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
-    let known = |holds: bool| if holds { Status::True } else { Status::False };
-    match texts.as_slice() {
-        [Some("!"), next, ..] if *next != Some("!") => inverse(test(&arguments[1..])),
-        [Some("-d" | "-e"), Some(path)] if RUNNING.contains(path) => Status::False,
-        [Some("-x" | "-e" | "-f"), Some(path)] if SYSTEMD.contains(path) => Status::True,
-        [Some("-z"), Some(text)] => known(text.is_empty()),
-        [Some("-n"), Some(text)] => known(!text.is_empty()),
-        [Some(one), Some("=" | "=="), Some(other)] => known(one == other),
-        [Some(one), Some("!="), Some(other)] => known(one != other),
-        [Some(one), Some(operator), Some(other)] => {
-            let (Ok(one), Ok(other)) = (one.parse::<i64>(), other.parse::<i64>()) else { return Status::Unknown };
-            match *operator {
-                "-eq" => known(one == other),
-                "-ne" => known(one != other),
-                "-gt" => known(one > other),
-                "-ge" => known(one >= other),
-                "-lt" => known(one < other),
-                "-le" => known(one <= other),
-                _ => Status::Unknown,
-            }
-        }
-        _ => Status::Unknown,
+/// `systemctl is-enabled UNIT`
+fn asks_if_enabled(condition: &List) -> Option<String> {
+    let [AndOr { first: Pipeline { inverted: false, commands }, rest }] = condition.as_slice() else { return None };
+    let [command] = commands.as_slice() else { return None };
+    let raw = command.raw();
+    let (first, words) = raw.split_first().filter(|_| rest.is_empty())?;
+    let words: Vec<&str> = words.iter().copied().filter(|word| !["-q", "--quiet"].contains(word)).collect();
+    match words.as_slice() {
+        ["is-enabled", unit] if program(first) == "systemctl" => Some((*unit).to_owned()),
+        _ => None,
     }
 }
 
@@ -390,7 +544,7 @@ mod tests {
             .map(|(index, line)| Line { number: index + 1, text: line.trim().to_owned() })
             .filter(|line| !line.text.is_empty() && !line.text.starts_with('#'))
             .collect();
-        let (effects, rest) = split(&lines);
+        let (effects, rest) = split(&lines, View::unknown());
         (effects, rest.into_iter().map(|line| line.text).collect())
     }
 
@@ -489,14 +643,15 @@ mod tests {
             "if selinuxenabled || true; then\nrm -rf /etc\nfi",
             "if [ $1 -gt 1 ]; then\necho up; else\nrm -rf /etc/x\nfi",
             "if [ $1 -gt 1 ]; then foo; fi; rm -rf /etc/x",
-            "[ -x /nope ] && exit 0",
-            "[ -x /nope ] || exit 0",
+            "[ -x /nope ] && exit 0\nuseradd q",
+            "[ -x /nope ] || exit 0\nsystemctl preset a.service",
+            "[ -x /nope ] && exit 1",
             "[ -x /nope ] && ldconfig || useradd q",
             "if test -x /nope; then\nuseradd q\nfi",
             "f() {\nuseradd q\n}",
             "exit 1",
             "echo x 1>/dev/null >/etc/y",
-            "for x in a b; do\nuseradd q\ndone",
+            "for x in a $b; do\nuseradd q\ndone",
             "case x in\ny) useradd q ;;\nesac",
             "if [ \"$(rm -rf /etc)\" ]; then\ntrue\nfi",
             "if [ \"$(readlink -e $a)\" == $a ]; then\nrm -f $b\nfi",

@@ -5,44 +5,15 @@
 //! here-documents, quotations over several lines, deep nesting), [`Statements`] ends, and what is left of the script is
 //! not known. Grammar: POSIX.1-2017, XCU 2.10, and bash's `[[`, `&>`.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::residue::Line;
+use super::rpm_commands::scratch;
+pub(super) use super::words::{Argument, Variables, Word};
+use super::words::{assignment, braces, word};
 
+/// How many lines one may be continued over.
+const JOINED_LINES: usize = 200;
 /// How deep constructs may lie in each other.
 pub(super) const NESTING: usize = 32;
-/// Bytes of a variable's value, and of all words of one command with the variables in them.
-const VALUE_BYTES: usize = 4096;
-const COMMAND_BYTES: usize = 64 * 1024;
-/// How many variables are kept.
-const VARIABLES: usize = 256;
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
-    Text(String),
-    Variable(String),
-    /// What only running the script can tell. `harmless` if finding out changes nothing.
-    Unknown {
-        harmless: bool,
-    },
-}
-
-/// A word as written and as it is put together.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Word {
-    pub(super) raw: String,
-    parts: Vec<Part>,
-}
-
-/// A word with its variables.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Argument {
-    pub(super) text: String,
-    /// Whether `text` is all of it.
-    pub(super) certain: bool,
-    /// Whether putting it together changes nothing.
-    pub(super) harmless: bool,
-}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Token {
@@ -50,6 +21,8 @@ enum Token {
     Operator(&'static str),
     Redirection {
         harmless: bool,
+        /// To the list of login shells.
+        shells: bool,
     },
     /// Text that is not understood.
     Bad,
@@ -109,63 +82,6 @@ impl Command {
     }
 }
 
-/// Variables with a known value.
-#[derive(Debug, Default)]
-pub(super) struct Variables(BTreeMap<String, String>);
-
-impl Variables {
-    /// `value` of nothing: not known any more.
-    pub(super) fn set(&mut self, name: &str, value: Option<&str>) {
-        // A text with blanks would be more than one word where it stands without quotation marks.
-        let plain = |text: &&str| {
-            let letter = |letter: char| letter.is_ascii_alphanumeric() || "/._-:=+@%".contains(letter);
-            !text.is_empty() && text.len() <= VALUE_BYTES && text.chars().all(letter)
-        };
-        match value.filter(plain) {
-            Some(value) if self.0.len() < VARIABLES => drop(self.0.insert(name.to_owned(), value.to_owned())),
-            _ => drop(self.0.remove(name)),
-        }
-    }
-
-    /// The others.
-    pub(super) fn without(mut self, names: &BTreeSet<String>) -> Variables {
-        self.0.retain(|name, _| !names.contains(name));
-        self
-    }
-
-    /// The words with the variables in them; nothing if they are too much.
-    pub(super) fn expand<'w>(&self, words: impl IntoIterator<Item = &'w Word>) -> Option<Vec<Argument>> {
-        let (mut arguments, mut size) = (Vec::new(), 0_usize);
-        for word in words {
-            let mut argument = Argument { text: String::new(), certain: true, harmless: true };
-            for part in &word.parts {
-                let text = match part {
-                    Part::Text(text) => text,
-                    Part::Variable(name) => match self.0.get(name) {
-                        Some(value) => value,
-                        None => {
-                            argument.certain = false;
-                            continue;
-                        }
-                    },
-                    Part::Unknown { harmless } => {
-                        argument.certain = false;
-                        argument.harmless &= harmless;
-                        continue;
-                    }
-                };
-                size += text.len();
-                if size > COMMAND_BYTES {
-                    return None;
-                }
-                argument.text.push_str(text);
-            }
-            arguments.push(argument);
-        }
-        Some(arguments)
-    }
-}
-
 /// A program's name without the directory that it is called in.
 pub(super) fn program(path: &str) -> &str {
     let directories = ["/usr/lib/systemd/", "/usr/bin/", "/usr/sbin/", "/bin/", "/sbin/", "/usr/libexec/"];
@@ -175,8 +91,16 @@ pub(super) fn program(path: &str) -> &str {
 /// One statement after the other, each with the places of its first and last line among the lines given.
 #[derive(Debug)]
 pub(super) struct Statements {
-    tokens: Vec<(Token, usize)>,
+    tokens: Vec<Placed>,
     at: usize,
+}
+
+/// A token, and the places of the first and last of the lines that it was read from.
+#[derive(Debug)]
+struct Placed {
+    token: Token,
+    first: usize,
+    last: usize,
 }
 
 impl Statements {
@@ -187,19 +111,19 @@ impl Statements {
     /// The line of the first token that was not read; nothing at the end.
     pub(super) fn unread(&mut self) -> Option<usize> {
         self.blanks();
-        self.tokens.get(self.at).map(|(_, line)| *line)
+        self.tokens.get(self.at).map(|placed| placed.first)
     }
 
     /// The next statement; nothing if it cannot be read, after which there is no other.
     pub(super) fn next(&mut self) -> Option<(AndOr, usize, usize)> {
         let first = self.unread()?;
         let statement = self.and_or(0)?;
-        let last = self.tokens.get(self.at.checked_sub(1)?)?.1;
+        let last = self.tokens.get(self.at.checked_sub(1)?)?.last;
         matches!(self.peek(), None | Some(Token::Operator("\n" | ";"))).then_some((statement, first, last))
     }
 
     fn peek(&self) -> Option<&Token> {
-        self.tokens.get(self.at).map(|(token, _)| token)
+        self.tokens.get(self.at).map(|placed| &placed.token)
     }
 
     fn word(&self) -> Option<&str> {
@@ -284,7 +208,7 @@ impl Statements {
                 let mut words = Vec::new();
                 if self.expect("in").is_some() {
                     while let Some(Token::Word(word)) = self.peek() {
-                        words.push(word.clone());
+                        words.extend(braces(word.clone()));
                         self.at += 1;
                     }
                 }
@@ -364,7 +288,7 @@ impl Statements {
     /// Redirections after a construct.
     fn redirected(&mut self, command: Command) -> Option<Command> {
         let mut all = true;
-        while let Some(Token::Redirection { harmless }) = self.peek() {
+        while let Some(Token::Redirection { harmless, .. }) = self.peek() {
             all &= harmless;
             self.at += 1;
         }
@@ -372,62 +296,126 @@ impl Statements {
     }
 
     fn simple(&mut self) -> Option<Command> {
-        let (mut assignments, mut words, mut all) = (Vec::new(), Vec::new(), true);
+        let (mut assignments, mut words, mut all, mut listed) = (Vec::new(), Vec::new(), true, false);
         loop {
             match self.peek() {
                 Some(Token::Word(word)) => match assignment(word).filter(|_| words.is_empty()) {
                     Some(assigned) => assignments.push(assigned),
-                    None => words.push(word.clone()),
+                    None => words.extend(braces(word.clone())),
                 },
-                Some(Token::Redirection { harmless }) => all &= harmless,
+                Some(Token::Redirection { harmless, shells }) => {
+                    all &= harmless | shells;
+                    listed |= shells;
+                }
                 Some(Token::Bad | Token::Operator("(")) => return None,
                 _ => break,
             }
             self.at += 1;
         }
+        if listed {
+            // `echo PATH >> /etc/shells`, as add-shell(8) does it.
+            let [echo, _] = words.as_slice() else { return Some(Command::Other) };
+            if echo.raw != "echo" || !assignments.is_empty() {
+                return Some(Command::Other);
+            }
+            words[0] = Word::plain("add-shell");
+        }
         Some(if all { Command::Simple { assignments, words } } else { Command::Other })
     }
-}
-
-/// `NAME=VALUE`
-fn assignment(word: &Word) -> Option<(String, Word)> {
-    let (name, raw) = word.raw.split_once('=')?;
-    let letters = name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
-    let named = letters && name.starts_with(|letter: char| !letter.is_ascii_digit());
-    let Some((Part::Text(first), rest)) = word.parts.split_first().filter(|_| named) else { return None };
-    let first = Part::Text(first.strip_prefix(name)?.strip_prefix('=')?.to_owned());
-    let parts = std::iter::once(first).chain(rest.iter().cloned()).collect();
-    Some((name.to_owned(), Word { raw: raw.to_owned(), parts }))
 }
 
 /// Longest first.
 const OPERATORS: [&str; 9] = ["&&", "||", ";;", ";", "&", "|", "(", ")", "\n"];
 
-fn tokens(lines: &[Line]) -> Vec<(Token, usize)> {
+fn tokens(lines: &[Line]) -> Vec<Placed> {
     let mut tokens = Vec::new();
-    for (index, line) in lines.iter().enumerate() {
-        // A line that was left out, empty or a comment, ends the command.
-        let next = lines.get(index + 1).is_some_and(|next| next.number == line.number + 1);
-        let backslashes = line.text.len() - line.text.trim_end_matches('\\').len();
-        let continued = backslashes % 2 == 1;
-        let mut rest = if continued { &line.text[..line.text.len() - 1] } else { line.text.as_str() };
+    let mut next = 0;
+    while let Some((text, first, last)) = joined(lines, next) {
+        next = last + 1;
+        let mut rest = text.as_str();
         loop {
-            rest = rest.trim_start();
-            if rest.is_empty() || rest.starts_with('#') {
+            rest = rest.trim_start_matches([' ', '\t']);
+            if rest.starts_with('#') {
+                // Lines may be joined that are not: each ends its comment and its command.
+                rest = rest.find('\n').map_or("", |end| &rest[end..]);
+            }
+            if rest.is_empty() {
                 break;
             }
             let Some((token, after)) = token(rest) else {
-                tokens.push((Token::Bad, index));
+                tokens.push(Placed { token: Token::Bad, first, last });
                 return tokens;
             };
-            tokens.push((token, index));
+            tokens.push(Placed { token, first, last });
             rest = after;
         }
-        if !(continued && next) {
-            tokens.push((Token::Operator("\n"), index));
-        }
+        tokens.push(Placed { token: Token::Operator("\n"), first, last });
     }
     tokens
+}
+
+/// The line at `first`, with those after it that a backslash or an open quotation joins to it, and the last of them. A
+/// line that was left out ends it.
+fn joined(lines: &[Line], first: usize) -> Option<(String, usize, usize)> {
+    let mut text = lines.get(first)?.text.clone();
+    let mut last = first;
+    let mut end = End::after(None, &text);
+    while matches!(end, End::Quotation(_) | End::Backslash(_)) && last - first < JOINED_LINES {
+        let Some(line) = lines.get(last + 1).filter(|line| line.number == lines[last].number + 1) else { break };
+        let open = match end {
+            End::Quotation(mark) => {
+                text.push('\n');
+                Some(mark)
+            }
+            End::Backslash(open) => {
+                text.pop();
+                text.push(' ');
+                open
+            }
+            End::Plain => None,
+        };
+        end = End::after(open, &line.text);
+        text.push_str(&line.text);
+        last += 1;
+    }
+    match end {
+        End::Plain => {}
+        End::Backslash(None) => drop(text.pop()),
+        // What never ends is left to whoever reads the first line.
+        _ => return Some((lines[first].text.clone(), first, first)),
+    }
+    Some((text, first, last))
+}
+
+/// How a line ends.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    Plain,
+    /// In a quotation with this mark.
+    Quotation(char),
+    /// With a backslash, in this quotation.
+    Backslash(Option<char>),
+}
+
+impl End {
+    fn after(mut open: Option<char>, text: &str) -> End {
+        let (mut letters, mut before) = (text.chars(), ' ');
+        while let Some(letter) = letters.next() {
+            match (open, letter) {
+                (None, '#') if before.is_whitespace() || ";&|()".contains(before) => return End::Plain,
+                (None | Some('"'), '\\') => {
+                    if letters.next().is_none() {
+                        return End::Backslash(open);
+                    }
+                }
+                (None, '\'' | '"') => open = Some(letter),
+                (Some(mark), letter) if mark == letter => open = None,
+                _ => {}
+            }
+            before = letter;
+        }
+        open.map_or(End::Plain, End::Quotation)
+    }
 }
 
 fn token(text: &str) -> Option<(Token, &str)> {
@@ -447,6 +435,7 @@ fn token(text: &str) -> Option<(Token, &str)> {
 
 /// The redirection that `text` begins with, or nothing inside if it is one that is not understood.
 fn redirection(text: &str) -> Option<Option<(Token, &str)>> {
+    let reads = text.starts_with('<') && !text.starts_with("<>");
     let after = text.strip_prefix(['<', '>'])?;
     let mut after = after.strip_prefix(['>', '|']).unwrap_or(after);
     if after.starts_with('<') {
@@ -456,135 +445,16 @@ fn redirection(text: &str) -> Option<Option<(Token, &str)>> {
     after = after.strip_prefix('&').unwrap_or(after).trim_start();
     let Some((target, rest)) = word(after) else { return Some(None) };
     let number = target.raw.chars().all(|letter| letter.is_ascii_digit() || letter == '-');
-    let null = ["/dev/null", "dev/null", "\"/dev/null\""].contains(&target.raw.as_str());
-    Some(Some((Token::Redirection { harmless: null || copied && number }, rest)))
-}
-
-/// Programs that only answer.
-const QUESTIONS: [&str; 8] =
-    ["uname ", "readlink -e ", "readlink -f ", "command -v ", "which ", "basename ", "dirname ", "getenforce"];
-
-/// Whether a command in a word changes nothing.
-fn is_question(command: &str) -> bool {
-    let command = command.trim();
-    let command = command.strip_suffix("2>/dev/null").unwrap_or(command);
-    let letters = command.chars().all(|letter| letter.is_ascii_alphanumeric() || " /._-$\"'{}".contains(letter));
-    let closed = ['"', '\''].iter().all(|quote| command.matches(*quote).count() % 2 == 0);
-    letters && closed && QUESTIONS.iter().any(|question| format!("{command} ").starts_with(question))
-}
-
-/// The word that `text` begins with; nothing if there is none, or if it does not end.
-fn word(text: &str) -> Option<(Word, &str)> {
-    let mut parts: Vec<Part> = Vec::new();
-    let mut rest = text;
-    let mut quoted = false;
-    // Letters that stand for other text if the word has more than them.
-    let mut pattern = false;
-    let push = |parts: &mut Vec<Part>, letter: char| match parts.last_mut() {
-        Some(Part::Text(text)) => text.push(letter),
-        _ => parts.push(Part::Text(letter.to_string())),
-    };
-    while let Some(letter) = rest.chars().next() {
-        let after = &rest[letter.len_utf8()..];
-        match letter {
-            '"' => {
-                quoted = !quoted;
-                if quoted && after.starts_with('"') {
-                    parts.push(Part::Text(String::new()));
-                }
-                rest = after;
-            }
-            '$' => {
-                let (part, left) = dollar(after)?;
-                if let Some(part) = part {
-                    parts.push(part)
-                } else {
-                    push(&mut parts, '$')
-                }
-                rest = left;
-            }
-            '`' => {
-                let (command, left) = after.split_once('`')?;
-                parts.push(Part::Unknown { harmless: is_question(command) });
-                rest = left;
-            }
-            '\\' => {
-                let next = after.chars().next()?;
-                if quoted && !"\"\\$`".contains(next) {
-                    push(&mut parts, '\\');
-                }
-                push(&mut parts, next);
-                rest = &after[next.len_utf8()..];
-            }
-            _ if quoted => {
-                push(&mut parts, letter);
-                rest = after;
-            }
-            '\'' => {
-                let (inner, left) = after.split_once('\'')?;
-                parts.push(Part::Text(inner.to_owned()));
-                rest = left;
-            }
-            ' ' | '\t' | '&' | '|' | ';' | '<' | '>' | '(' | ')' => break,
-            _ => {
-                pattern |= "*?[{~".contains(letter);
-                push(&mut parts, letter);
-                rest = after;
-            }
-        }
-    }
-    let raw = &text[..text.len() - rest.len()];
-    if quoted || raw.is_empty() {
-        return None;
-    }
-    if pattern && !["[", "[[", "{"].contains(&raw) {
-        parts.push(Part::Unknown { harmless: true });
-    }
-    Some((Word { raw: raw.to_owned(), parts }, rest))
-}
-
-/// What follows a dollar sign; no part if it is just that sign.
-fn dollar(text: &str) -> Option<(Option<Part>, &str)> {
-    if let Some(inner) = text.strip_prefix('{') {
-        let (name, rest) = inner.split_once('}')?;
-        let letters = name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
-        let part = match letters && !name.is_empty() {
-            true => Part::Variable(name.to_owned()),
-            false => Part::Unknown { harmless: !name.contains(['`', '(', '=', '$']) },
-        };
-        return Some((Some(part), rest));
-    }
-    if let Some(inner) = text.strip_prefix('(') {
-        let mut depth = 1_usize;
-        for (at, letter) in inner.char_indices() {
-            match letter {
-                '(' => depth += 1,
-                ')' => depth -= 1,
-                _ => {}
-            }
-            if depth == 0 {
-                let part = Part::Unknown { harmless: is_question(&inner[..at]) };
-                return Some((Some(part), &inner[at + 1..]));
-            }
-        }
-        return None;
-    }
-    if text.starts_with(['?', '#', '@', '*', '$', '!', '-']) {
-        return Some((Some(Part::Unknown { harmless: true }), &text[1..]));
-    }
-    let digit = text.starts_with(|letter: char| letter.is_ascii_digit());
-    let length = match digit {
-        true => 1,
-        false => {
-            text.len() - text.trim_start_matches(|letter: char| letter.is_ascii_alphanumeric() || letter == '_').len()
-        }
-    };
-    let (name, rest) = text.split_at(length);
-    Some(((!name.is_empty()).then(|| Part::Variable(name.to_owned())), rest))
+    let name = target.raw.trim_matches('"');
+    let nowhere = ["/dev/null", "dev/null"].contains(&name) || scratch(name);
+    // Of a file that is read only the name has to be harmless.
+    let harmless = nowhere || copied && number || reads && !copied && !target.raw.contains(['$', '`', '(']);
+    Some(Some((Token::Redirection { harmless, shells: name == "/etc/shells" && !reads && !copied }, rest)))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::words::{COMMAND_BYTES, VALUE_BYTES};
     use super::*;
 
     fn lines(text: &str) -> Vec<Line> {

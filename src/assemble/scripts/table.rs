@@ -1,4 +1,4 @@
-//! The shipped table of hand-written scripts: `table.yaml`.
+//! The shipped table of hand-written scripts: `table.yaml` of Debian's packages, `table_rpm.yaml` of RPMs.
 //!
 //! An entry stands for the residue of one script, whose lines a person read, and says what it does on a fresh root.
 //! One `*` in a package's name stands for any text, and the same text in the script counts as `*`: kernels carry their
@@ -36,7 +36,9 @@ pub(super) struct Entry {
 
 pub(super) fn entries() -> &'static [Entry] {
     static ENTRIES: OnceLock<Vec<Entry>> = OnceLock::new();
-    ENTRIES.get_or_init(|| serde_saphyr::from_str(include_str!("table.yaml")).expect("a test reads the shipped table"))
+    let read = |text| serde_saphyr::from_str::<Vec<Entry>>(text).expect("a test reads the shipped tables");
+    let texts = [include_str!("table.yaml"), include_str!("table_rpm.yaml")];
+    ENTRIES.get_or_init(|| texts.into_iter().flat_map(read).collect())
 }
 
 #[derive(Debug, PartialEq, Eq)]

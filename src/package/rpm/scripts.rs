@@ -12,6 +12,10 @@ use super::header::Header;
 use crate::package::Script;
 use crate::repo::Refused;
 
+/// Tags of the versions that triggers of the first family ask for, and the bits of their flags that say how.
+const VERSIONS: u32 = 1067;
+const COMPARED: [(u64, char); 3] = [(1 << 1, '<'), (1 << 2, '>'), (1 << 3, '=')];
+
 /// Name, tag of the text, tag of the interpreter (rpm's docs/manual/tags.md).
 const SCRIPTLETS: [(&str, u32, u32); 9] = [
     ("%pretrans", 1151, 1153),
@@ -68,13 +72,18 @@ fn triggers(header: &Header, family: &str, tags: [u32; 5], scripts: &mut Vec<Scr
     ensure!(whole, "the lists of its {family}s differ in length");
     // Names that set off one script the same way, in their order: triggers may share their texts, and a small header
     // would hold very much if each had its own.
-    let mut declared: BTreeMap<(usize, String), Vec<&str>> = BTreeMap::new();
+    let versions = if family == "trigger" { header.texts(VERSIONS)? } else { Vec::new() };
+    let mut declared: BTreeMap<(usize, String), Vec<String>> = BTreeMap::new();
     for (index, name) in names.iter().enumerate() {
         let number = usize::try_from(indexes[index])?;
         ensure!(number < texts.len(), "the {family} for `{name}` has no script");
         let when = WHEN.iter().find(|(bit, _)| flags.get(index).is_some_and(|flags| flags & bit != 0));
         let kind = format!("%{family}{}", when.map_or("in", |(_, when)| *when));
-        declared.entry((number, kind)).or_default().push(name);
+        let version = versions.get(index).filter(|version| !version.is_empty());
+        let bit = |bit: u64| flags.get(index).is_some_and(|flags| flags & bit != 0);
+        let how: String = COMPARED.iter().filter(|(flag, _)| bit(*flag)).map(|(_, sign)| *sign).collect();
+        let condition = version.filter(|_| !how.is_empty()).map(|version| format!(" {how} {version}"));
+        declared.entry((number, kind)).or_default().push(format!("{name}{}", condition.unwrap_or_default()));
     }
     for ((number, name), names) in declared {
         let body = with_interpreter(texts[number], interpreters.get(number).copied().unwrap_or_default());
