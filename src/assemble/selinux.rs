@@ -12,7 +12,7 @@ use super::root::Root;
 use crate::contract;
 use crate::diag::Diagnostic;
 use crate::package::Family;
-use crate::recipe::Selinux;
+use crate::recipe::{Selinux, VarFilesystem};
 use crate::tree::{InodeId, TreePath};
 
 const CONFIGURATION: &str = "/etc/selinux/config";
@@ -22,6 +22,8 @@ const DEFAULT_POLICY: &str = "targeted";
 
 /// What the agent makes in a new `/var` before a policy is loaded: such files get no label, so the template has them.
 const MADE_EARLY: [&str; 3] = [contract::ETC_UPPER, contract::ETC_WORK, contract::WRITABLE_STORE];
+/// What a new ext4 has before anybody else writes; as private as mkfs makes it.
+const LOST_AND_FOUND: &str = "/lost+found";
 /// Paths that have the labels of others, there and on the node: what becomes `/var`, what lies over the image from
 /// there, and the agent, which no policy knows and systemd is to start like other people's services.
 const LIKE: [(&str, &str); 4] = [
@@ -55,7 +57,10 @@ pub(crate) fn label(root: &mut Root) -> anyhow::Result<()> {
     let policy = policy(root)?;
     let Some(contexts) = read(root, &contexts_path(&policy))? else { return Ok(()) };
     for path in MADE_EARLY {
-        root.directory(&format!("{}{}", contract::VAR_TEMPLATE, path.trim_start_matches("/var")))?;
+        root.directory(&in_template(path))?;
+    }
+    if root.inputs.recipe.disk.var == VarFilesystem::Ext4 {
+        root.directory_with(&format!("{}{LOST_AND_FOUND}", contract::VAR_TEMPLATE), 0o700, 0, 0)?;
     }
     let inodes: Vec<(TreePath, InodeId, char)> =
         root.tree.iter().map(|(path, id, inode)| (path.clone(), id, inode.kind.letter())).collect();
@@ -72,6 +77,11 @@ pub(crate) fn label(root: &mut Root) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Where the image has what begins as this path in `/var`; other paths are where they are.
+fn in_template(path: &str) -> String {
+    path.strip_prefix("/var").map_or_else(|| path.to_owned(), |rest| format!("{}{rest}", contract::VAR_TEMPLATE))
 }
 
 /// The name of the policy that the image has.
@@ -116,7 +126,8 @@ fn read(root: &mut Root, path: &str) -> anyhow::Result<Option<FileContexts>> {
         substitutions.push(b'\n');
     }
     for (path, like) in LIKE {
-        substitutions.extend(format!("{path} {like}\n").into_bytes());
+        let paths = BTreeSet::from([path.to_owned(), in_template(path)]);
+        substitutions.extend(paths.iter().flat_map(|path| format!("{path} {like}\n").into_bytes()));
     }
     contexts.add_substitutions(Whose::Local, &substitutions);
     root.file(&local, 0o644, substitutions)?;
@@ -230,7 +241,10 @@ mod tests {
         );
         assert_eq!((label(&tree, "/var"), label(&tree, "/usr/share/factory/var/log")), (Some("var_t"), Some("log_t")));
         assert_eq!(label(&tree, "/usr/share/factory/var/log/x"), Some("mine_t"));
-        assert_eq!(label(&tree, "/usr/share/factory/var/lib/nodeinit/etc/upper"), Some("var_t"));
+        assert_eq!(label(&tree, "/usr/share/factory/var/lib/nodeinit/etc/upper"), Some("etc_t"));
+        assert_eq!(label(&tree, "/usr/share/factory/var/lib/nodeinit/writable"), Some("root_t"));
+        let lost_and_found = tree.get(&TreePath::parse("/usr/share/factory/var/lost+found").unwrap()).unwrap();
+        assert_eq!((lost_and_found.mode, label(&tree, "/usr/share/factory/var/lost+found")), (0o700, Some("var_t")));
         assert_eq!(label(&tree, contract::AGENT), Some("bin_t"));
         assert_eq!(label(&tree, "/proc"), None);
         let without: Vec<String> = tree
