@@ -20,6 +20,11 @@ const ATTRIBUTE: &[u8] = b"security.selinux";
 /// Red Hat's, and what libselinux takes where nothing is said.
 const DEFAULT_POLICY: &str = "targeted";
 
+/// Version of compiled policies that kernels 5.8 to 6.13 read; libselinux turns newer ones into it.
+const READ_BY_KERNELS: u32 = 33;
+const BRING_POLICY: &str =
+    "leave `selinux` out, or bring a compiled policy with its file contexts in a package or overlay";
+
 /// What the agent makes in a new `/var` before a policy is loaded: such files get no label, so the template has them.
 const MADE_EARLY: [&str; 3] = [contract::ETC_UPPER, contract::ETC_WORK, contract::WRITABLE_STORE];
 /// What a new ext4 has before anybody else writes; as private as mkfs makes it.
@@ -40,11 +45,19 @@ pub(crate) fn write(root: &mut Root) -> anyhow::Result<()> {
         return Ok(());
     }
     let policy = policy(root)?;
-    if mode != Selinux::Disabled && !has_compiled(root, &policy) {
-        missing(root, "no-selinux-policy", &format!("/etc/selinux/{policy}/policy/policy.*"));
+    if mode != Selinux::Disabled {
+        let path = format!("/etc/selinux/{policy}/policy/policy");
+        match oldest_compiled(root, &policy) {
+            None => missing(root, "no-selinux-policy", &format!("{path}.*"), BRING_POLICY),
+            Some(version) if version > READ_BY_KERNELS && !has_libsepol(root) => {
+                let what = format!("libsepol, with which libselinux loads {path}.{version}");
+                missing(root, "no-libsepol", &what, "kernels such as 6.12 read version 33: add `libsepol2`");
+            }
+            Some(_) => {}
+        }
     }
     if mode == Selinux::Enforcing && !root.exists(&contexts_path(&policy)) {
-        missing(root, "no-file-contexts", &contexts_path(&policy));
+        missing(root, "no-file-contexts", &contexts_path(&policy), BRING_POLICY);
     }
     root.file(CONFIGURATION, 0o644, format!("SELINUX={}\nSELINUXTYPE={policy}\n", mode.word()))
 }
@@ -95,18 +108,24 @@ fn contexts_path(policy: &str) -> String {
     format!("/etc/selinux/{policy}/contexts/files/file_contexts")
 }
 
-fn has_compiled(root: &Root, policy: &str) -> bool {
-    root.lookup(&format!("/etc/selinux/{policy}/policy"))
-        .is_some_and(|(path, _)| root.tree.children(&path).any(|(path, _, _)| path.name().starts_with(b"policy.")))
+/// The smallest version of the compiled policies that the image has: libselinux takes the greatest that it can load.
+fn oldest_compiled(root: &Root, policy: &str) -> Option<u32> {
+    let (path, _) = root.lookup(&format!("/etc/selinux/{policy}/policy"))?;
+    let versions = root.tree.children(&path).filter_map(|(path, _, _)| {
+        std::str::from_utf8(path.name().strip_prefix(b"policy.")?).ok()?.parse().ok()
+    });
+    versions.min()
 }
 
-fn missing(root: &mut Root, slug: &'static str, path: &str) {
+/// `libselinux` opens it when it loads a policy; RPMs of libselinux need it, Debian's do not.
+fn has_libsepol(root: &Root) -> bool {
+    root.tree.iter().any(|(path, _, _)| path.name().starts_with(b"libsepol.so."))
+}
+
+fn missing(root: &mut Root, slug: &'static str, what: &str, help: &str) {
     let Some(asked) = &root.inputs.recipe.selinux else { return };
-    root.mistakes.push(
-        Diagnostic::new(slug, format!("`selinux: {}`, but no package brings {path}", asked.value.word()))
-            .at(&asked.location, "needs it")
-            .help("leave `selinux` out, or bring a compiled policy with its file contexts in a package or overlay"),
-    );
+    let message = format!("`selinux: {}`, but no package brings {what}", asked.value.word());
+    root.mistakes.push(Diagnostic::new(slug, message).at(&asked.location, "needs it").help(help));
 }
 
 /// The file contexts at `path` with what belongs to them, to which [`LIKE`] is added so that the node's `restorecon`
@@ -202,6 +221,19 @@ mod tests {
         let tree = world.assemble().unwrap().tree;
         assert_eq!(world.text(&tree, CONFIGURATION), "SELINUX=permissive\nSELINUXTYPE=targeted\n");
         assert!(tree.iter().all(|(_, _, inode)| !inode.xattrs.contains_key(ATTRIBUTE)));
+    }
+
+    #[test]
+    fn a_policy_newer_than_the_kernel_needs_what_libselinux_loads_it_with() {
+        let mut world = asking(Selinux::Permissive);
+        world.package("policy", &[("/etc/selinux/targeted/policy/policy.34", "compiled")]);
+        assert_eq!(slugs(&world), ["no-libsepol"]);
+        world.package("libsepol2", &[("/usr/lib/x86_64-linux-gnu/libsepol.so.2", "elf")]);
+        world.assemble().unwrap();
+        let mut world = asking(Selinux::Permissive);
+        let both = ["34", "33"].map(|version| format!("/etc/selinux/targeted/policy/policy.{version}"));
+        world.package("policy", &[(&both[0], "compiled"), (&both[1], "compiled")]);
+        world.assemble().unwrap();
     }
 
     #[test]
