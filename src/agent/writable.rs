@@ -267,7 +267,8 @@ mod tests {
     fn what_is_made_early_has_the_label_of_its_like_in_the_image() {
         let root = root_with(&[("/opt/cni/bin/bridge", "elf"), ("/usr/share/factory/var/lib/x", "1")]);
         let set = |path: &str, label: &[u8]| {
-            rustix::fs::lsetxattr(root.path().join(path), LABEL, label, XattrFlags::empty())
+            let path = root.path().join(path);
+            rustix::fs::lsetxattr(path, LABEL, label, XattrFlags::empty())
         };
         if let Err(error) = set("opt", b"usr_t\0") {
             return crate::oracle::skip(&format!("no labels here: {error}"));

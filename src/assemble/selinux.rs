@@ -111,10 +111,8 @@ fn contexts_path(policy: &str) -> String {
 /// The smallest version of the compiled policies that the image has: libselinux takes the greatest that it can load.
 fn oldest_compiled(root: &Root, policy: &str) -> Option<u32> {
     let (path, _) = root.lookup(&format!("/etc/selinux/{policy}/policy"))?;
-    let versions = root.tree.children(&path).filter_map(|(path, _, _)| {
-        std::str::from_utf8(path.name().strip_prefix(b"policy.")?).ok()?.parse().ok()
-    });
-    versions.min()
+    let version = |name: &[u8]| std::str::from_utf8(name.strip_prefix(b"policy.")?).ok()?.parse().ok();
+    root.tree.children(&path).filter_map(|(path, _, _)| version(path.name())).min()
 }
 
 /// `libselinux` opens it when it loads a policy; RPMs of libselinux need it, Debian's do not.
