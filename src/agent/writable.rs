@@ -108,6 +108,7 @@ pub fn declared(root: &Path) -> Result<Vec<String>> {
 
 /// Binds each declared directory to its persistent copy, made from the image's content at first use.
 pub fn bind(root: &Path, paths: &[String]) -> Result<()> {
+    label_like(&below(root, contract::WRITABLE_STORE), root);
     for path in paths {
         let target = below(root, path);
         ensure!(

@@ -20,17 +20,13 @@ const ATTRIBUTE: &[u8] = b"security.selinux";
 /// Red Hat's, and what libselinux takes where nothing is said.
 const DEFAULT_POLICY: &str = "targeted";
 
-/// Version of compiled policies that kernels 5.8 to 6.13 read; libselinux turns newer ones into it.
-const READ_BY_KERNELS: u32 = 33;
-const BRING_POLICY: &str =
-    "leave `selinux` out, or bring a compiled policy with its file contexts in a package or overlay";
-
 /// What the agent makes in a new `/var` before a policy is loaded: such files get no label, so the template has them.
 const MADE_EARLY: [&str; 3] = [contract::ETC_UPPER, contract::ETC_WORK, contract::WRITABLE_STORE];
 /// What a new ext4 has before anybody else writes; as private as mkfs makes it.
 const LOST_AND_FOUND: &str = "/lost+found";
 /// Paths that have the labels of others, there and on the node: what becomes `/var`, what lies over the image from
-/// there, and the agent, which no policy knows and systemd is to start like other people's services.
+/// there (in the template it is as the rest: libselinux 3.8 reads lines of which one goes into another's directory in
+/// another order than older ones), and the agent, which no policy knows and systemd is to start like other people's services.
 const LIKE: [(&str, &str); 4] = [
     (contract::VAR_TEMPLATE, "/var"),
     (contract::WRITABLE_STORE, "/"),
@@ -45,19 +41,11 @@ pub(crate) fn write(root: &mut Root) -> anyhow::Result<()> {
         return Ok(());
     }
     let policy = policy(root)?;
-    if mode != Selinux::Disabled {
-        let path = format!("/etc/selinux/{policy}/policy/policy");
-        match oldest_compiled(root, &policy) {
-            None => missing(root, "no-selinux-policy", &format!("{path}.*"), BRING_POLICY),
-            Some(version) if version > READ_BY_KERNELS && !has_libsepol(root) => {
-                let what = format!("libsepol, with which libselinux loads {path}.{version}");
-                missing(root, "no-libsepol", &what, "kernels such as 6.12 read version 33: add `libsepol2`");
-            }
-            Some(_) => {}
-        }
+    if mode != Selinux::Disabled && !has_compiled(root, &policy) {
+        missing(root, "no-selinux-policy", &format!("/etc/selinux/{policy}/policy/policy.*"));
     }
     if mode == Selinux::Enforcing && !root.exists(&contexts_path(&policy)) {
-        missing(root, "no-file-contexts", &contexts_path(&policy), BRING_POLICY);
+        missing(root, "no-file-contexts", &contexts_path(&policy));
     }
     root.file(CONFIGURATION, 0o644, format!("SELINUX={}\nSELINUXTYPE={policy}\n", mode.word()))
 }
@@ -70,7 +58,7 @@ pub(crate) fn label(root: &mut Root) -> anyhow::Result<()> {
     let policy = policy(root)?;
     let Some(contexts) = read(root, &contexts_path(&policy))? else { return Ok(()) };
     for path in MADE_EARLY {
-        root.directory(&in_template(path))?;
+        root.directory(&format!("{}{}", contract::VAR_TEMPLATE, path.trim_start_matches("/var")))?;
     }
     if root.inputs.recipe.disk.var == VarFilesystem::Ext4 {
         root.directory_with(&format!("{}{LOST_AND_FOUND}", contract::VAR_TEMPLATE), 0o700, 0, 0)?;
@@ -92,11 +80,6 @@ pub(crate) fn label(root: &mut Root) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Where the image has what begins as this path in `/var`; other paths are where they are.
-fn in_template(path: &str) -> String {
-    path.strip_prefix("/var").map_or_else(|| path.to_owned(), |rest| format!("{}{rest}", contract::VAR_TEMPLATE))
-}
-
 /// The name of the policy that the image has.
 fn policy(root: &Root) -> anyhow::Result<String> {
     let text = root.read_text(CONFIGURATION)?.unwrap_or_default();
@@ -108,22 +91,18 @@ fn contexts_path(policy: &str) -> String {
     format!("/etc/selinux/{policy}/contexts/files/file_contexts")
 }
 
-/// The smallest version of the compiled policies that the image has: libselinux takes the greatest that it can load.
-fn oldest_compiled(root: &Root, policy: &str) -> Option<u32> {
-    let (path, _) = root.lookup(&format!("/etc/selinux/{policy}/policy"))?;
-    let version = |name: &[u8]| std::str::from_utf8(name.strip_prefix(b"policy.")?).ok()?.parse().ok();
-    root.tree.children(&path).filter_map(|(path, _, _)| version(path.name())).min()
+fn has_compiled(root: &Root, policy: &str) -> bool {
+    root.lookup(&format!("/etc/selinux/{policy}/policy"))
+        .is_some_and(|(path, _)| root.tree.children(&path).any(|(path, _, _)| path.name().starts_with(b"policy.")))
 }
 
-/// `libselinux` opens it when it loads a policy; RPMs of libselinux need it, Debian's do not.
-fn has_libsepol(root: &Root) -> bool {
-    root.tree.iter().any(|(path, _, _)| path.name().starts_with(b"libsepol.so."))
-}
-
-fn missing(root: &mut Root, slug: &'static str, what: &str, help: &str) {
+fn missing(root: &mut Root, slug: &'static str, path: &str) {
     let Some(asked) = &root.inputs.recipe.selinux else { return };
-    let message = format!("`selinux: {}`, but no package brings {what}", asked.value.word());
-    root.mistakes.push(Diagnostic::new(slug, message).at(&asked.location, "needs it").help(help));
+    root.mistakes.push(
+        Diagnostic::new(slug, format!("`selinux: {}`, but no package brings {path}", asked.value.word()))
+            .at(&asked.location, "needs it")
+            .help("leave `selinux` out, or bring a compiled policy with its file contexts in a package or overlay"),
+    );
 }
 
 /// The file contexts at `path` with what belongs to them, to which [`LIKE`] is added so that the node's `restorecon`
@@ -143,8 +122,7 @@ fn read(root: &mut Root, path: &str) -> anyhow::Result<Option<FileContexts>> {
         substitutions.push(b'\n');
     }
     for (path, like) in LIKE {
-        let paths = BTreeSet::from([path.to_owned(), in_template(path)]);
-        substitutions.extend(paths.iter().flat_map(|path| format!("{path} {like}\n").into_bytes()));
+        substitutions.extend(format!("{path} {like}\n").into_bytes());
     }
     contexts.add_substitutions(Whose::Local, &substitutions);
     root.file(&local, 0o644, substitutions)?;
@@ -222,19 +200,6 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_newer_than_the_kernel_needs_what_libselinux_loads_it_with() {
-        let mut world = asking(Selinux::Permissive);
-        world.package("policy", &[("/etc/selinux/targeted/policy/policy.34", "compiled")]);
-        assert_eq!(slugs(&world), ["no-libsepol"]);
-        world.package("libsepol2", &[("/usr/lib/x86_64-linux-gnu/libsepol.so.2", "elf")]);
-        world.assemble().unwrap();
-        let mut world = asking(Selinux::Permissive);
-        let both = ["34", "33"].map(|version| format!("/etc/selinux/targeted/policy/policy.{version}"));
-        world.package("policy", &[(&both[0], "compiled"), (&both[1], "compiled")]);
-        world.assemble().unwrap();
-    }
-
-    #[test]
     fn the_policy_is_the_one_that_came_with_its_configuration() {
         let mut world = asking(Selinux::Enforcing);
         let configuration = "# comment\nSELINUX=permissive\n SELINUXTYPE=default \n";
@@ -271,8 +236,7 @@ mod tests {
         );
         assert_eq!((label(&tree, "/var"), label(&tree, "/usr/share/factory/var/log")), (Some("var_t"), Some("log_t")));
         assert_eq!(label(&tree, "/usr/share/factory/var/log/x"), Some("mine_t"));
-        assert_eq!(label(&tree, "/usr/share/factory/var/lib/nodeinit/etc/upper"), Some("etc_t"));
-        assert_eq!(label(&tree, "/usr/share/factory/var/lib/nodeinit/writable"), Some("root_t"));
+        assert_eq!(label(&tree, "/usr/share/factory/var/lib/nodeinit/etc/upper"), Some("var_t"));
         let lost_and_found = tree.get(&TreePath::parse("/usr/share/factory/var/lost+found").unwrap()).unwrap();
         assert_eq!((lost_and_found.mode, label(&tree, "/usr/share/factory/var/lost+found")), (0o700, Some("var_t")));
         assert_eq!(label(&tree, contract::AGENT), Some("bin_t"));
