@@ -25,8 +25,8 @@ const MADE_EARLY: [&str; 3] = [contract::ETC_UPPER, contract::ETC_WORK, contract
 /// What a new ext4 has before anybody else writes; as private as mkfs makes it.
 const LOST_AND_FOUND: &str = "/lost+found";
 /// Paths that have the labels of others, there and on the node: what becomes `/var`, what lies over the image from
-/// there (in the template it is as the rest: libselinux 3.8 reads lines of which one goes into another's directory in
-/// another order than older ones), and the agent, which no policy knows and systemd is to start like other people's services.
+/// there, and the agent, which no policy knows and systemd is to start like other people's services. None may lie in
+/// another one's directory: libselinux 3.8 takes the first line that fits, older ones take the last.
 const LIKE: [(&str, &str); 4] = [
     (contract::VAR_TEMPLATE, "/var"),
     (contract::WRITABLE_STORE, "/"),
