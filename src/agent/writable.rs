@@ -37,6 +37,7 @@ pub fn populate(root: &Path) -> Result<bool> {
     }
     copy::sync(&var)?;
     durable::write(&marker, b"", 0o644)?;
+    label_like(&marker, &var);
     Ok(true)
 }
 
@@ -60,7 +61,10 @@ pub fn overlay_etc(root: &Path) -> Result<()> {
     );
     let options = std::ffi::CString::new(options).context("mounting the overlay of /etc")?;
     rustix::mount::mount("overlay", &etc, "overlay", MountFlags::NODEV | MountFlags::NOSUID, options.as_c_str())
-        .context("mounting the overlay of /etc")
+        .context("mounting the overlay of /etc")?;
+    // The kernel's own, made anew by each mount.
+    label_like(&work.join("work"), &work);
+    Ok(())
 }
 
 /// The part of the image's identity that the initrd needs.
@@ -104,6 +108,7 @@ pub fn declared(root: &Path) -> Result<Vec<String>> {
 
 /// Binds each declared directory to its persistent copy, made from the image's content at first use.
 pub fn bind(root: &Path, paths: &[String]) -> Result<()> {
+    label_like(&below(root, contract::WRITABLE_STORE), root);
     for path in paths {
         let target = below(root, path);
         ensure!(
@@ -111,10 +116,27 @@ pub fn bind(root: &Path, paths: &[String]) -> Result<()> {
             "the image declares {path} writable, but it has no such directory"
         );
         let stored = below(&below(root, contract::WRITABLE_STORE), path);
+        directories_above(root, path)?;
         initialise(&target, &stored).with_context(|| format!("making {path} writable"))?;
         rustix::mount::mount_bind(&stored, &target).with_context(|| format!("binding {path}"))?;
         let flags = MountFlags::BIND | MountFlags::NODEV | MountFlags::NOSUID;
         rustix::mount::mount_remount(&target, flags, c"").with_context(|| format!("binding {path}"))?;
+    }
+    Ok(())
+}
+
+/// Makes the directories in which the copy of `path` lies, with the labels that the image's own have.
+fn directories_above(root: &Path, path: &str) -> Result<()> {
+    let (mut image, mut stored) = (root.to_owned(), below(root, contract::WRITABLE_STORE));
+    fs::create_dir_all(&stored).with_context(|| format!("making {}", stored.display()))?;
+    for part in Path::new(path).parent().into_iter().flat_map(Path::components).skip(1) {
+        image.push(part);
+        stored.push(part);
+        match fs::create_dir(&stored) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            made => made.with_context(|| format!("making {}", stored.display()))?,
+        }
+        label_like(&stored, &image);
     }
     Ok(())
 }
@@ -125,7 +147,6 @@ fn initialise(from: &Path, stored: &Path) -> Result<()> {
         return Ok(());
     }
     let parent = stored.parent().context("the store of writable paths has no root")?;
-    fs::create_dir_all(parent).with_context(|| format!("making {}", parent.display()))?;
     let mut name = stored.as_os_str().to_os_string();
     name.push(".nodeinit-new");
     let temporary = PathBuf::from(name);
@@ -160,12 +181,7 @@ pub fn machine_id(root: &Path) -> Result<bool> {
     id[8] = id[8] & 0x3f | 0x80;
     let label = label(&path);
     durable::write(&path, format!("{}\n", hex::encode(&id)).as_bytes(), 0o444)?;
-    // Nothing runs by a policy yet, and services that read the file start before anything could label it.
-    if let Some(label) = label
-        && let Err(error) = rustix::fs::lsetxattr(&path, LABEL, &label, XattrFlags::empty())
-    {
-        console::complain(&format!("labelling {}: {error}", path.display()));
-    }
+    set_label(&path, label);
     Ok(true)
 }
 
@@ -178,6 +194,21 @@ fn label(path: &Path) -> Option<Vec<u8>> {
     let length = rustix::fs::lgetxattr(path, LABEL, label.as_mut_slice()).ok()?;
     label.truncate(length);
     Some(label)
+}
+
+/// Labels what was made before a policy is loaded, when the kernel gives no labels: services start before anything else
+/// could. A node without this label is still one, so a failure is only said.
+fn set_label(path: &Path, label: Option<Vec<u8>>) {
+    if let Some(label) = label
+        && let Err(error) = rustix::fs::lsetxattr(path, LABEL, &label, XattrFlags::empty())
+    {
+        console::complain(&format!("labelling {}: {error}", path.display()));
+    }
+}
+
+/// The label of `model`, if it has one, also for `path`.
+fn label_like(path: &Path, model: &Path) {
+    set_label(path, label(model));
 }
 
 #[cfg(test)]
@@ -234,6 +265,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_made_early_has_the_label_of_its_like_in_the_image() {
+        let root = root_with(&[("/opt/cni/bin/bridge", "elf"), ("/usr/share/factory/var/lib/x", "1")]);
+        let set = |path: &str, label: &[u8]| {
+            let path = root.path().join(path);
+            rustix::fs::lsetxattr(path, LABEL, label, XattrFlags::empty())
+        };
+        if let Err(error) = set("opt", b"usr_t\0") {
+            return crate::oracle::skip(&format!("no labels here: {error}"));
+        }
+        set("opt/cni", b"lib_t\0").unwrap();
+        set("usr/share/factory/var", b"var_t\0").unwrap();
+        fs::create_dir(root.path().join("var")).unwrap();
+        populate(root.path()).unwrap();
+        directories_above(root.path(), "/opt/cni/bin").unwrap();
+        let label = |path: &str| super::label(&below(root.path(), path));
+        assert_eq!(label(contract::VAR_POPULATED).unwrap(), b"var_t\0");
+        assert_eq!(label("/var/lib/nodeinit/writable/opt").unwrap(), b"usr_t\0");
+        assert_eq!(label("/var/lib/nodeinit/writable/opt/cni").unwrap(), b"lib_t\0");
+        assert_eq!(label("/var/lib/nodeinit/writable"), None);
+    }
+
+    #[test]
     fn writable_paths_are_plain_and_apart() {
         let read = |list: &str| {
             let root = root_with(&[(contract::IMAGE_INFO, &format!("{{\"name\": \"x\", \"writable\": {list}}}"))]);
@@ -253,6 +306,7 @@ mod tests {
         let root =
             root_with(&[("/opt/cni/bin/bridge", "elf"), ("/var/lib/nodeinit/writable/opt/cni/bin.nodeinit-new/x", "")]);
         let stored = below(root.path(), "/var/lib/nodeinit/writable/opt/cni/bin");
+        directories_above(root.path(), "/opt/cni/bin").unwrap();
         initialise(&root.path().join("opt/cni/bin"), &stored).unwrap();
         assert_eq!(fs::read_dir(&stored).unwrap().count(), 1);
         fs::write(stored.join("calico"), "elf").unwrap();

@@ -12,7 +12,7 @@ use super::root::Root;
 use crate::contract;
 use crate::diag::Diagnostic;
 use crate::package::Family;
-use crate::recipe::Selinux;
+use crate::recipe::{Selinux, VarFilesystem};
 use crate::tree::{InodeId, TreePath};
 
 const CONFIGURATION: &str = "/etc/selinux/config";
@@ -22,8 +22,11 @@ const DEFAULT_POLICY: &str = "targeted";
 
 /// What the agent makes in a new `/var` before a policy is loaded: such files get no label, so the template has them.
 const MADE_EARLY: [&str; 3] = [contract::ETC_UPPER, contract::ETC_WORK, contract::WRITABLE_STORE];
+/// What a new ext4 has before anybody else writes; as private as mkfs makes it.
+const LOST_AND_FOUND: &str = "/lost+found";
 /// Paths that have the labels of others, there and on the node: what becomes `/var`, what lies over the image from
-/// there, and the agent, which no policy knows and systemd is to start like other people's services.
+/// there, and the agent, which no policy knows and systemd is to start like other people's services. None may lie in
+/// another one's directory: libselinux 3.8 takes the first line that fits, older ones take the last.
 const LIKE: [(&str, &str); 4] = [
     (contract::VAR_TEMPLATE, "/var"),
     (contract::WRITABLE_STORE, "/"),
@@ -56,6 +59,9 @@ pub(crate) fn label(root: &mut Root) -> anyhow::Result<()> {
     let Some(contexts) = read(root, &contexts_path(&policy))? else { return Ok(()) };
     for path in MADE_EARLY {
         root.directory(&format!("{}{}", contract::VAR_TEMPLATE, path.trim_start_matches("/var")))?;
+    }
+    if root.inputs.recipe.disk.var == VarFilesystem::Ext4 {
+        root.directory_with(&format!("{}{LOST_AND_FOUND}", contract::VAR_TEMPLATE), 0o700, 0, 0)?;
     }
     let inodes: Vec<(TreePath, InodeId, char)> =
         root.tree.iter().map(|(path, id, inode)| (path.clone(), id, inode.kind.letter())).collect();
@@ -231,6 +237,8 @@ mod tests {
         assert_eq!((label(&tree, "/var"), label(&tree, "/usr/share/factory/var/log")), (Some("var_t"), Some("log_t")));
         assert_eq!(label(&tree, "/usr/share/factory/var/log/x"), Some("mine_t"));
         assert_eq!(label(&tree, "/usr/share/factory/var/lib/nodeinit/etc/upper"), Some("var_t"));
+        let lost_and_found = tree.get(&TreePath::parse("/usr/share/factory/var/lost+found").unwrap()).unwrap();
+        assert_eq!((lost_and_found.mode, label(&tree, "/usr/share/factory/var/lost+found")), (0o700, Some("var_t")));
         assert_eq!(label(&tree, contract::AGENT), Some("bin_t"));
         assert_eq!(label(&tree, "/proc"), None);
         let without: Vec<String> = tree

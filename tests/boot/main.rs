@@ -5,6 +5,7 @@
 //! * `command`: how `nodesmith boot` ends and what it leaves, with the firmware alone as its guest
 //! * `join`, `cluster`: nodes join a real control plane, whatever happens on the way
 //! * `rpm_node`: all of that on a node made of RPMs alone
+//! * `selinux`: labels and domains of a node with SELinux
 //! * `tampering`: flipped bytes in the root must not come up
 //! * `kernels`: kernels 6.12 and 6.1 read every file of the root back
 //!
@@ -19,5 +20,6 @@ mod kernels;
 mod mutants;
 mod node;
 mod rpm_node;
+mod selinux;
 mod support;
 mod tampering;

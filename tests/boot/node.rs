@@ -7,6 +7,11 @@ use crate::support::{EVENTS, Run, boot, image, nodesmith, place};
 
 /// The checks passed over a reboot, on a node that found its metadata on the volume that it was given.
 pub(crate) fn assert_green(run: &Run, volume: &str) {
+    assert_green_with(run, volume, 0);
+}
+
+/// The same with this many checks more, which an overlay brings.
+pub(crate) fn assert_green_with(run: &Run, volume: &str, more: u64) {
     assert_eq!(run.code, Some(0), "failed checks: {}\n{}", run.message, run.console());
     let seen = run.events.iter().filter(|event| event["event"] == "reset").count();
     assert_eq!(seen, 1, "{}", run.console());
@@ -15,7 +20,7 @@ pub(crate) fn assert_green(run: &Run, volume: &str) {
     // 17 checks on the first boot, and the same with four more on the second. The guest counts them itself: a getty that
     // starts throws away what the console has not shown yet.
     let verdict = run.events.iter().rfind(|event| event["report"]["verdict"].is_u64()).unwrap();
-    assert_eq!(verdict["report"]["passed"], 17 + 21, "{}", run.console());
+    assert_eq!(verdict["report"]["passed"], 17 + 21 + 2 * more, "{}", run.console());
     assert!(!run.serial.contains("check: FAILED"));
     // A run like this has everything to tell.
     for (kind, _) in EVENTS {

@@ -122,14 +122,10 @@ fn odd_lines_mean_what_they_mean_to_libselinux() {
 #[test]
 fn debians_policy_gives_every_path_the_label_that_libselinux_gives_it() {
     let Some(selabel_lookup) = oracle("selabel_lookup") else { return };
-    if oracle("semodule").is_none() {
-        return;
-    }
     if !rustix::process::geteuid().is_root() {
         return skip("not root");
     }
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("selinux-policy");
-    let printed = run(Command::new("ci/selinux-policy").arg(&directory));
+    let printed = run(Command::new("ci/selinux-policy").arg("target/selinux-policy"));
     let file = Path::new(printed.trim());
     let text = fs::read_to_string(file).unwrap() + &fs::read_to_string(format!("{}.homedirs", file.display())).unwrap();
     let patterns: Vec<&str> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
