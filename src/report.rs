@@ -56,8 +56,7 @@ fn render_one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
         let source = first.source.clone();
         let text = source.text.as_str();
         let (here, elsewhere): (Vec<_>, Vec<_>) = places.into_iter().partition(|(it, ..)| it.source == source);
-        let annotations =
-            here.iter().map(|(it, label, kind)| kind.span(visible(text, &it.span)).label(legible(label)));
+        let annotations = here.iter().map(|(it, label, kind)| kind.span(visible(text, &it.span)).label(legible(label)));
         let annotations: Vec<_> = annotations.collect();
         group = group.element(Snippet::source(text.to_owned()).path(source.name.clone()).annotations(annotations));
         places = elsewhere;

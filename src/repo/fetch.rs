@@ -484,8 +484,8 @@ pub fn shown(url: &str) -> String {
     url.into()
 }
 
-/// A base URL and a relative path below it, its unusual characters encoded. The path comes from a repository: it must
-/// stay below.
+/// A base URL and a relative path below it, its unusual characters encoded: `+` as well, which is a space to S3 and its
+/// likes. The path comes from a repository: it must stay below.
 pub fn below(base: &str, path: &str) -> Result<String> {
     let name = |name: &str| !name.is_empty() && name != "." && name != "..";
     let outside = || format!("the path `{}` is not a plain relative one", path.escape_debug());
@@ -494,7 +494,7 @@ pub fn below(base: &str, path: &str) -> Result<String> {
     for byte in path.bytes() {
         match byte {
             b'/' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => url.push(char::from(byte)),
-            _ if b"-._~+:@!$&'()*,;=".contains(&byte) => url.push(char::from(byte)),
+            _ if b"-._~:@!$&'()*,;=".contains(&byte) => url.push(char::from(byte)),
             _ => url.push_str(&format!("%{byte:02X}")),
         }
     }
