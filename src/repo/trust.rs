@@ -660,6 +660,7 @@ fn parse_keys(bytes: &[u8], skipped: &mut Vec<String>, revocations: &mut Vec<Sig
             && signature.typ() == Some(SignatureType::KeyRevocation)
         {
             revocations.push(signature.clone());
+            continue;
         }
         match (header.tag(), packet) {
             (Tag::PublicKey, packet) => {

@@ -477,10 +477,12 @@ fn a_metalink_says_which_files_its_mirrors_may_have() {
         ("100", of("http://plain.example/os")),
         ("100", of("https://fast.example/os")),
         ("100", of("rsync://fast.example/os")),
+        ("99.5", of("https://odd.example/os")),
     ];
     let text = metalink(b"new", &[b"old"], &mirrors);
     let found = located("metalink", &text, true).unwrap();
-    assert_eq!(found.bases, ["https://fast.example/os", "http://plain.example/os", "http://slow.example/os"]);
+    let in_order = ["https://fast.example/os", "http://plain.example/os", "http://slow.example/os"];
+    assert_eq!(found.bases, [&in_order[..], &["https://odd.example/os"]].concat());
     assert!(found.accepts(b"new") && found.accepts(b"old") && !found.accepts(b"ned"));
     assert!(!located("metalink", &text.replace("<size>3</size>", "<size>4</size>"), true).unwrap().accepts(b"new"));
     let with_sha512 = |of: &str| {
