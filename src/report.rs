@@ -42,7 +42,9 @@ impl Color {
 }
 
 fn render_one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
-    let mut group = Group::with_title(Level::ERROR.primary_title(diagnostic.title.as_str()).id(diagnostic.slug));
+    let (title, help) = (legible(&diagnostic.title), diagnostic.help.iter().map(|help| legible(help)));
+    let help: Vec<String> = help.collect();
+    let mut group = Group::with_title(Level::ERROR.primary_title(title.as_str()).id(diagnostic.slug));
     let mut places: Vec<(&Location, &str, AnnotationKind)> = Vec::new();
     if let Some((location, label)) = &diagnostic.location {
         places.push((location, label, AnnotationKind::Primary));
@@ -54,13 +56,12 @@ fn render_one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
         let source = first.source.clone();
         let text = source.text.as_str();
         let (here, elsewhere): (Vec<_>, Vec<_>) = places.into_iter().partition(|(it, ..)| it.source == source);
-        let annotations =
-            here.iter().map(|(it, label, kind)| kind.span(visible(text, &it.span)).label((*label).to_owned()));
+        let annotations = here.iter().map(|(it, label, kind)| kind.span(visible(text, &it.span)).label(legible(label)));
         let annotations: Vec<_> = annotations.collect();
         group = group.element(Snippet::source(text.to_owned()).path(source.name.clone()).annotations(annotations));
         places = elsewhere;
     }
-    for help in &diagnostic.help {
+    for help in &help {
         group = group.element(Level::HELP.message(help.as_str()));
     }
     renderer.render(&[group])
@@ -83,7 +84,13 @@ fn visible(text: &str, span: &Range<usize>) -> Range<usize> {
 
 /// A failure as a chain: what was being done, then why it did not work.
 pub fn failure(error: &anyhow::Error) -> String {
-    format!("error: {error:#}")
+    legible(&format!("error: {error:#}"))
+}
+
+/// Names in repositories and paths in packages are other people's, and must not steer the terminal.
+fn legible(text: &str) -> String {
+    let steers = |c: char| c.is_control() && c != '\n' && c != '\t';
+    text.chars().map(|c| if steers(c) { c.escape_default().to_string() } else { c.to_string() }).collect()
 }
 
 /// Prints an error of any kind and gives the exit code that belongs to it: 1 for mistakes in what a person wrote,
@@ -207,7 +214,10 @@ impl Progress for Watch {
         // A panic elsewhere does not make the figures wrong.
         let mut downloads = self.downloads.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         downloads.insert(what.to_owned(), (done, total));
-        let (done, total) = downloads.values().fold((0, 0), |sum, it| (sum.0 + it.0, sum.1 + it.1));
+        // What a repository says that a file has may be any number.
+        let add = |sum: (u64, u64), it: &(u64, u64)| (sum.0.saturating_add(it.0), sum.1.saturating_add(it.1));
+        let (done, total) = downloads.values().fold((0, 0), add);
+        let what = legible(what);
         let text = format!("fetch: {} of {} MiB, {what}", done >> 20, total.div_ceil(1 << 20));
         if self.reported.as_ref().is_some_and(|reported| is_due(reported, Instant::now())) {
             self.line(&text);
@@ -216,7 +226,7 @@ impl Progress for Watch {
     }
 
     fn note(&self, text: &str) {
-        self.line(&format!("note: {text}"));
+        self.line(&format!("note: {}", legible(text)));
     }
 }
 
@@ -231,6 +241,21 @@ mod tests {
         let reported = Mutex::new(start);
         let after = |seconds| is_due(&reported, start + Duration::from_secs(seconds));
         assert_eq!([1, 9, 10, 11, 19, 25].map(after), [false, false, true, false, false, true]);
+    }
+
+    #[test]
+    fn what_others_wrote_does_not_steer_the_terminal() {
+        let mistakes = Diagnostic::new("slug", "title\u{1b}[31m").help("└─ name\r\u{9b}1m\n   more");
+        let text = render(&mistakes.into(), Color::Never);
+        assert!(text.contains("title\\u{1b}[31m") && text.contains("└─ name\\r\\u{9b}1m\n"), "{text}");
+        assert_eq!(failure(&anyhow::anyhow!("a\u{1b}b").context("c")), "error: c: a\\u{1b}b");
+    }
+
+    #[test]
+    fn sizes_that_a_repository_made_up_are_no_reason_to_panic() {
+        let watch = Watch::new();
+        watch.bytes("one", 1, u64::MAX);
+        watch.bytes("two", u64::MAX, 2);
     }
 
     #[test]

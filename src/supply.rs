@@ -209,7 +209,7 @@ fn signers(
         for offer in &offers {
             wanted.push(Wanted {
                 what: named(offer),
-                urls: base.urls(&offer.path)?,
+                urls: base.urls(&offer.path).with_context(|| format!("fetching {}", named(offer)))?,
                 size: offer.size,
                 digest: offer.sha256,
                 if_gone: "the repository is being updated: try again in a few minutes",
@@ -269,7 +269,7 @@ pub fn fetch(
     for (name, mut wanted) in wanted {
         let base = base(repository(recipe, name)?, recipe.arch, store, offline, progress)?;
         for (path, package) in wanted.iter_mut() {
-            package.urls = base.urls(path)?;
+            package.urls = base.urls(path).with_context(|| format!("fetching {}", package.what))?;
         }
         let wanted: Vec<Wanted> = wanted.into_iter().map(|(_, package)| package).collect();
         Fetcher::new(store, base.network(offline)).blobs(&wanted, progress)?;

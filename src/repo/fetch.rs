@@ -5,12 +5,13 @@
 //! pass (a lost connection, a server that is busy) are tried again with growing pauses; a file that is gone or wrong is
 //! asked of the next URL. Servers see a plain client: `http:`, `https:` and `file:` URLs, HTTP/1.1 ranges (RFC 9110).
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -87,6 +88,9 @@ pub struct Fetcher<'a> {
     network: Network,
     /// Made when it is first needed: it loads the system's certificates and starts a thread.
     client: OnceLock<Client>,
+    /// Servers that failed until patience ended: they are asked last from then on, or a dead mirror would cost its
+    /// time for every package.
+    failing: Mutex<BTreeSet<String>>,
 }
 
 /// Why a try failed.
@@ -103,7 +107,7 @@ enum Failure {
 
 impl<'a> Fetcher<'a> {
     pub fn new(store: &'a Store, network: Network) -> Fetcher<'a> {
-        Fetcher { store, network, client: OnceLock::new() }
+        Fetcher { store, network, client: OnceLock::new(), failing: Mutex::default() }
     }
 
     pub fn store(&self) -> &'a Store {
@@ -154,7 +158,9 @@ impl<'a> Fetcher<'a> {
         }
         let mut refusals = Vec::new();
         let mut gone = true;
-        for url in &wanted.urls {
+        let mut urls: Vec<&String> = wanted.urls.iter().collect();
+        urls.sort_by_key(|url| self.failing().contains(&server(url)));
+        for url in urls {
             match self.try_url(url, wanted, &mut part, progress) {
                 Ok(()) => {
                     remove(&part.validator).with_context(fetching)?;
@@ -163,6 +169,9 @@ impl<'a> Fetcher<'a> {
                 Err(Failure::Local(error)) => return Err(error.context(fetching())),
                 Err(failure) => {
                     gone &= matches!(failure, Failure::Gone(_));
+                    if matches!(failure, Failure::Passing(_)) {
+                        self.failing().insert(server(url));
+                    }
                     let (Failure::Passing(error) | Failure::Gone(error) | Failure::Wrong(error)) = failure else {
                         continue;
                     };
@@ -220,6 +229,10 @@ impl<'a> Fetcher<'a> {
             }
             false => Ok(bytes),
         }
+    }
+
+    fn failing(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.failing.lock().expect("no thread panics with the lock")
     }
 
     fn present(&self, wanted: &Wanted) -> Result<bool> {
@@ -454,6 +467,14 @@ fn continues(response: &Response, offset: u64) -> bool {
         && range.is_some_and(|range| range.starts_with(&format!("bytes {offset}-")))
 }
 
+/// The server of a URL; files of this machine have each their own.
+fn server(url: &str) -> String {
+    match Url::parse(url).map(|url| url.origin()) {
+        Ok(origin) if origin.is_tuple() => origin.ascii_serialization(),
+        _ => url.to_owned(),
+    }
+}
+
 fn file_path(url: &str) -> Option<std::path::PathBuf> {
     url.starts_with("file:").then(|| Url::parse(url).ok()?.to_file_path().ok()).flatten()
 }
@@ -484,8 +505,8 @@ pub fn shown(url: &str) -> String {
     url.into()
 }
 
-/// A base URL and a relative path below it, its unusual characters encoded. The path comes from a repository: it must
-/// stay below.
+/// A base URL and a relative path below it, its unusual characters encoded: `+` as well, which is a space to S3 and its
+/// likes. The path comes from a repository: it must stay below.
 pub fn below(base: &str, path: &str) -> Result<String> {
     let name = |name: &str| !name.is_empty() && name != "." && name != "..";
     let outside = || format!("the path `{}` is not a plain relative one", path.escape_debug());
@@ -494,7 +515,7 @@ pub fn below(base: &str, path: &str) -> Result<String> {
     for byte in path.bytes() {
         match byte {
             b'/' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => url.push(char::from(byte)),
-            _ if b"-._~+:@!$&'()*,;=".contains(&byte) => url.push(char::from(byte)),
+            _ if b"-._~:@!$&'()*,;=".contains(&byte) => url.push(char::from(byte)),
             _ => url.push_str(&format!("%{byte:02X}")),
         }
     }

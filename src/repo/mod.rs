@@ -5,6 +5,7 @@
 
 pub mod apt;
 pub(crate) mod date;
+pub(crate) mod decompressed;
 pub mod fetch;
 pub mod host;
 pub mod pick;

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Dependency, Offer, Provided};
+use anyhow::Result;
+
+use super::{Dependency, Offer, Provided, Refused};
 use crate::package::rpm::{Capabilities, RPMLIB_FEATURES};
 use crate::package::{Family, PackageId};
 use crate::tree::Digest;
@@ -22,7 +24,11 @@ pub(super) fn fits(arch: &str, wanted: &str) -> bool {
     arch == wanted || arch == "noarch"
 }
 
-pub(super) fn offer(id: PackageId, capabilities: Capabilities, place: Place) -> Offer {
+/// # Errors
+/// A name or version with control characters, which nobody's package has: they would steer the terminal of whoever is
+/// told about it, or forge a line of a log.
+pub(super) fn offer(id: PackageId, capabilities: Capabilities, place: Place) -> Result<Offer> {
+    plain(&id, &capabilities)?;
     let Capabilities { requires, mut provides, conflicts, obsoletes, weak, files } = capabilities;
     provides.extend(files.into_iter().map(|name| Provided { name, version: None }));
     let own: BTreeSet<&str> = provides.iter().map(|provided| provided.name.as_str()).collect();
@@ -36,7 +42,7 @@ pub(super) fn offer(id: PackageId, capabilities: Capabilities, place: Place) -> 
         .map(|relation| Dependency(vec![relation]))
         .collect();
     let Place { repository, path, size, sha256 } = place;
-    Offer {
+    Ok(Offer {
         id,
         family: Family::Rpm,
         repository,
@@ -51,5 +57,18 @@ pub(super) fn offer(id: PackageId, capabilities: Capabilities, place: Place) -> 
         obsoletes,
         provides,
         weak,
-    }
+    })
+}
+
+fn plain(id: &PackageId, capabilities: &Capabilities) -> Result<()> {
+    let Capabilities { requires, provides, conflicts, obsoletes, weak, .. } = capabilities;
+    let lists = [requires, conflicts, obsoletes, &weak.recommends, &weak.suggests, &weak.supplements, &weak.enhances];
+    let relations = lists.into_iter().flatten();
+    let related = relations.flat_map(|it| [Some(&it.name), it.constraint.as_ref().map(|(_, version)| version)]);
+    let provided = provides.iter().flat_map(|it| [Some(&it.name), it.version.as_ref()]);
+    let mut words = related.chain(provided).flatten().chain([&id.name, &id.version, &id.arch]);
+    let text = |word: &String| format!("the name or version `{}` has control characters", word.escape_debug());
+    words
+        .find(|word| word.contains(char::is_control))
+        .map_or(Ok(()), |word| Err(Refused::new("control-character", text(word)).into()))
 }

@@ -42,7 +42,7 @@ pub fn read(name: &str, directory: &Path, arch: &str) -> Result<Snapshot> {
         let (sha256, size) = digest_of_file(File::open(&file).with_context(reading)?).with_context(reading)?;
         lines.push_str(&format!("{sha256} {path}\n"));
         let place = Place { repository: name.to_owned(), path, size, sha256 };
-        offers.push(offer(description.id, description.capabilities, place));
+        offers.push(offer(description.id, description.capabilities, place).with_context(reading)?);
     }
     let none = || Refused::new("no-packages", format!("{} has no .rpm file for {arch}", directory.display()));
     ensure!(!offers.is_empty(), none());
@@ -58,6 +58,9 @@ fn list(directory: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()> 
         if path.is_dir() {
             list(&path, depth + 1, files)?;
         } else if path.extension().is_some_and(|extension| extension == "rpm") {
+            // Of a pipe nobody knows when it is read.
+            let kind = fs::metadata(&path).with_context(|| format!("reading {}", path.display()))?;
+            ensure!(kind.is_file(), Refused::new("not-an-rpm", format!("{} is no regular file", path.display())));
             files.push(path);
         }
     }
@@ -91,5 +94,9 @@ mod tests {
         assert_eq!(names(), ["demo.rpm"]);
         write("cut.rpm", &whole[..200]);
         assert_eq!(slug(), "rpm-cut-off");
+        fs::remove_file(dir.path().join("cut.rpm")).unwrap();
+        assert_eq!(names(), ["demo.rpm"]);
+        let _socket = std::os::unix::net::UnixListener::bind(dir.path().join("socket.rpm")).unwrap();
+        assert_eq!(slug(), "not-an-rpm");
     }
 }

@@ -68,9 +68,11 @@ pub struct Metadata {
 impl Metadata {
     /// Sees to it that the store has this file of the repository; its path there.
     fn fetch(&self, listed: &Listed, fetcher: &Fetcher<'_>, progress: &dyn Progress) -> Result<PathBuf> {
+        let what = format!("{} of repository {}", listed.href, self.name);
+        let urls = self.bases.iter().map(|base| beside(base, &listed.href)).collect::<Result<_>>();
         let wanted = Wanted {
-            what: format!("{} of repository {}", listed.href, self.name),
-            urls: self.bases.iter().map(|base| beside(base, &listed.href)).collect::<Result<_>>()?,
+            urls: urls.with_context(|| format!("fetching {what}"))?,
+            what,
             size: listed.size,
             digest: listed.digest,
             if_gone: "the repository is being updated: try again in a few minutes",
@@ -180,6 +182,12 @@ fn entry_of(base: &str, repository: &Repository<'_>, fetcher: &Fetcher<'_>, prog
     Ok(Entry { base: base.to_owned(), bytes, repomd, signer })
 }
 
+/// Where a file is. Whoever indexes what `find` lists has `./` in front of every path.
+fn location(element: &Element) -> Option<String> {
+    let path = element.attribute("href")?;
+    Some(path.strip_prefix("./").unwrap_or(path).to_owned())
+}
+
 fn checksum(element: &Element, text: &str) -> Result<Digest> {
     let kind = element.attribute("type").unwrap_or("none");
     let unknown = || format!("checksums of type `{}` are not known, only sha256", kind.escape_debug());
@@ -227,7 +235,10 @@ impl<R: BufRead> Xml<R> {
         self.reader.get_mut().since = 0;
         let at = self.reader.buffer_position();
         let event = self.reader.read_event_into(&mut self.buffer).map_err(|error| match error {
-            quick_xml::Error::Io(_) => Error::from(error),
+            quick_xml::Error::Io(inner) => match inner.get_ref().and_then(|inner| inner.downcast_ref::<Refused>()) {
+                Some(refused) => Error::from(refused.clone()),
+                None => Error::from(quick_xml::Error::Io(inner)),
+            },
             wrong => Refused::new("bad-xml", wrong.to_string()).into(),
         });
         event.with_context(|| format!("at byte {at} of the text"))

@@ -256,11 +256,11 @@ impl Keyring {
     /// Blocks that cannot be read, packets of unknown kinds or versions and keys of unknown algorithms are skipped, as
     /// other programs do; a keyring without any key that can be used is an error. `name` is how messages call it.
     pub fn parse(name: &str, bytes: &[u8]) -> Result<Keyring> {
-        let (mut keys, mut skipped) = (Vec::new(), Vec::new());
+        let (mut keys, mut skipped, mut revocations) = (Vec::new(), Vec::new(), Vec::new());
         for (index, block) in blocks(bytes).into_iter().enumerate() {
             match block {
-                Ok(block) => keys.extend(parse_keys(&block, &mut skipped)),
-                Err(error) => skipped.push(format!("armored block {} cannot be read: {error:#}", index + 1)),
+                Some(block) => keys.extend(parse_keys(&block, &mut skipped, &mut revocations)),
+                None => skipped.push(format!("armored block {} cannot be read", index + 1)),
             }
         }
         let (keys, useless): (Vec<_>, Vec<_>) = keys.into_iter().partition(is_of_use);
@@ -268,8 +268,13 @@ impl Keyring {
             let algorithm = u8::from(key.primary_key.algorithm());
             format!("{} is of the unknown algorithm {algorithm}", show_fingerprint(&key.fingerprint()))
         }));
-        let keyring =
-            Keyring { name: name.to_owned(), keys: merged(keys), skipped, weak: BTreeSet::new(), as_of: None };
+        let mut keys = merged(keys);
+        for key in &mut keys {
+            let of_key = |revocation: &&Signature| revocation.verify_key(&key.primary_key).is_ok();
+            let of_key: Vec<Signature> = revocations.iter().filter(of_key).cloned().collect();
+            key.details.revocation_signatures.extend(of_key);
+        }
+        let keyring = Keyring { name: name.to_owned(), keys, skipped, weak: BTreeSet::new(), as_of: None };
         let left_out = keyring.left_out();
         let text = || format!("the keyring {name} has no public key that can be read{left_out}");
         ensure!(!keyring.keys.is_empty(), Refused::new("no-public-key", text()));
@@ -615,27 +620,31 @@ fn is_of_use(key: &SignedPublicKey) -> bool {
 }
 
 /// The binary keyrings in a file: the file itself, or what its armored blocks hold.
-fn blocks(bytes: &[u8]) -> Vec<Result<Vec<u8>>> {
+/// Nothing for one that cannot be read.
+fn blocks(bytes: &[u8]) -> Vec<Option<Vec<u8>>> {
     const BEGIN: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
+    const END: &str = "-----END PGP PUBLIC KEY BLOCK-----";
     // The first byte of a binary packet has its top bit set, so a binary keyring is no ASCII; comments between blocks
     // may be in any encoding.
     let text = String::from_utf8_lossy(bytes);
     if bytes.first().is_none_or(|first| first & 0x80 != 0) || !text.contains(BEGIN) {
-        return vec![Ok(bytes.to_vec())];
+        return vec![Some(bytes.to_vec())];
     }
-    let block = |block: &str| -> Result<Vec<u8>> {
-        let block = format!("{BEGIN}{block}");
+    let block = |block: &str| -> Option<Vec<u8>> {
+        // What people write between blocks is none of the reader's business.
+        let (block, _) = block.split_once(END)?;
+        let block = format!("{BEGIN}{block}{END}\n");
         let mut armor = Dearmor::new(BufReader::new(block.as_bytes()));
         let mut bytes = Vec::new();
-        armor.read_to_end(&mut bytes)?;
-        ensure!(armor.typ == Some(BlockType::PublicKey), "it has no public keys");
-        Ok(bytes)
+        armor.read_to_end(&mut bytes).ok()?;
+        (armor.typ == Some(BlockType::PublicKey)).then_some(bytes)
     };
     text.split(BEGIN).skip(1).map(block).collect()
 }
 
-/// Keys from packets. One that does not parse takes the signatures over it along, and is noted in `skipped`.
-fn parse_keys(bytes: &[u8], skipped: &mut Vec<String>) -> Vec<SignedPublicKey> {
+/// Keys from packets. One that does not parse takes the signatures over it along, and is noted in `skipped`. Revocations
+/// of keys are gathered wherever they stand: gpg makes them as files of their own, which people append.
+fn parse_keys(bytes: &[u8], skipped: &mut Vec<String>, revocations: &mut Vec<Signature>) -> Vec<SignedPublicKey> {
     let mut groups: Vec<Vec<Packet>> = Vec::new();
     let mut skipping = true;
     let mut parser = PacketParser::new(bytes);
@@ -647,6 +656,12 @@ fn parse_keys(bytes: &[u8], skipped: &mut Vec<String>) -> Vec<SignedPublicKey> {
             break;
         }
         let packet = Packet::from_reader(header, bytes.as_slice()).ok();
+        if let Some(Packet::Signature(signature)) = &packet
+            && signature.typ() == Some(SignatureType::KeyRevocation)
+        {
+            revocations.push(signature.clone());
+            continue;
+        }
         match (header.tag(), packet) {
             (Tag::PublicKey, packet) => {
                 if packet.is_none() {

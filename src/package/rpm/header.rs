@@ -19,6 +19,8 @@ const HEADER_MAGIC: [u8; 4] = [0x8e, 0xad, 0xe8, 0x01];
 const ENTRIES_MAX: u32 = 65_535;
 pub(super) const STORE_MAX: u32 = 256 << 20;
 const SIGNATURE_STORE_MAX: u32 = 64 << 20;
+/// Most values of a tag: each of them takes many times its byte in memory. The largest packages have 200,000 files.
+const VALUES_MAX: usize = 1 << 20;
 
 /// Slug of what is an RPM and cannot be installed.
 pub const SOURCE_PACKAGE: &str = "source-package";
@@ -122,6 +124,8 @@ fn parse_header(rpm: &mut dyn Read, offset: u64, what: &str, most: u32) -> Resul
         };
         // Both are below 2^32, so this cannot overflow. A string has at least one byte.
         ensure!(from + count * width <= size, "{} points outside of it", place());
+        let many = || format!("{} has {count} values, more than {VALUES_MAX}", place());
+        ensure!(kind == BINARY || count <= VALUES_MAX, Refused::new("too-large", many()));
         ensure!(entries.insert(tag, Entry { kind, offset: from, count }).is_none(), "{} is there twice", place());
     }
     Ok(Header { offset, bytes, entries, store })

@@ -27,6 +27,7 @@ use pgp::crypto::hash::HashAlgorithm;
 use super::evr::print_evr;
 use super::{Family, FileEntry, FileKind, Package, PackageId, saved};
 use crate::agent::base64;
+use crate::hex;
 use crate::repo::Refused;
 use crate::repo::store::{Store, digest_of_file};
 use crate::repo::trust::{Keyring, Message, Refusal, Weak};
@@ -250,6 +251,9 @@ fn package(header: &Header, signer: String) -> Result<Package> {
 const SIGNATURE_RSA: u32 = 268;
 const SIGNATURE_DSA: u32 = 267;
 const SIGNATURE_SHA256: u32 = 273;
+/// Digests from before rpm 4.14: SHA-1 of the header, MD5 of header and payload.
+const SIGNATURE_SHA1: u32 = 269;
+const SIGNATURE_MD5: u32 = 1004;
 const SIGNATURE_OPENPGP: u32 = 278;
 /// Over header and payload together, RSA and DSA: rpm 3's only form, which rpm 4 wrote too until 2023.
 const SIGNATURES_OF_WHOLE: [u32; 2] = [1002, 1005];
@@ -269,6 +273,11 @@ fn verify<R: Read + Seek>(rpm: &mut R, heads: &Heads, keyring: Option<&Keyring>)
     if let Some(said) = signature.text(SIGNATURE_SHA256)? {
         let found = Digest::of(&main.bytes).to_string();
         let text = || format!("at byte {}: the header's digest is {found}, not {said}", main.offset);
+        ensure!(said == found, Refused::new("header-digest", text()));
+    } else if let Some(said) = signature.text(SIGNATURE_SHA1)? {
+        // Against accidents only: where nothing is signed, an old package has nothing else.
+        let found = hex::encode(&HashAlgorithm::Sha1.digest(&main.bytes)?);
+        let text = || format!("at byte {}: the header's SHA-1 is {found}, not {}", main.offset, said.escape_debug());
         ensure!(said == found, Refused::new("header-digest", text()));
     }
     let Some(keyring) = keyring else { return Ok(Verified { signer: String::new(), whole: false }) };
@@ -342,11 +351,33 @@ fn check_payload<R: Read + Seek>(rpm: &mut R, heads: &Heads) -> Result<bool> {
         bail!(Refused::new("payload-cut-off", text));
     }
     let algorithm = heads.main.number(PAYLOAD_DIGEST_ALGORITHM)?.unwrap_or(8);
-    let Some(said) = heads.main.text(PAYLOAD_DIGEST)?.filter(|_| algorithm == 8) else { return Ok(false) };
+    let Some(said) = heads.main.text(PAYLOAD_DIGEST)?.filter(|_| algorithm == 8) else {
+        check_md5(rpm, heads)?;
+        return Ok(false);
+    };
     let found = found.to_string();
     let text = || format!("at byte {}: the payload's digest is {found}, not {said}", heads.payload);
     ensure!(said == found, Refused::new("payload-digest", text()));
     Ok(true)
+}
+
+/// Header and payload against the digest that packages had before their payloads had their own: it tells damage, and
+/// is no reason to believe anything.
+fn check_md5<R: Read + Seek>(rpm: &mut R, heads: &Heads) -> Result<()> {
+    let Some(said) = heads.signature.binary(SIGNATURE_MD5)? else { return Ok(()) };
+    rpm.seek(SeekFrom::Start(heads.main.offset))?;
+    let mut hasher = HashAlgorithm::Md5.new_hasher()?;
+    let mut chunk = vec![0; 1 << 16];
+    loop {
+        match rpm.read(&mut chunk).context("reading the payload")? {
+            0 => break,
+            count => hasher.update(&chunk[..count]),
+        }
+    }
+    let (found, said) = (hex::encode(&hasher.finalize()), hex::encode(said));
+    let text = || format!("at byte {}: the MD5 of header and payload is {found}, not {said}", heads.main.offset);
+    ensure!(said == found, Refused::new("payload-digest", text()));
+    Ok(())
 }
 
 /// The files as they are to be made: no ghosts, the first name of hard links as the file.

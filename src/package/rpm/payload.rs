@@ -18,6 +18,7 @@ use sha2::digest::DynDigest;
 use super::files::{Kind, Listed, Said};
 use crate::hex;
 use crate::repo::Refused;
+use crate::repo::decompressed::Decompressed;
 use crate::repo::store::Store;
 use crate::tree::Digest;
 use crate::tree::path::escape;
@@ -38,20 +39,21 @@ pub(super) fn decompress<'a>(mut payload: Box<dyn Read + 'a>, compressor: &str) 
         let whole: Box<dyn Read + 'a> = Box::new(io::Cursor::new(first).chain(payload));
         return decompress(whole, form);
     }
-    Ok(match compressor {
-        "none" => Box::new(payload),
-        "gzip" => Box::new(MultiGzDecoder::new(payload)),
-        "bzip2" => Box::new(MultiBzDecoder::new(payload)),
-        "xz" => Box::new(XzDecoder::new_stream(payload, Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED)?)),
+    let (form, stream): (&'static str, Box<dyn Read + 'a>) = match compressor {
+        "none" => return Ok(payload),
+        "gzip" => ("gzip", Box::new(MultiGzDecoder::new(payload))),
+        "bzip2" => ("bzip2", Box::new(MultiBzDecoder::new(payload))),
+        "xz" => ("xz", Box::new(XzDecoder::new_stream(payload, Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED)?))),
         // The format before xz, without a checksum.
-        "lzma" => Box::new(XzDecoder::new_stream(payload, Stream::new_lzma_decoder(XZ_MEMORY)?)),
-        "zstd" => Box::new(zstd::stream::read::Decoder::new(payload)?),
+        "lzma" => ("lzma", Box::new(XzDecoder::new_stream(payload, Stream::new_lzma_decoder(XZ_MEMORY)?))),
+        "zstd" => ("zstd", Box::new(zstd::stream::read::Decoder::new(payload)?)),
         other => {
             let known = "only gzip, bzip2, xz, lzma, zstd and none";
             let text = format!("the compression `{}` is not known, {known}", other.escape_debug());
             bail!(Refused::new("unknown-payload", text))
         }
-    })
+    };
+    Ok(Box::new(Decompressed { stream, form }))
 }
 
 /// What identifies the contents of a file: hard links share what one of them brings, and have its size in the list.
@@ -231,7 +233,10 @@ impl<R: Read> Archive<R> {
         let absolute = name.strip_prefix(b".").filter(|rest| rest.starts_with(b"/")).unwrap_or(name);
         // The root directory, which `filesystem` brings, has no name in the list's form.
         let absolute = if [&b"."[..], b"/"].contains(&absolute) { b"" } else { absolute };
-        let index = indexes.get(absolute).copied();
+        // Before `PayloadFilesHavePrefix` there was nothing in front.
+        let bare = !absolute.is_empty() && !absolute.starts_with(b"/");
+        let absolute = [if bare { &b"/"[..] } else { b"" }, absolute].concat();
+        let index = indexes.get(absolute.as_slice()).copied();
         let index = index.with_context(|| format!("{}: `{}` is not in the header's list", at(), escape(name)))?;
         let bits = match &files[index].kind {
             Kind::Fifo => 0o01,

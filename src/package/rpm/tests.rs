@@ -70,7 +70,7 @@ fn changed(package: &rpm::Package, key: &TestKey, change: impl FnOnce(&mut BTree
     written(&package)
 }
 
-fn encode(bytes: &[u8]) -> String {
+pub(crate) fn encode(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for group in bytes.chunks(3) {
@@ -306,6 +306,42 @@ fn without_a_keyring_signatures_do_not_count_and_digests_do() {
     assert!(error.ends_with("the package is not signed [no-signature]"), "{error}");
 }
 
+#[test]
+fn damage_of_an_old_package_is_told_by_the_digests_that_it_has() {
+    let (_dir, store) = store();
+    // As rpm 4.11 of el7 wrote it: nothing has SHA-256 but the files.
+    let new = rpm::Package::parse(&mut &*written(&sample(BuildConfig::v4()).build().unwrap())).unwrap();
+    let bare = changed(&new, &TestKey::new(1), |entries| {
+        entries.retain(|tag, _| ![PAYLOAD_DIGEST, PAYLOAD_DIGEST_ALGORITHM, 5097].contains(tag));
+    });
+    let (main, payload) = parts(&bare);
+    let digest = |algorithm: HashAlgorithm, bytes: &[u8]| algorithm.digest(bytes).unwrap();
+    let sha1 = IndexData::StringTag(hex::encode(&digest(HashAlgorithm::Sha1, &bare[main..payload])));
+    let md5 = IndexData::Bin(digest(HashAlgorithm::Md5, &bare[main..]));
+    let entries = [(SIGNATURE_SHA1, sha1), (SIGNATURE_MD5, md5)].map(|(tag, data)| HeaderEntry::new(tag, data));
+    let mut package = rpm::Package::parse(&mut &*bare).unwrap();
+    package.metadata.signature = rpm::Header::from_entries(entries, IndexSignatureTag::HEADER_SIGNATURES);
+    let old = written(&package);
+    let verdict = |rpm: &[u8]| match unpack(&mut Cursor::new(rpm), "demo", None, &store) {
+        Ok(_) => "good".to_owned(),
+        Err(error) => slug(&error),
+    };
+    assert_eq!(verdict(&old), "good");
+    let (main, payload) = parts(&old);
+    // A letter of the summary, and the operating system that gzip names.
+    for (at, expected) in [(find(&old, b"a test"), "header-digest"), (payload + 9, "payload-digest")] {
+        let mut changed = old.clone();
+        changed[at] ^= 1;
+        assert_eq!((verdict(&changed).as_str(), at > main), (expected, true), "{at}");
+    }
+    // What follows the payload.
+    assert_eq!(verdict(&[&old[..], b"more"].concat()), "payload-digest");
+}
+
+fn find(bytes: &[u8], wanted: &[u8]) -> usize {
+    bytes.windows(wanted.len()).position(|window| window == wanted).unwrap()
+}
+
 /// Where the main header and the payload of a file begin.
 fn parts(rpm: &[u8]) -> (usize, usize) {
     let heads = header::read(&mut &*rpm).unwrap();
@@ -377,6 +413,10 @@ fn an_entry_that_points_outside_is_an_error() {
         (header(1, 0, u32::MAX, u32::MAX), "points outside of it"),
         (header(u32::MAX, u32::MAX, 0, 1), "entries, more than 65535 [too-large]"),
         (header(1, (64 << 20) + 1, 0, 1), "bytes of data, more than 67108864 [too-large]"),
+        (
+            [header(1, 2 << 20, 0, (1 << 20) + 1), vec![0; 2 << 20]].concat(),
+            "tag 1000 of the signature header has 1048577 values, more than 1048576 [too-large]",
+        ),
         (header(1, 64 << 20, 0, 1), "the file ends at byte 128, 67108864 bytes before"),
         (header(1, 1 << 20, 0, 1), "the file ends at byte 128, 1048576 bytes before"),
     ] {
@@ -434,6 +474,8 @@ fn names_in_the_payload_are_not_believed() {
     let directory = ("./dir", 0o040_755, b"".as_slice());
     let link = ("./link", 0o120_777, b"a".as_slice());
     with_payload(&[file, directory, link]).unwrap();
+    // As rpm takes them too: nothing in front, or the list's own form.
+    with_payload(&[("a", 0o100_644, b"abc"), ("/dir", 0o040_755, b""), ("link", 0o120_777, b"a")]).unwrap();
     let wrong = |entries: &[(&str, u32, &[u8])]| {
         let error = with_payload(entries).unwrap_err();
         assert_eq!(slug(&error), "payload-mismatch", "{error:#}");
@@ -513,6 +555,10 @@ fn what_a_header_says_wrongly_has_a_name() {
         (1124, text("tar"), "unknown-payload"),
         (1125, text("rar"), "unknown-payload"),
         (1125, text("none"), "payload-mismatch"),
+        (1125, text("xz"), "damaged-stream"),
+        (1125, text("lzma"), "damaged-stream"),
+        (1125, text("bzip2"), "damaged-stream"),
+        (1125, text("zstd"), "damaged-stream"),
         // Lists of files: modes, owners, base names, directories of them, capabilities, digests.
         (1030, IndexData::Int16(vec![0o100_644]), "bad-file-list"),
         (1030, IndexData::Int16(vec![0; 8]), "bad-file-list"),

@@ -158,6 +158,25 @@ fn the_next_url_is_asked_when_one_has_it_not() {
 }
 
 #[test]
+fn a_server_that_failed_is_asked_last_from_then_on() {
+    let (_dir, store) = store();
+    let busy = Server::start(|_| status("503 Service Unavailable", "", b""));
+    let right = Server::start(|request| ok(request.path.as_bytes()));
+    let fetcher = Fetcher::new(&store, network());
+    for path in ["/one", "/two", "/six"] {
+        let urls = vec![busy.url(path), right.url(path)];
+        let digest = Digest::of(path);
+        let wanted = Wanted { what: path.to_owned(), urls, size: path.len() as u64, digest, if_gone: "" };
+        fetcher.blob(&wanted, &()).unwrap();
+    }
+    assert_eq!((busy.requests().len(), right.requests().len()), (3, 3));
+    // It may come back, and is the only one that has this.
+    let error = fetcher.blob(&wanted(&[right.url("/wrong"), busy.url("/fox")]), &()).unwrap_err();
+    assert!(format!("{error:#}").contains("503"), "{error:#}");
+    assert_eq!(busy.requests().len(), 6);
+}
+
+#[test]
 fn two_builds_that_want_one_file_ask_once() {
     let (dir, first) = store();
     let second = Store::open(dir.path()).unwrap();
@@ -218,7 +237,7 @@ fn a_full_disk_is_said_so() {
 
 #[test]
 fn paths_from_repositories_stay_below_their_base() {
-    assert_eq!(below("http://a/b/", "pool/x+y_1~2.deb").unwrap(), "http://a/b/pool/x+y_1~2.deb");
+    assert_eq!(below("http://a/b/", "pool/x+y_1~2.deb").unwrap(), "http://a/b/pool/x%2By_1~2.deb");
     assert_eq!(below("http://a", "x%3a?#\\ y").unwrap(), "http://a/x%253a%3F%23%5C%20y");
     for path in ["../x", "/x", "a//b", "a/./b", ""] {
         let error = below("http://a", path).unwrap_err();

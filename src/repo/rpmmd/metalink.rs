@@ -4,7 +4,7 @@
 //! `mm0:alternates` those of earlier ones that slow mirrors still have. Whoever believes the metalink (it came by https)
 //! can take the file from anybody.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use sha2::{Digest as _, Sha512};
 
 use super::{Element, Xml};
@@ -98,7 +98,8 @@ fn file<R: std::io::BufRead>(xml: &mut Xml<R>) -> Result<File> {
                 others.push(other);
             }
             "url" => {
-                let preference = element.attribute("preference").map_or(Ok(0), str::parse).context("a preference")?;
+                // What is no number prefers nothing.
+                let preference = element.attribute("preference").and_then(|text| text.parse().ok()).unwrap_or(0);
                 let url = xml.text()?;
                 let base = url.trim().strip_suffix(FILE).filter(|base| super::mirrors::is_known(base));
                 links.extend(base.map(|base| (preference, base.to_owned())));

@@ -6,7 +6,7 @@ use std::io::BufRead;
 
 use anyhow::{Context, Error, Result, bail, ensure};
 
-use super::{Element, Repository, Xml, checksum};
+use super::{Element, Repository, Xml, checksum, location};
 use crate::package::PackageId;
 use crate::package::evr::{part_problem, print_evr};
 use crate::package::rpm::Capabilities;
@@ -86,7 +86,7 @@ fn package<R: BufRead>(xml: &mut Xml<R>, repository: &Repository<'_>, budget: &m
                     if element.attribute("xml:base").is_some() {
                         problem.note::<()>(Err(Refused::new("other-base", text).into()));
                     }
-                    path = element.attribute("href").map(str::to_owned);
+                    path = location(&element);
                     xml.skip()?;
                 }
                 "format" => {}
@@ -125,7 +125,7 @@ fn package<R: BufRead>(xml: &mut Xml<R>, repository: &Repository<'_>, budget: &m
             sha256: sha256.context("it has no checksum")?,
         };
         let id = PackageId { name: name.clone(), version: version.context("it has no version")?, arch };
-        Ok(offer(id, capabilities, place))
+        offer(id, capabilities, place)
     };
     complete()
         .map(Some)

@@ -5,7 +5,7 @@
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Element, Xml, checksum};
+use super::{Element, Xml, checksum, location};
 use crate::repo::Refused;
 use crate::tree::Digest;
 
@@ -75,7 +75,7 @@ fn parse_data(xml: &mut Xml<&[u8]>) -> Result<Listed> {
     while let Some(element) = xml.next_below(depth)? {
         match element.name.as_str() {
             "location" => {
-                href = element.attribute("href").map(str::to_owned);
+                href = location(&element);
                 plain_base(&element)?;
                 xml.skip()?;
             }

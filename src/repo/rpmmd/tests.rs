@@ -19,7 +19,7 @@ const PRIMARY: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
   <checksum type="sha256" pkgid="YES">aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa</checksum>
   <summary>Node &amp; agent &#60;x&gt;</summary><description><![CDATA[<b>]]></description>
   <size package="22042" installed="1" archive="1"/>
-  <location href="x86_64/kubelet.rpm"/>
+  <location href="./x86_64/kubelet.rpm"/>
   <format>
     <rpm:license>Apache</rpm:license>
     <rpm:provides>
@@ -166,7 +166,7 @@ fn signed_metadata_has_to_be_signed_by_the_pinned_key() {
 fn what_is_wrong_is_named() {
     let many: String = (0..65).map(|number| format!(" a{number}=\"\"")).collect();
     let many = format!("<format{many}>");
-    let kubelet = "<location href=\"x86_64/kubelet.rpm\"/>";
+    let kubelet = "<location href=\"./x86_64/kubelet.rpm\"/>";
     let based = kubelet.replace("href", "xml:base=\"https://example.org/\" href");
     for (from, to, problem, expected) in [
         (
@@ -192,6 +192,7 @@ fn what_is_wrong_is_named() {
         ("</format>", "</formats>", "byte", "bad-xml"),
         ("<metadata", "<!DOCTYPE x [<!ENTITY a \"b\">]><metadata", "a document type is not allowed", "xml-doctype"),
         ("epoch=\"0\" ver=\"1.20.2\"", "epoch=\"-1\" ver=\"1.20.2\"", "the epoch `-1`", "bad-primary"),
+        ("name=\"iptables\"", "name=\"ip&#27;[31m\"", "or version `ip\\u{1b}[31m` has control", "control-character"),
         ("<format>", &many, "an element with more than 64 attributes", "bad-xml"),
         ("<format>", "<format a>", "", "bad-xml"),
     ] {
@@ -319,6 +320,12 @@ fn files_are_what_their_first_bytes_say() {
     };
     for form in ["", "gz", "xz", "bz2", "zst"] {
         assert_eq!(entry(&compress(PRIMARY, form)).unwrap().offers.len(), 2, "{form}");
+    }
+    for form in ["gz", "xz", "bz2", "zst"] {
+        let whole = compress(PRIMARY, form);
+        let error = entry(&whole[..whole.len() - 9]).unwrap_err();
+        assert_eq!(slug(&error), "damaged-stream", "{form}: {error:#}");
+        assert_eq!(format!("{error:#}").matches("[damaged-stream]").count(), 1, "{error:#}");
     }
     assert_eq!(slug(&entry(b"\0ZCK1rest").unwrap_err()), "zchunk-only");
     assert_eq!(slug(&entry(b"PK\x03\x04\0\0").unwrap_err()), "unknown-compression");
@@ -470,10 +477,12 @@ fn a_metalink_says_which_files_its_mirrors_may_have() {
         ("100", of("http://plain.example/os")),
         ("100", of("https://fast.example/os")),
         ("100", of("rsync://fast.example/os")),
+        ("99.5", of("https://odd.example/os")),
     ];
     let text = metalink(b"new", &[b"old"], &mirrors);
     let found = located("metalink", &text, true).unwrap();
-    assert_eq!(found.bases, ["https://fast.example/os", "http://plain.example/os", "http://slow.example/os"]);
+    let in_order = ["https://fast.example/os", "http://plain.example/os", "http://slow.example/os"];
+    assert_eq!(found.bases, [&in_order[..], &["https://odd.example/os"]].concat());
     assert!(found.accepts(b"new") && found.accepts(b"old") && !found.accepts(b"ned"));
     assert!(!located("metalink", &text.replace("<size>3</size>", "<size>4</size>"), true).unwrap().accepts(b"new"));
     let with_sha512 = |of: &str| {

@@ -16,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::repomd::Listed;
 use crate::repo::Refused;
+use crate::repo::decompressed::Decompressed;
 use crate::tree::Digest;
 
 /// Memory that xz may use; `xz -9` takes 65 MiB.
@@ -41,22 +42,23 @@ fn unpack<R: BufRead + 'static>(mut file: R, listed: &Listed, most: u64) -> Resu
     let said = listed.open_size.unwrap_or(0);
     ensure!(said <= most, Refused::new("too-large", format!("it has {said} bytes unpacked, more than {most}")));
     let magic = file.fill_buf().context("reading its first bytes")?;
-    let stream: Box<dyn Read> = if magic.starts_with(&[0x1f, 0x8b]) {
-        Box::new(MultiGzDecoder::new(file))
+    let (form, stream): (&'static str, Box<dyn Read>) = if magic.starts_with(&[0x1f, 0x8b]) {
+        ("gzip", Box::new(MultiGzDecoder::new(file)))
     } else if magic.starts_with(b"\xfd7zXZ\0") {
-        Box::new(XzDecoder::new_stream(file, Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED)?))
+        ("xz", Box::new(XzDecoder::new_stream(file, Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED)?)))
     } else if magic.starts_with(b"BZh") {
-        Box::new(MultiBzDecoder::new(file))
+        ("bzip2", Box::new(MultiBzDecoder::new(file)))
     } else if magic.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        Box::new(zstd::stream::read::Decoder::with_buffer(file)?)
+        ("zstd", Box::new(zstd::stream::read::Decoder::with_buffer(file)?))
     } else if magic.starts_with(b"\0ZCK1") || magic.starts_with(b"\0ZHR1") {
         let text = "it is in zchunk, and the repository has it in no other form: only gz, xz, bz2, zst are known";
         return Err(Refused::new("zchunk-only", text).into());
     } else if magic.contains(&0) {
         return Err(Refused::new("unknown-compression", "it is neither text nor gz, xz, bz2 or zst").into());
     } else {
-        Box::new(file)
+        ("text", Box::new(file))
     };
+    let stream = Box::new(Decompressed { stream, form });
     let limit = listed.open_size.unwrap_or(most);
     Ok(Unpacked { stream, hasher: Sha256::new(), count: 0, limit, size: listed.open_size, digest: listed.open_digest })
 }

@@ -135,6 +135,32 @@ fn revoked_keys_and_keys_not_for_signing_are_refused() {
 }
 
 #[test]
+fn a_revocation_that_was_appended_to_a_file_of_keys_counts() {
+    let (key, mut revoked, other) = (TestKey::new(1), TestKey::new(1), TestKey::new(2));
+    let message = key.sign(TEXT, i64::from(BORN + 2 * DAY));
+    revoked.revoke();
+    let revocation = Packet::from(revoked.secret.details.revocation_signatures[0].clone()).to_bytes().unwrap();
+    let public = [other.public(), key.public()].concat();
+    assert_eq!(slug(&Keyring::parse("keys", &public).unwrap(), &message, None), "good");
+    let orders = [[&public[..], &revocation].concat(), [&revocation[..], &public].concat()];
+    for file in orders.into_iter().chain([[&key.public()[..], &revocation, &other.public()].concat()]) {
+        let keyring = Keyring::parse("keys", &file).unwrap();
+        assert_eq!(slug(&keyring, &message, None), "key-revoked");
+        // Nobody else's.
+        assert_eq!(slug(&keyring, &other.sign(TEXT, i64::from(BORN + 2 * DAY)), None), "good");
+    }
+    // As `gpg --gen-revoke` writes it, with its text.
+    let armored = SignedPublicKey::from(key.secret.clone()).to_armored_string(ArmorOptions::default()).unwrap();
+    let block = format!(
+        "This is a revocation certificate for the OpenPGP key:\n\n-----BEGIN PGP PUBLIC KEY BLOCK-----\n\
+         Comment: This is a revocation certificate\n\n{}\n-----END PGP PUBLIC KEY BLOCK-----\n",
+        crate::package::rpm::tests::encode(&revocation)
+    );
+    let keyring = Keyring::parse("keys", format!("{armored}{block}").as_bytes()).unwrap();
+    assert_eq!(slug(&keyring, &message, None), "key-revoked");
+}
+
+#[test]
 fn copies_of_a_key_count_together() {
     let message = TestKey::new(1).sign(TEXT, i64::from(BORN + 2 * DAY));
     let late = TestKey::new(1).sign(TEXT, i64::from(BORN + 40 * DAY));
@@ -473,6 +499,9 @@ fn key_files_are_read_block_by_block() {
     let file = format!("caf\u{e9}\n{unknown}{broken}{armored}{broken}{modern}");
     let keyring = Keyring::parse("keys", file.as_bytes()).unwrap();
     assert_eq!(keyring.fingerprints().len(), 2);
+    // Text between blocks may look like anything.
+    let texts = format!("Key: one\n{armored}This is a comment: \n\npub   rsa2048\n:{modern}\nEnd: x\n\nof it");
+    assert_eq!(Keyring::parse("keys", texts.as_bytes()).unwrap().fingerprints().len(), 2);
     assert_eq!(keyring.fingerprints()[0], key.fingerprint());
     let error = keyring.only(&["0".repeat(40)]).unwrap_err().to_string();
     assert!(error.contains("armored block 2 cannot be read"), "{error}");
