@@ -14,6 +14,7 @@ mod walk;
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Write};
 
 use resolvo::{Problem, Requirement, SolvableId, Solver, UnsolvableOrCancelled};
 
@@ -32,6 +33,11 @@ pub use rpm::PRIORITY;
 const NEAREST: usize = 3;
 /// Versions that are shown, at most.
 const OFFERED: usize = 8;
+
+/// Bytes of an explanation of resolvo, about.
+const CHAIN_MAX: usize = 10_000;
+/// Places of a mistake that are shown beside the first, at most.
+const PLACES: usize = 7;
 
 /// The wanted paths that packages have by their file lists, by the package's digest.
 pub type FileLists<'a> = dyn Fn(&BTreeSet<String>) -> anyhow::Result<BTreeMap<Digest, Vec<String>>> + 'a;
@@ -115,8 +121,10 @@ fn resolve_debs(requests: &[&PackageRequest], index: &Index) -> Result<Vec<usize
     match solver.solve(Problem::new().requirements(requirements)) {
         Ok(solution) => Ok(sorted(numbers(solution), index)),
         Err(UnsolvableOrCancelled::Unsolvable(conflict)) => {
-            let chain = conflict.display_user_friendly(&solver).to_string();
-            Err(unsatisfiable(requests, &chain).into())
+            let mut chain = Shortened::default();
+            let whole = write!(chain, "{}", conflict.display_user_friendly(&solver)).is_ok();
+            let text = if whole { chain.0 } else { chain.0 + "…" };
+            Err(unsatisfiable(requests, &text).into())
         }
         Err(UnsolvableOrCancelled::Cancelled(_)) => unreachable!("the provider never cancels"),
     }
@@ -203,17 +211,40 @@ fn offered(request: &PackageRequest, index: &Index, found: &mut Diagnostics) {
     }
 }
 
+/// The beginning of a text: resolvo's explanations do not end where packages need each other.
+#[derive(Default)]
+struct Shortened(String);
+
+impl fmt::Write for Shortened {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.0.len() > CHAIN_MAX {
+            return Err(fmt::Error);
+        }
+        self.0.push_str(text);
+        Ok(())
+    }
+}
+
 fn unsatisfiable(requests: &[&PackageRequest], chain: &str) -> Diagnostic {
     // The chain begins at the requests it is about: the first one that it names is the place to look.
     let mentioned = |request: &&&PackageRequest| {
         chain.split(|c: char| !(c.is_ascii_alphanumeric() || "+-._".contains(c))).any(|word| word == request.name)
     };
-    let mut blamed = requests.iter().filter(mentioned);
+    let blamed: Vec<&PackageRequest> = requests.iter().filter(mentioned).copied().collect();
+    match blamed.as_slice() {
+        [] => incompatible(requests.iter().copied(), chain),
+        blamed => incompatible(blamed.iter().copied(), chain),
+    }
+}
+
+/// At the places of the requests that cannot be fulfilled together.
+fn incompatible<'a>(requests: impl IntoIterator<Item = &'a PackageRequest>, chain: &str) -> Diagnostic {
+    let mut requests = requests.into_iter();
     let mut diagnostic = Diagnostic::new("unsatisfiable", "these packages cannot be installed together");
-    if let Some(first) = blamed.next().or(requests.first()) {
+    if let Some(first) = requests.next() {
         diagnostic = diagnostic.at(&first.location, "asked for here");
     }
-    for other in blamed.take(4) {
+    for other in requests.take(PLACES) {
         diagnostic = diagnostic.related(&other.location, "and here");
     }
     diagnostic.help(chain.trim_end())

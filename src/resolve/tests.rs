@@ -202,3 +202,11 @@ fn provisions_and_obsoletes_of_rpms_are_rpms() {
     let newer = offers.replace("old 1-1", "old 2-1");
     assert_eq!(solve(&newer, &["new", "old"]).unwrap(), "new 2-1, old 2-1");
 }
+
+#[test]
+fn packages_that_need_each_other_and_cannot_be_had_are_explained_in_the_end() {
+    let offers = "x 1 => cap\na 1 => b, d; provides: cap\nb 1 => a, e; provides: cap\nd 1; conflicts: e\ne 1";
+    let mistakes = solve(offers, &["x"]).unwrap_err();
+    assert_eq!(mistakes.0[0].slug, "unsatisfiable");
+    assert!(mistakes.0[0].help[0].len() < 20_000, "{}", mistakes.0[0].help[0].len());
+}

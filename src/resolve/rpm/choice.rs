@@ -6,7 +6,7 @@
 //! `policy.c` does it, which is what dnf uses.
 
 use std::cmp::Ordering;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::pool::Pool;
 use super::rules::{Literal, holds, normal, offer_of};
@@ -130,21 +130,31 @@ fn newest_of_each(pool: &Pool<'_>, mut open: Vec<u32>) -> Vec<u32> {
 
 /// Takes out what others obsolete, unless it obsoletes them in turn.
 fn without_obsoleted(pool: &Pool<'_>, left: &mut Vec<u32>) {
-    let count = left.len();
-    let mut leads: Vec<Vec<bool>> = Vec::with_capacity(count);
-    for one in left.iter() {
-        leads.push(left.iter().map(|other| pool.obsoletes(*one, *other)).collect());
-    }
+    // Only looked up, never walked: its order reaches nothing.
+    let places: HashMap<u32, usize> = left.iter().enumerate().map(|(place, offer)| (*offer, place)).collect();
+    let obsoleted_by = |offer: &u32| -> Vec<usize> {
+        let named = pool.offer(*offer).obsoletes.iter().flat_map(|relation| pool.named(relation));
+        let others = named.filter(|other| pool.name_number(*other) != pool.name_number(*offer));
+        others.filter_map(|other| places.get(&other).copied()).collect()
+    };
+    let next: Vec<Vec<usize>> = left.iter().map(obsoleted_by).collect();
     // Chains count as well.
-    for through in 0..count {
-        let beyond = leads[through].clone();
-        for row in leads.iter_mut().filter(|row| row[through]) {
-            row.iter_mut().zip(&beyond).for_each(|(leads, more)| *leads |= more);
+    let leads_to = |start: &Vec<usize>| {
+        let (mut found, mut open) = (BTreeSet::new(), start.clone());
+        while let Some(place) = open.pop() {
+            if found.insert(place) {
+                open.extend(&next[place]);
+            }
         }
+        found
+    };
+    let leads: Vec<BTreeSet<usize>> = next.iter().map(leads_to).collect();
+    let mut kept = vec![true; left.len()];
+    for (one, others) in leads.iter().enumerate() {
+        others.iter().filter(|other| !leads[**other].contains(&one)).for_each(|other| kept[*other] = false);
     }
-    let obsoleted = |it: usize| (0..count).any(|other| leads[other][it] && !leads[it][other]);
-    let mut keep = (0..count).map(|it| !obsoleted(it)).collect::<Vec<_>>().into_iter();
-    left.retain(|_| keep.next().unwrap_or(true));
+    let mut kept = kept.into_iter();
+    left.retain(|_| kept.next().unwrap_or(true));
 }
 
 /// Whether some repository has this package newer, or counts more and has it at all.

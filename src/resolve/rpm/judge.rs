@@ -1,13 +1,14 @@
-//! The pool as resolvo wants to see it: the last word on what `search` found, and the words for why there is nothing.
+//! The pool as resolvo wants to see it: the last word on what `search` found.
 //!
 //! A resolvo name is a package's name and holds one version at most, except that each version of a kernel has a name of
-//! its own. A version set is an explicit set of offers of ONE name, whose text is only for explanations. A clause with
-//! negative literals is a requirement under the condition that those are there.
+//! its own. A version set is an explicit set of offers of ONE name. A clause with negative literals is a requirement
+//! under the condition that those are there.
 
-use std::cell::RefCell;
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::fmt::Display;
 
-use resolvo::conflict::Conflict;
 use resolvo::{
     Candidates, Condition, ConditionId, ConditionalRequirement, Dependencies, DependencyProvider,
     HintDependenciesAvailable, Interner, KnownDependencies, LogicalOperator, NameId, Problem, Requirement, SolvableId,
@@ -15,89 +16,55 @@ use resolvo::{
 };
 
 use super::pool::{Pool, number};
-use super::rules::{Clause, offer_of, rules};
-use crate::package::rpm;
+use super::rules::{Clause, LITERALS_IN_ALL, offer_of, rules};
+use super::search::Outcome;
 use crate::resolve::provider::Interned;
+
+/// Questions of resolvo after which it is stopped: it has no limit of its own. Real choices take some ten thousand, and
+/// tests show what happens beyond.
+const QUESTIONS_MAX: usize = if cfg!(test) { 20_000 } else { 200_000 };
 
 /// Offers of one name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct VersionSet {
     name: u32,
+    /// Rising.
     offers: Vec<u32>,
     /// All of the name but these.
     except: bool,
-    text: String,
 }
 
 #[derive(Debug)]
 pub(super) struct Judge<'p, 'a> {
     pool: &'p Pool<'a>,
-    conditional: bool,
-    /// Names that nothing has.
-    missing: RefCell<Interned<String>>,
     sets: RefCell<Interned<VersionSet>>,
     unions: RefCell<Interned<Vec<VersionSetId>>>,
     conditions: RefCell<Interned<Vec<VersionSetId>>>,
+    /// How often resolvo asked whether to go on, and the literals that it was told.
+    asked: Cell<usize>,
+    literals: Cell<usize>,
 }
 
-/// The offers that fulfil every job together, or the explanation why none do.
-pub(super) fn judge(pool: &Pool<'_>, jobs: &[(String, Vec<u32>)]) -> Result<Vec<u32>, String> {
-    let (solver, verdict) = solve(pool, jobs, true);
-    let conflict = match verdict {
-        Ok(offers) => return Ok(offers),
-        Err(conflict) => conflict,
-    };
-    if solver.provider().conditions.borrow().values.is_empty() {
-        return Err(conflict.display_user_friendly(&solver).to_string());
-    }
-    // resolvo 0.12 panics where a condition has a part in what it explains, so it explains what is wrong without them, or
-    // we name those that the best choice without them does not meet.
-    let (solver, verdict) = solve(pool, jobs, false);
-    match verdict {
-        Err(conflict) => Err(conflict.display_user_friendly(&solver).to_string()),
-        Ok(offers) => Err(unmet_conditions(pool, &offers)),
-    }
-}
-
-/// `conditional`: with the relations that hold under a condition only.
-fn solve<'p, 'a>(
-    pool: &'p Pool<'a>,
-    jobs: &[(String, Vec<u32>)],
-    conditional: bool,
-) -> (Solver<Judge<'p, 'a>>, Result<Vec<u32>, Conflict>) {
+/// Whether some offers fulfil every job, lists of which one offer has to be there, together.
+pub(super) fn judge(pool: &Pool<'_>, jobs: &[Vec<u32>]) -> Outcome {
     let judge = Judge {
         pool,
-        conditional,
-        missing: RefCell::new(Interned::new()),
         sets: RefCell::new(Interned::new()),
         unions: RefCell::new(Interned::new()),
         conditions: RefCell::new(Interned::new()),
+        asked: Cell::default(),
+        literals: Cell::default(),
     };
-    let requirements = jobs.iter().map(|(text, offers)| judge.one_of(offers.clone(), text).into()).collect();
-    let mut solver = Solver::new(judge);
-    let verdict = match solver.solve(Problem::new().requirements(requirements)) {
+    let requirements = jobs.iter().map(|offers| judge.one_of(offers.clone()).into()).collect();
+    match Solver::new(judge).solve(Problem::new().requirements(requirements)) {
         Ok(solution) => {
             let mut offers: Vec<u32> = solution.into_iter().map(|it| it.into_raw()).collect();
             offers.sort_unstable();
-            Ok(offers)
+            Outcome::Chosen(offers)
         }
-        Err(UnsolvableOrCancelled::Unsolvable(conflict)) => Err(conflict),
-        Err(UnsolvableOrCancelled::Cancelled(_)) => unreachable!("the provider never cancels"),
-    };
-    (solver, verdict)
-}
-
-/// Sentences about the relations of a choice that it does not meet.
-fn unmet_conditions(pool: &Pool<'_>, chosen: &[u32]) -> String {
-    let holds = |literal: &i32| chosen.binary_search(&offer_of(*literal)).is_ok() == (*literal > 0);
-    let mut sentences = vec!["no choice meets all relations that depend on others:".to_owned()];
-    for offer in chosen {
-        let unmet = rules(pool, *offer).into_iter().filter(|rule| !rule.clause.iter().any(holds));
-        let id = &pool.offer(*offer).id;
-        sentences.extend(unmet.map(|rule| format!("- {} {} has {}", id.name, id.version, rpm::print(rule.origin))));
+        Err(UnsolvableOrCancelled::Unsolvable(_)) => Outcome::Impossible,
+        Err(UnsolvableOrCancelled::Cancelled(_)) => Outcome::Unknown,
     }
-    sentences.dedup();
-    sentences.join("\n")
 }
 
 impl Judge<'_, '_> {
@@ -109,8 +76,8 @@ impl Judge<'_, '_> {
         }
     }
 
-    /// Beyond the names of packages and of single offers.
-    fn first_missing(&self) -> u32 {
+    /// Beyond the names of packages and of single offers: nothing has it.
+    fn nobodys(&self) -> u32 {
         number(self.pool.names()) + number(self.pool.offers.len())
     }
 
@@ -118,7 +85,7 @@ impl Judge<'_, '_> {
         let names = number(self.pool.names());
         match name.checked_sub(names) {
             None => self.pool.of_name(name).iter().copied().filter(|it| !self.pool.side_by_side(*it)).collect(),
-            Some(offer) if name < self.first_missing() => vec![offer],
+            Some(offer) if name < self.nobodys() => vec![offer],
             Some(_) => Vec::new(),
         }
     }
@@ -128,52 +95,44 @@ impl Judge<'_, '_> {
     }
 
     /// Offers in any order; the best of each name comes first.
-    fn one_of(&self, mut offers: Vec<u32>, text: &str) -> Requirement {
+    fn one_of(&self, mut offers: Vec<u32>) -> Requirement {
         offers.sort_by(|a, b| self.pool.best_first(*a, *b));
-        let mut by_name: Vec<(u32, Vec<u32>)> = Vec::new();
+        // Only looked up, never walked: its order reaches nothing.
+        let mut places: HashMap<u32, usize> = HashMap::new();
+        let mut by_name: Vec<VersionSet> = Vec::new();
         for offer in offers {
             let name = self.name_of(offer);
-            match by_name.iter_mut().find(|(other, _)| *other == name) {
-                Some((_, offers)) => offers.push(offer),
-                None => by_name.push((name, vec![offer])),
-            }
+            let place = *places.entry(name).or_insert_with(|| {
+                by_name.push(VersionSet { name, offers: Vec::new(), except: false });
+                by_name.len() - 1
+            });
+            by_name[place].offers.push(offer);
         }
-        let set = |(name, mut offers): (u32, Vec<u32>)| {
-            offers.sort_unstable();
-            self.set(VersionSet { name, offers, except: false, text: text.to_owned() })
+        let set = |mut set: VersionSet| {
+            set.offers.sort_unstable();
+            self.set(set)
         };
         let sets: Vec<VersionSetId> = by_name.into_iter().map(set).collect();
         match sets.as_slice() {
-            [] => {
-                let name = self.first_missing() + self.missing.borrow_mut().number(text.to_owned());
-                Requirement::Single(self.set(VersionSet {
-                    name,
-                    offers: Vec::new(),
-                    except: false,
-                    text: text.to_owned(),
-                }))
-            }
+            [] => Requirement::Single(self.set(VersionSet { name: self.nobodys(), offers: Vec::new(), except: false })),
             [one] => Requirement::Single(*one),
             _ => Requirement::Union(VersionSetUnionId(self.unions.borrow_mut().number(sets))),
         }
     }
 
-    fn only(&self, offer: u32, except: bool, text: &str) -> VersionSetId {
-        self.set(VersionSet { name: self.name_of(offer), offers: vec![offer], except, text: text.to_owned() })
+    fn only(&self, offer: u32, except: bool) -> VersionSetId {
+        self.set(VersionSet { name: self.name_of(offer), offers: vec![offer], except })
     }
 
     /// A clause of a package as resolvo says it.
-    fn add(&self, clause: &Clause, text: &str, known: &mut KnownDependencies) {
+    fn add(&self, clause: &Clause, known: &mut KnownDependencies) {
         let (there, not): (Vec<i32>, Vec<i32>) = clause.iter().partition(|literal| **literal > 0);
         if let ([], [only]) = (there.as_slice(), not.as_slice()) {
-            known.constrains.push(self.only(offer_of(*only), true, text));
+            known.constrains.push(self.only(offer_of(*only), true));
             return;
         }
-        if !self.conditional && !not.is_empty() {
-            return;
-        }
-        let requirement = self.one_of(there.into_iter().map(offer_of).collect(), text);
-        let conditions: Vec<VersionSetId> = not.iter().map(|it| self.only(offer_of(*it), false, text)).collect();
+        let requirement = self.one_of(there.into_iter().map(offer_of).collect());
+        let conditions: Vec<VersionSetId> = not.iter().map(|it| self.only(offer_of(*it), false)).collect();
         let condition = (!conditions.is_empty()).then(|| self.all(conditions));
         known.requirements.push(ConditionalRequirement { condition, requirement });
     }
@@ -187,34 +146,17 @@ impl Interner for Judge<'_, '_> {
     type NameId = NameId;
     type SolvableId = SolvableId;
 
-    fn display_solvable(&self, solvable: SolvableId) -> impl Display + '_ {
-        self.pool.offer(solvable.into_raw()).id.version.clone()
+    // The explanations are our own (`explain`).
+    fn display_solvable(&self, _: SolvableId) -> impl Display + '_ {
+        ""
     }
 
-    fn display_name(&self, name: NameId) -> impl Display + '_ {
-        let name = name.into_raw();
-        match self.of_name(name).first() {
-            Some(offer) => self.pool.offer(*offer).id.name.clone(),
-            None => {
-                let text = self.missing.borrow().values[(name - self.first_missing()) as usize].clone();
-                text.split(' ').next().filter(|_| !rpm::is_rich(&text)).unwrap_or(&text).to_owned()
-            }
-        }
+    fn display_name(&self, _: NameId) -> impl Display + '_ {
+        ""
     }
 
-    fn display_version_set(&self, set: VersionSetId) -> impl Display + '_ {
-        let sets = self.sets.borrow();
-        let VersionSet { text, name, .. } = &sets.values[set.0 as usize];
-        // The library prints the name of the package itself. A relation to something else is said whole.
-        let own = self.of_name(*name).first().map(|offer| self.pool.offer(*offer).id.name.as_str());
-        match text.split_once(' ') {
-            Some((first, constraint)) if !rpm::is_rich(text) && own.is_none_or(|own| own == first) => {
-                constraint.to_owned()
-            }
-            None if own.is_none_or(|own| own == text) => "*".to_owned(),
-            _ if own.is_none() => String::new(),
-            _ => format!("for {text}"),
-        }
+    fn display_version_set(&self, _: VersionSetId) -> impl Display + '_ {
+        ""
     }
 
     fn display_string(&self, _: StringId) -> impl Display + '_ {
@@ -249,7 +191,7 @@ impl DependencyProvider for Judge<'_, '_> {
     async fn filter_candidates(&self, candidates: &[SolvableId], set: VersionSetId, inverse: bool) -> Vec<SolvableId> {
         let sets = self.sets.borrow();
         let VersionSet { offers, except, .. } = &sets.values[set.0 as usize];
-        let inside = |solvable: &SolvableId| (offers.contains(&solvable.into_raw()) != *except) != inverse;
+        let inside = |solvable: &SolvableId| (offers.binary_search(&solvable.into_raw()).is_ok() != *except) != inverse;
         candidates.iter().copied().filter(inside).collect()
     }
 
@@ -269,8 +211,15 @@ impl DependencyProvider for Judge<'_, '_> {
     async fn get_dependencies(&self, solvable: SolvableId) -> Dependencies {
         let mut known = KnownDependencies::default();
         for rule in rules(self.pool, solvable.into_raw()) {
-            self.add(&rule.clause, &rpm::print(rule.origin), &mut known);
+            self.literals.set(self.literals.get() + rule.clause.len());
+            self.add(&rule.clause, &mut known);
         }
         Dependencies::Known(known)
+    }
+
+    fn should_cancel_with_value(&self) -> Option<Box<dyn Any>> {
+        self.asked.set(self.asked.get() + 1);
+        let enough = self.asked.get() > QUESTIONS_MAX || self.literals.get() > LITERALS_IN_ALL;
+        enough.then(|| -> Box<dyn Any> { Box::new(()) })
     }
 }

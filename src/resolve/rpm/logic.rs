@@ -60,6 +60,21 @@ impl<'p, 'a> Logic<'p, 'a> {
         &self.clauses[place as usize]
     }
 
+    /// The candidates, if the clause's negative literals are all there and none of the candidates is.
+    pub(super) fn open(&self, place: u32) -> Option<Vec<u32>> {
+        let mut open = Vec::new();
+        for literal in self.clause(place) {
+            match self.value(*literal) {
+                Some(true) => return None,
+                None if *literal < 0 => return None,
+                None => open.push(offer_of(*literal)),
+                Some(false) => {}
+            }
+        }
+        open.sort_unstable();
+        (!open.is_empty()).then_some(open)
+    }
+
     /// What was decided, in the order in which it was.
     pub(super) fn trail(&self) -> &[Literal] {
         &self.trail

@@ -1,15 +1,18 @@
 //! Requests and RPMs → the packages that `dnf install` would put on an empty system.
 //!
 //! `pool` knows who provides what, `rules` turns a package's relations into clauses, `search` finds what dnf would take
-//! and `choice` says which of several that is. `judge` lets resolvo look at the result: it confirms it, finds another one
-//! where the search gives up, or says why there is none. The oracle is dnf itself (`tests/it/dnf_closure.rs`).
+//! and `choice` says which of several that is. `judge` lets resolvo look at the result: it confirms it, or finds another
+//! one where the search gives up. Where there is none, `explain` finds out why, and `story` says it. The oracle is dnf
+//! itself (`tests/it/dnf_closure.rs`).
 
 mod choice;
+mod explain;
 mod judge;
 mod logic;
 mod pool;
 mod rules;
 mod search;
+mod story;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,10 +20,11 @@ pub(super) use pool::Owners;
 pub use pool::PRIORITY;
 
 use super::provider::has_version;
-use super::{sorted, unsatisfiable};
-use crate::diag::Diagnostics;
+use super::{incompatible, sorted};
+use crate::diag::{Diagnostic, Diagnostics};
 use crate::recipe::PackageRequest;
 use crate::repo::{Dependency, Index};
+use explain::Explanation;
 use pool::{Pool, number};
 use search::{Outcome, search};
 
@@ -48,15 +52,25 @@ pub(super) fn choose(
         Some(version) => format!("{} = {version}", request.name),
         None => request.name.clone(),
     };
-    let jobs: Vec<(String, Vec<u32>)> = requests.iter().map(|it| named(it)).zip(wanted.iter().cloned()).collect();
-    let chosen = match search(&pool, &wanted, weak) {
+    let proposed = match search(&pool, &wanted, weak) {
         Outcome::Chosen(chosen) => {
-            let fixed = |offer: &u32| (pool.offer(*offer).id.name.clone(), vec![*offer]);
-            judge::judge(&pool, &chosen.iter().map(fixed).collect::<Vec<_>>())
+            judge::judge(&pool, &chosen.into_iter().map(|offer| vec![offer]).collect::<Vec<_>>())
         }
-        Outcome::Unknown | Outcome::Impossible => judge::judge(&pool, &jobs),
+        undecided => undecided,
     };
-    let chosen = chosen.map_err(|chain| Diagnostics::from(unsatisfiable(requests, &chain)))?;
+    let verdict = match proposed {
+        Outcome::Chosen(chosen) => Outcome::Chosen(chosen),
+        // What the search misses, resolvo may find.
+        Outcome::Impossible | Outcome::Unknown => judge::judge(&pool, &wanted),
+    };
+    let chosen = match verdict {
+        Outcome::Chosen(chosen) => chosen,
+        refused => {
+            let jobs: Vec<(String, Vec<u32>)> = requests.iter().map(|it| named(it)).zip(wanted).collect();
+            let explanation = explain::explain(&pool, &jobs);
+            return Err(refusal(requests, explanation, refused == Outcome::Impossible).into());
+        }
+    };
     let mut unknown = BTreeSet::new();
     for offer in &chosen {
         let relations = pool.offer(*offer).depends.iter().flat_map(|Dependency(any)| any);
@@ -64,6 +78,23 @@ pub(super) fn choose(
     }
     let chosen = chosen.into_iter().filter_map(|offer| usize::try_from(offer).ok()).collect();
     Ok(Choice { offers: sorted(chosen, index), unknown })
+}
+
+/// `impossible`: this is certain even if it is not explained.
+fn refusal(requests: &[&PackageRequest], explanation: Option<Explanation>, impossible: bool) -> Diagnostic {
+    match explanation {
+        Some(Explanation { requests: blamed, text }) => {
+            incompatible(blamed.into_iter().map(|number| requests[number]), &text)
+        }
+        None if impossible => {
+            incompatible(requests.iter().copied(), "what contradicts itself there is too much to be shown")
+        }
+        None => Diagnostic {
+            slug: "undecided",
+            title: "it takes too long to find out whether these packages can be installed together".to_owned(),
+            ..incompatible(requests.iter().copied(), "name versions, or fewer repositories and packages")
+        },
+    }
 }
 
 /// The packages of a request's name and version. Where it names no version, what obsoletes them will do too, as for dnf:

@@ -12,10 +12,10 @@ use std::collections::VecDeque;
 use super::choice::{self, Present};
 use super::logic::Logic;
 use super::pool::{Pool, number};
-use super::rules::{Clause, offer_of, rules, there};
+use super::rules::{Clause, LITERALS_IN_ALL, offer_of, rules, there};
 
-/// Conflicts after which the search gives up.
-const CONFLICTS_MAX: usize = 20_000;
+/// Conflicts after which the search gives up; tests show what happens then.
+const CONFLICTS_MAX: usize = if cfg!(test) { 1_000 } else { 20_000 };
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -29,8 +29,10 @@ pub(super) enum Outcome {
 /// Searches. Each job is a list of offers of which one has to be there. With `weak`, recommended packages are added
 /// where nothing speaks against them.
 pub(super) fn search(pool: &Pool<'_>, jobs: &[Vec<u32>], weak: bool) -> Outcome {
-    let Some(mut search) = Search::new(pool, jobs, weak) else { return Outcome::Impossible };
-    search.run(weak)
+    match Search::new(pool, jobs, weak) {
+        Ok(mut search) => search.run(weak),
+        Err(outcome) => outcome,
+    }
 }
 
 /// A choice among several, to be looked at again at the end.
@@ -55,8 +57,8 @@ struct Search<'p, 'a> {
 }
 
 impl<'p, 'a> Search<'p, 'a> {
-    /// Nothing if what is asked for contradicts itself outright.
-    fn new(pool: &'p Pool<'a>, jobs: &'p [Vec<u32>], weak: bool) -> Option<Search<'p, 'a>> {
+    /// Fails if what is asked for contradicts itself outright, or leads to too much.
+    fn new(pool: &'p Pool<'a>, jobs: &'p [Vec<u32>], weak: bool) -> Result<Search<'p, 'a>, Outcome> {
         let offers = pool.offers.len();
         let mut search = Search {
             pool,
@@ -72,7 +74,7 @@ impl<'p, 'a> Search<'p, 'a> {
         // What supplements others can come in whatever is asked for.
         let supplements = |offer: &u32| weak && !pool.offer(*offer).weak.supplements.is_empty();
         let roots = roots.chain((0..number(offers)).filter(supplements));
-        let mut sorted = reachable(pool, roots.collect(), weak, &mut seen);
+        let mut sorted = reachable(pool, roots.collect(), weak, &mut seen).ok_or(Outcome::Unknown)?;
         // libsolv's order of rules: the asker's number falling, then the others' rising.
         sorted.sort_unstable();
         sorted.dedup();
@@ -81,9 +83,9 @@ impl<'p, 'a> Search<'p, 'a> {
             let is_question = clause.first().is_some_and(|first| *first < 0)
                 && clause.iter().filter(|literal| **literal > 0).count() > 1;
             search.questions.extend(is_question.then(|| search.logic.clauses()));
-            search.logic.add(clause).then_some(())?;
+            search.logic.add(clause).then_some(()).ok_or(Outcome::Impossible)?;
         }
-        Some(search)
+        Ok(search)
     }
 
     fn run(&mut self, weak: bool) -> Outcome {
@@ -156,7 +158,7 @@ impl<'p, 'a> Search<'p, 'a> {
             let here = at % count;
             at = here + 1;
             unchanged += 1;
-            let Some(mut open) = self.open_question(question) else { continue };
+            let Some(mut open) = self.logic.open(question) else { continue };
             if open.len() > 1 && !answering {
                 open = choice::best(self.pool, open, self.logic.trail(), &mut self.present.borrow_mut());
                 if open.len() > 1 {
@@ -185,21 +187,6 @@ impl<'p, 'a> Search<'p, 'a> {
             self.learn(&conflict);
         }
         self.logic.level() < level
-    }
-
-    /// The candidates, if the clause's negative literals are all there and none of the candidates is.
-    fn open_question(&self, place: u32) -> Option<Vec<u32>> {
-        let mut open = Vec::new();
-        for literal in self.logic.clause(place) {
-            match self.logic.value(*literal) {
-                Some(true) => return None,
-                None if *literal < 0 => return None,
-                None => open.push(offer_of(*literal)),
-                Some(false) => {}
-            }
-        }
-        open.sort_unstable();
-        (!open.is_empty()).then_some(open)
     }
 
     /// Takes back the earliest choice of which another candidate came in later anyway, or is recommended by now while
@@ -250,9 +237,10 @@ impl<'p, 'a> Search<'p, 'a> {
     }
 }
 
-/// The clauses of every offer that what is asked for can lead to.
-fn reachable(pool: &Pool<'_>, mut queue: VecDeque<u32>, weak: bool, seen: &mut [bool]) -> Vec<Clause> {
+/// The clauses of every offer that what is asked for can lead to; nothing if they are too many.
+fn reachable(pool: &Pool<'_>, mut queue: VecDeque<u32>, weak: bool, seen: &mut [bool]) -> Option<Vec<Clause>> {
     let mut clauses = Vec::new();
+    let mut literals = 0;
     while let Some(offer) = queue.pop_front() {
         if std::mem::replace(&mut seen[offer as usize], true) {
             continue;
@@ -264,10 +252,15 @@ fn reachable(pool: &Pool<'_>, mut queue: VecDeque<u32>, weak: bool, seen: &mut [
             // Conflicts lead on too: with `(a if b)`, and `a` not there, `b` has to be.
             let others = rule.clause.iter().filter(|literal| **literal > 0);
             queue.extend(others.map(|literal| offer_of(*literal)).filter(|other| !seen[*other as usize]));
-            let mut clause = vec![-there(offer)];
+            let mut clause = Vec::with_capacity(rule.clause.len() + 1);
+            clause.push(-there(offer));
             clause.extend(rule.clause);
+            literals += clause.len();
             clauses.push(clause);
         }
+        if literals > LITERALS_IN_ALL {
+            return None;
+        }
     }
-    clauses
+    Some(clauses)
 }

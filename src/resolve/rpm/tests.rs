@@ -95,27 +95,82 @@ fn file_lists_are_asked_only_for_paths_of_what_is_chosen() {
     assert_eq!(solve_knowing(lines, &["a"], &owners).unwrap(), ("a 1-1, b 1-1".to_owned(), BTreeSet::new()));
 }
 
+/// The places that a refusal blames, and what it says.
+fn why(lines: &str, names: &[&str]) -> String {
+    let error = solve(lines, names).unwrap_err();
+    let [mistake] = error.0.as_slice() else { panic!("{error}") };
+    assert_eq!(mistake.slug, "unsatisfiable");
+    let places = mistake.location.iter().chain(&mistake.related);
+    let places: Vec<&str> = places.map(|(location, _)| location.source.text.as_str()).collect();
+    format!("{}\n{}", places.join(", "), mistake.help.join("\n"))
+}
+
 #[test]
 fn why_there_is_nothing_is_said_with_the_whole_chain() {
     let lines = "app 1-1; requires: lib >= 2\nlib 1-1\nlib 2-1; requires: (ssl or tls)\n\
                  other 1-1; conflicts: lib\nrich 1-1; requires: (lib if app)\nssl2 1-1";
-    let why = |names: &[&str]| {
-        let error = solve(lines, names).unwrap_err();
-        assert_eq!(error.0[0].slug, "unsatisfiable");
-        error.0[0].help[0].clone()
-    };
-    let chain = "app * cannot be installed because there are no viable options:\n\
-                 └─ app 1-1 would require\n   \
-                 └─ lib >= 2, which cannot be installed because there are no viable options:\n      \
-                 └─ lib 2-1 would require\n         \
-                 └─ (ssl or tls), for which no candidates were found.";
-    assert_eq!(why(&["app"]), chain);
-    // Without the condition there is a choice, so that it is the condition.
-    let error = solve("a 2-1; requires: (c if b), b\nb 1-1\nc 1-1; conflicts: a", &["a"]).unwrap_err();
-    let said = "no choice meets all relations that depend on others:\n- a 2-1 has (c if b)";
-    assert_eq!(error.0[0].help, [said]);
-    let conflict = why(&["lib", "other"]);
-    assert!(conflict.contains("lib 1-1") && conflict.contains("other 1-1"), "{conflict}");
+    insta::assert_snapshot!(why(lines, &["ssl2", "app", "other"]));
+    insta::assert_snapshot!(why(lines, &["ssl2", "lib", "other"]));
+}
+
+#[test]
+fn a_relation_with_a_condition_is_explained_by_the_chain_that_makes_it_matter() {
+    // Each of several reasons, and what brings the condition about.
+    let lines = "a 2-1; requires: (c if b), needs-b\nneeds-b 1-1; requires: b\nb 1-1\nc 1-1; conflicts: a";
+    insta::assert_snapshot!(why(lines, &["a"]));
+    // Nobody provides what the condition asks for.
+    let lines = "a 1-1; requires: (x if (b and d))\nb 1-1\ne 1-1; requires: d\nd 1-1";
+    insta::assert_snapshot!(why(lines, &["a", "b", "e"]));
+    // The condition leads on into a package that cannot be had.
+    let lines = "a 1-1; requires: (plugin if server else client)\nserver 1-1\nplugin 1-1; requires: nowhere\nplugin 2-1; requires: nowhere\nclient 1-1";
+    insta::assert_snapshot!(why(lines, &["a", "server"]));
+    // A conflict with a condition brings in what it takes not to hold.
+    let lines = "a 1-1; conflicts: (b if c)\nb 1-1\nc 1-1; requires: b";
+    insta::assert_snapshot!(why(lines, &["a"]));
+    let lines = "a 1-1; conflicts: (b and c)\nb 1-1\nc 1-1";
+    insta::assert_snapshot!(why(lines, &["a", "b", "c"]));
+}
+
+#[test]
+fn versions_share_a_line_and_rivals_obsoletes_and_circles_are_told() {
+    let many: String = (1..20).map(|it| format!("app {it}-1; requires: lib < 1\n")).collect();
+    insta::assert_snapshot!(why(&format!("{many}lib 1-1"), &["app"]));
+    let lines = "lib 5-1\nlib 6-1\nc 1-1; requires: lib = 5\nd 1-1; requires: lib = 6";
+    insta::assert_snapshot!(why(lines, &["c", "d"]));
+    let lines = "new 2-1; obsoletes: old\nold 1-1\nuser 1-1; requires: old";
+    insta::assert_snapshot!(why(lines, &["new", "user"]));
+    // They need each other: told once.
+    let lines = "x 1-1; requires: cap\na 1-1; provides: cap; requires: b, d\nb 1-1; provides: cap; requires: a, e\n\
+                 d 1-1; conflicts: e\ne 1-1";
+    insta::assert_snapshot!(why(lines, &["x"]));
+    let lines = "self 1-1; provides: only-one; conflicts: only-one\nself-too 1-1; provides: only-one";
+    insta::assert_snapshot!(why(lines, &["self", "self-too"]));
+}
+
+#[test]
+fn what_is_too_much_for_a_search_is_refused_and_not_searched() {
+    // A clause of 2000 literals for each of 2000 parts, which is given up; and one just as large that is not.
+    let providers: String = (0..2000).map(|it| format!("p{it} 1-1; provides: p\n")).collect();
+    let parts = |count: usize| vec!["p"; count].join(" and ");
+    let lines = format!("{providers}bomb 1-1; requires: ({})\nfine 1-1; requires: ({})", parts(2000), parts(400));
+    assert!(why(&lines, &["bomb"]).contains("for which no candidates were found"));
+    assert_eq!(solve(&lines, &["fine"]).unwrap(), "fine 1-1, p0 1-1");
+    // The same with few clauses: one that stands beside each.
+    let few = |count: usize| (0..count).map(|it| format!("p{it}")).collect::<Vec<_>>().join(" and ");
+    let lines =
+        format!("{providers}bomb 1-1; requires: (p or ({}))\nfine 1-1; requires: (p or ({}))", few(600), few(300));
+    assert!(why(&lines, &["bomb"]).contains("for which no candidates were found"));
+    assert_eq!(solve(&lines, &["fine"]).unwrap(), "fine 1-1, p0 1-1");
+    // Twelve pigeons in eleven holes: there is no short proof by resolution, and this gives up.
+    let hole = |pigeon: usize| (0..11).map(move |hole| format!("p{pigeon}h{hole}")).collect::<Vec<_>>().join(" or ");
+    let mut lines = String::new();
+    for pigeon in 0..12 {
+        lines.push_str(&format!("pigeon{pigeon} 1-1; requires: ({})\n", hole(pigeon)));
+        lines.extend((0..11).map(|hole| format!("p{pigeon}h{hole} 1-1; provides: h{hole}; conflicts: h{hole}\n")));
+    }
+    let pigeons: Vec<String> = (0..12).map(|pigeon| format!("pigeon{pigeon}")).collect();
+    let error = solve(&lines, &pigeons.iter().map(String::as_str).collect::<Vec<_>>()).unwrap_err();
+    assert_eq!(error.0[0].slug, "undecided");
 }
 
 #[test]
@@ -254,9 +309,10 @@ proptest! {
         let wanted: Vec<u32> = (0..number(index.offers.len())).filter(|it| pool.offer(*it).id.name == pool.offer(0).id.name).collect();
         let asked = |set: &u32| wanted.iter().any(|it| set >> it & 1 == 1);
         let possible = (0..1_u32 << index.offers.len()).filter(asked).any(|set| stands(&index.offers, set));
-        let jobs = vec![("asked".to_owned(), wanted.clone())];
-        let judged = judge::judge(&pool, &jobs);
-        prop_assert_eq!(judged.is_ok(), possible, "resolvo: {:?}", judged);
+        let judged = judge::judge(&pool, std::slice::from_ref(&wanted));
+        prop_assert_eq!(matches!(judged, Outcome::Chosen(_)), possible, "resolvo: {:?}", judged);
+        let explained = explain::explain(&pool, &[("asked".to_owned(), wanted.clone())]);
+        prop_assert_eq!(explained.map(|it| it.requests), (!possible).then(|| vec![0]));
         match search(&pool, std::slice::from_ref(&wanted), weak) {
             Outcome::Chosen(chosen) => {
                 let set = chosen.iter().fold(0, |set, it| set | 1 << it);
