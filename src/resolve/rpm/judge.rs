@@ -20,9 +20,8 @@ use super::rules::{Clause, LITERALS_IN_ALL, offer_of, rules};
 use super::search::Outcome;
 use crate::resolve::provider::Interned;
 
-/// Questions of resolvo after which it is stopped: it has no limit of its own. Real choices take some ten thousand, and
-/// tests show what happens beyond.
-const QUESTIONS_MAX: usize = if cfg!(test) { 20_000 } else { 200_000 };
+/// Questions of resolvo after which it is stopped: it has no limit of its own.
+const QUESTIONS_MAX: usize = 200_000;
 
 /// Offers of one name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -15,7 +15,7 @@ pub(super) type Clause = Vec<Literal>;
 /// Most clauses of one dependency, and most literals in them all; what has more is given up and counts as unmet.
 const CLAUSES_MAX: usize = 20_000;
 const LITERALS_MAX: usize = 1_000_000;
-/// Most literals that are held at once (200 MB). All relations of CentOS Stream 9 are two millions.
+/// Most literals that are held at once (200 MB).
 pub(super) const LITERALS_IN_ALL: usize = 50_000_000;
 
 pub(super) fn there(offer: u32) -> Literal {

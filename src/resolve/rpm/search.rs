@@ -14,8 +14,8 @@ use super::logic::Logic;
 use super::pool::{Pool, number};
 use super::rules::{Clause, LITERALS_IN_ALL, offer_of, rules, there};
 
-/// Conflicts after which the search gives up; tests show what happens then.
-const CONFLICTS_MAX: usize = if cfg!(test) { 1_000 } else { 20_000 };
+/// Conflicts after which the search gives up.
+const CONFLICTS_MAX: usize = 20_000;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
