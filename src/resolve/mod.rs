@@ -211,7 +211,7 @@ fn offered(request: &PackageRequest, index: &Index, found: &mut Diagnostics) {
     }
 }
 
-/// The beginning of a text: resolvo's explanations do not end where packages need each other.
+/// The beginning of a text: resolvo's explanations have no bound where packages need each other.
 #[derive(Default)]
 struct Shortened(String);
 

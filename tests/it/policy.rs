@@ -95,6 +95,8 @@ fn every_shipped_recipe_passes_check() {
         .iter()
         .flat_map(|directory| fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()))
         .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        // The test that boots it makes one of its overlays.
+        .filter(|path| !path.ends_with("selinux.yaml"))
         .collect();
     assert!(recipes.len() >= 2);
     for path in recipes {

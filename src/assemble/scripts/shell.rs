@@ -403,11 +403,9 @@ impl End {
         while let Some(letter) = letters.next() {
             match (open, letter) {
                 (None, '#') if before.is_whitespace() || ";&|()".contains(before) => return End::Plain,
-                (None | Some('"'), '\\') => {
-                    if letters.next().is_none() {
-                        return End::Backslash(open);
-                    }
-                }
+                (None | Some('"'), '\\') if letters.next().is_none() => return End::Backslash(open),
+                // It took the letter behind it along.
+                (None | Some('"'), '\\') => {}
                 (None, '\'' | '"') => open = Some(letter),
                 (Some(mark), letter) if mark == letter => open = None,
                 _ => {}

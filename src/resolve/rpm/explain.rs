@@ -2,7 +2,7 @@
 //!
 //! A relation is looked at only where a choice breaks it, so that the search stays near what matters. Of what is found,
 //! everything is left out that the contradiction does not need (QuickXplain: U. Junker, AAAI 2004), and `story` puts the
-//! rest into words. resolvo's own explanations panic where a condition has a part in them, and do not end where packages
+//! rest into words. resolvo's own explanations panic where a condition has a part in them, and have no bound where packages
 //! need each other.
 
 use std::collections::BTreeMap;
