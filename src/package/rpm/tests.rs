@@ -558,7 +558,7 @@ fn what_a_header_says_wrongly_has_a_name() {
         (1125, text("xz"), "damaged-stream"),
         (1125, text("lzma"), "damaged-stream"),
         (1125, text("bzip2"), "damaged-stream"),
-        (1125, text("zstd"), "damaged-stream"),
+        (1125, text("gzip"), "damaged-stream"),
         // Lists of files: modes, owners, base names, directories of them, capabilities, digests.
         (1030, IndexData::Int16(vec![0o100_644]), "bad-file-list"),
         (1030, IndexData::Int16(vec![0; 8]), "bad-file-list"),
