@@ -9,9 +9,10 @@ use std::collections::BTreeSet;
 
 use super::file_contexts::{FileContexts, Whose};
 use super::root::Root;
+use super::scripts::REMOVAL;
 use crate::contract;
 use crate::diag::Diagnostic;
-use crate::package::Family;
+use crate::package::{Family, Package, Script};
 use crate::recipe::{Selinux, VarFilesystem};
 use crate::tree::{InodeId, TreePath};
 
@@ -20,6 +21,9 @@ const ATTRIBUTE: &[u8] = b"security.selinux";
 /// Red Hat's, and what libselinux takes where nothing is said.
 const DEFAULT_POLICY: &str = "targeted";
 
+/// What changes a policy: semodule(8), semanage(8), setsebool(8).
+const POLICY_COMMANDS: [&str; 3] = ["semodule", "semanage", "setsebool"];
+const POLICIES: &[u8] = b"/etc/selinux/";
 /// What the agent makes in a new `/var` before a policy is loaded: such files get no label, so the template has them.
 const MADE_EARLY: [&str; 3] = [contract::ETC_UPPER, contract::ETC_WORK, contract::WRITABLE_STORE];
 /// What a new ext4 has before anybody else writes; as private as mkfs makes it.
@@ -46,6 +50,9 @@ pub(crate) fn write(root: &mut Root) -> anyhow::Result<()> {
     }
     if mode == Selinux::Enforcing && !root.exists(&contexts_path(&policy)) {
         missing(root, "no-file-contexts", &contexts_path(&policy));
+    }
+    if mode != Selinux::Disabled {
+        uncompiled(root);
     }
     root.file(CONFIGURATION, 0o644, format!("SELINUX={}\nSELINUXTYPE={policy}\n", mode.word()))
 }
@@ -103,6 +110,43 @@ fn missing(root: &mut Root, slug: &'static str, path: &str) {
             .at(&asked.location, "needs it")
             .help("leave `selinux` out, or bring a compiled policy with its file contexts in a package or overlay"),
     );
+}
+
+/// Scripts that change the policy where they run, as container-selinux's do, which bring the containers' domains: they
+/// count as done only where the recipe says so, which may bring the whole policy compiled. Not those of the policy itself.
+fn uncompiled(root: &mut Root) {
+    let Some(asked) = &root.inputs.recipe.selinux else { return };
+    let is_policy = |package: &Package| package.files.iter().any(|file| file.path.as_bytes().starts_with(POLICIES));
+    let accepts = &root.inputs.recipe.accept_scripts;
+    for package in root.packages.iter().filter(|package| package.family == Family::Rpm && !is_policy(package)) {
+        // A trigger's full name begins with its kind.
+        let accepted = |script: &Script| {
+            accepts.iter().any(|it| it.package == package.id.name && it.script.split(' ').next() == Some(&script.name))
+        };
+        let runs = |script: &&Script| !REMOVAL.contains(&script.name.as_str()) && !accepted(script);
+        let changing = package.scripts.iter().filter(runs).find_map(|script| {
+            let text = String::from_utf8_lossy(&script.text);
+            let mut words = text.split(|letter: char| letter != '-' && !letter.is_alphanumeric());
+            Some((script, words.find(|word| POLICY_COMMANDS.contains(word))?.to_owned()))
+        });
+        let Some((script, command)) = changing else { continue };
+        let (name, word) = (&package.id.name, asked.value.word());
+        root.mistakes.push(
+            Diagnostic::new(
+                "uncompiled-policy",
+                format!(
+                    "`selinux: {word}`, but `{}` of {name} changes the policy (`{command}`), which is not done here",
+                    script.name
+                ),
+            )
+            .at(&asked.location, "needs it")
+            .help(format!(
+                "bring the policy compiled with it in an overlay, then accept the script: \
+                 `accept-scripts: {{{name}: {{\"{}\": \"the overlay's policy has it\"}}}}`",
+                script.name
+            )),
+        );
+    }
 }
 
 /// The file contexts at `path` with what belongs to them, to which [`LIKE`] is added so that the node's `restorecon`
@@ -184,6 +228,33 @@ mod tests {
         let inode = tree.get(&TreePath::parse(path).unwrap()).unwrap_or_else(|| panic!("no {path}"));
         let value = std::str::from_utf8(inode.xattrs.get(ATTRIBUTE)?).unwrap();
         Some(value.strip_suffix('\0').unwrap().split(':').nth(2).unwrap())
+    }
+
+    #[test]
+    fn a_script_that_changes_the_policy_counts_only_where_the_recipe_says_that_the_policy_has_it() {
+        let mut world = with_policy(Selinux::Enforcing);
+        let text = "/usr/sbin/semodule -n -s targeted -X 200 -i /usr/share/selinux/packages/x.pp.bz2 || :\n";
+        let script = |name: &str, text: &str| Script { name: name.to_owned(), text: text.as_bytes().to_vec() };
+        let policy = world.packages.last_mut().unwrap();
+        policy.family = Family::Rpm;
+        policy.scripts = vec![script("%post", "semodule -B || :\n")];
+        let package = world.package("container-selinux", &[]);
+        package.family = Family::Rpm;
+        package.scripts = vec![script("%post", text), script("%postun", text)];
+        assert_eq!(slugs(&world), ["uncompiled-policy"]);
+        world.recipe.selinux = None;
+        world.assemble().unwrap();
+        world = with_policy(Selinux::Permissive);
+        let package = world.package("container-selinux", &[]);
+        package.family = Family::Rpm;
+        package.scripts = vec![script("%post", text)];
+        world.recipe.accept_scripts = vec![crate::recipe::AcceptedScript {
+            package: "container-selinux".into(),
+            script: "%post".into(),
+            reason: "the policy has it".into(),
+            location: crate::assemble::tests::location(),
+        }];
+        world.assemble().unwrap();
     }
 
     #[test]

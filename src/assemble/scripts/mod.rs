@@ -347,7 +347,7 @@ fn account_script(
 }
 
 /// Scripts that run only when a package is removed, replaced or verified.
-const REMOVAL: [&str; 13] = [
+pub(super) const REMOVAL: [&str; 13] = [
     "prerm",
     "postrm",
     "%preun",
