@@ -97,7 +97,7 @@ const WITHOUT_EFFECT: &[&[&str]] = &[
     &["update-crypto-policies", "--no-reload"],
     &["update-crypto-policies", "--no-check"],
     &["update-crypto-policies"],
-    // No image is labelled.
+    // The step `selinux` answers for the policy, the step `labels` for files.
     &["restorecon"],
     &["semodule"],
     &["load_policy"],
