@@ -26,6 +26,8 @@ pub mod assemble;
 #[cfg(feature = "builder")]
 pub mod boot;
 #[cfg(feature = "builder")]
+pub mod bounded;
+#[cfg(feature = "builder")]
 pub mod checks;
 #[cfg(feature = "builder")]
 pub mod cli;

@@ -182,7 +182,7 @@ pub fn parse(name: &str, text: &str) -> Result<Lock, Diagnostics> {
 
 /// The lock at `path`, or `None` if there is no file.
 pub fn read(path: &Path) -> anyhow::Result<Option<Lock>> {
-    match std::fs::read_to_string(path) {
+    match crate::bounded::read_text(path) {
         Ok(text) => Ok(Some(parse(&path.display().to_string(), &text)?)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),

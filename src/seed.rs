@@ -4,7 +4,7 @@
 //! boot, and is final.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
@@ -12,6 +12,7 @@ use anyhow::{Context, bail, ensure};
 
 use crate::agent::seed::{FILES, LABEL, Seed, source};
 use crate::agent::{nocloud, volume};
+use crate::bounded;
 use crate::diag::Diagnostics;
 use crate::formats::{fat, iso9660};
 
@@ -31,7 +32,7 @@ pub fn read(directory: &Path) -> anyhow::Result<Files> {
     for name in FILES {
         let path = directory.join(name);
         if path.exists() {
-            files.insert(name, fs::read(&path).with_context(|| format!("reading {}", path.display()))?);
+            files.insert(name, bounded::read(&path).with_context(|| format!("reading {}", path.display()))?);
         }
     }
     ensure!(!files.is_empty(), "`{}` has none of {}", directory.display(), FILES.join(", "));
@@ -92,6 +93,7 @@ fn is_seed(file: &File) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;

@@ -1,6 +1,5 @@
 //! `nodesmith seed`: a NoCloud volume from files or from a few words.
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -8,6 +7,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use crate::agent::seed::{META_DATA, NETWORK_CONFIG, USER_DATA};
+use crate::bounded;
 use crate::report;
 use crate::seed::{self as metadata, Files};
 
@@ -70,7 +70,7 @@ fn files(arguments: &Seed) -> anyhow::Result<Files> {
     if !arguments.ssh_key.is_empty() {
         let mut text = "#cloud-config\nssh_authorized_keys:\n".to_owned();
         for path in &arguments.ssh_key {
-            let keys = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+            let keys = bounded::read_text(path).with_context(|| format!("reading {}", path.display()))?;
             for key in keys.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
                 if key.contains("PRIVATE KEY") {
                     bail!("{} is a private key; give the .pub file", path.display());

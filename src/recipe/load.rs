@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::bounded;
 use crate::diag::{Diagnostic, Diagnostics, Location, Source};
 use crate::yaml::{self, Kind, Value};
 
@@ -16,7 +17,7 @@ const DEPTH_MAX: usize = 16;
 /// The merged value of the recipe at `path`. A file that cannot be read is a failure for the recipe itself and a
 /// mistake at the line that names it for a base.
 pub fn load(path: &Path) -> Result<Value, anyhow::Error> {
-    let text = std::fs::read_to_string(path)
+    let text = bounded::read_text(path)
         .map_err(|error| anyhow::Error::new(error).context(format!("reading {}", path.display())))?;
     let mut chain = Vec::new();
     Ok(read(path, text, &mut chain)?)
@@ -64,7 +65,7 @@ fn base(path: &Path, location: &Location, chain: &mut Vec<PathBuf>) -> Result<Va
             .help(format!("the chain is: {}", names.join(" → ")))
             .into());
     }
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let text = bounded::read_text(path).map_err(|error| {
         Diagnostic::new("extends-missing", format!("the base recipe `{}` cannot be read", path.display()))
             .at(location, error.to_string())
             .help("paths in `extends` are relative to the recipe that has them")

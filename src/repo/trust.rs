@@ -9,7 +9,6 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::fs;
 use std::io::{self, BufReader, Cursor, Read};
 use std::path::Path;
 
@@ -23,6 +22,7 @@ use pgp::types::{Fingerprint, KeyDetails, PublicParams, Tag};
 
 use super::Refused;
 use super::date::show_day;
+use crate::bounded;
 
 /// RSA keys below this are refused, as apt and sequoia do since 2024.
 const RSA_BITS_MIN: u16 = 2048;
@@ -249,7 +249,7 @@ impl std::error::Error for Refusal {}
 impl Keyring {
     /// Reads a file of public keys, binary or armored.
     pub fn load(path: &Path) -> Result<Keyring> {
-        let bytes = fs::read(path).with_context(|| format!("reading the keyring {}", path.display()))?;
+        let bytes = bounded::read(path).with_context(|| format!("reading the keyring {}", path.display()))?;
         Keyring::parse(&path.display().to_string(), &bytes)
     }
 

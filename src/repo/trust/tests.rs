@@ -1,3 +1,5 @@
+use std::fs;
+
 use pgp::composed::{ArmorOptions, DsaKeySize, KeyType, SecretKeyParamsBuilder, SubkeyParamsBuilder};
 use pgp::packet::{KeyFlags, SignatureConfig, Subpacket};
 use pgp::types::{Duration, KeyVersion, Password, SigningKey, Timestamp};
