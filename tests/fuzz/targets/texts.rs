@@ -150,7 +150,8 @@ fn kubernetes() -> ImageKubernetes {
 pub(crate) fn cmdline(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let words = kernel::words(&text);
-    assert!(words.iter().all(|(word, _)| word != "--"));
+    // With a value it ends nothing, as in the kernel.
+    assert!(words.iter().all(|(word, value)| word != "--" || value.is_some()));
     let _ = kernel::on_failure(&text);
     if let Ok(options) = kernel::parse(&text) {
         let again = kernel::parse(&format!("roothash={}", options.root_hash)).unwrap();
