@@ -54,6 +54,8 @@ pub mod resolve;
 #[cfg(feature = "builder")]
 pub mod seed;
 #[cfg(feature = "builder")]
+pub mod shell;
+#[cfg(feature = "builder")]
 pub mod supply;
 #[cfg(feature = "builder")]
 pub mod tree;

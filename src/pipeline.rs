@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
 
+use crate::assemble::scripts::ScriptAccount;
 use crate::assemble::{Assembled, Inputs, assemble};
 use crate::diag::Diagnostics;
 use crate::image::node::{self, Files, Parts};
@@ -12,7 +13,7 @@ use crate::image::outputs::Outputs;
 use crate::image::seal::seal;
 use crate::lock::Lock;
 use crate::recipe::kubernetes::coherence;
-use crate::recipe::{Recipe, check, load, print};
+use crate::recipe::{Recipe, UnknownPrograms, check, load, print};
 use crate::repo::store::Store;
 use crate::report::Watch;
 use crate::tree::Digest;
@@ -31,11 +32,14 @@ pub struct Options {
     pub threads: NonZeroUsize,
     /// The day that ends of kernel lines, keys and repositories are judged by, when there is something to judge.
     pub as_of: NaiveDate,
+    /// In place of what the recipe says; the manifest has it.
+    pub unknown_programs: Option<UnknownPrograms>,
 }
 
 /// Recipe → image files; their paths.
 pub fn build(recipe_path: &Path, options: &Options, watch: &Watch) -> anyhow::Result<Vec<PathBuf>> {
-    let (recipe, unlockable) = check::check_but_lock(&load::load(recipe_path)?, options.as_of)?;
+    let (mut recipe, unlockable) = check::check_but_lock(&load::load(recipe_path)?, options.as_of)?;
+    recipe.unknown_programs = options.unknown_programs.unwrap_or(recipe.unknown_programs);
     let store = Store::open(&options.store)?;
     let images = match recipe.images.is_empty() {
         true => Vec::new(),
@@ -49,6 +53,7 @@ pub fn build(recipe_path: &Path, options: &Options, watch: &Watch) -> anyhow::Re
     let (recipe, contents, agent) = (&recipe, &store, &agent);
     let inputs = Inputs { recipe, packages: &packages.root, contents, images: &images, agent };
     let Assembled { tree, scripts, kernel } = watch.stage("assemble", || assemble(&inputs))?;
+    unknown_programs(&scripts, watch);
     let root = &packages.root;
     let subject = checks::Subject { recipe, tree: &tree, kernel: &kernel, contents, packages: root };
     watch.stage("check", || Ok(checks::run(&subject)?.or(())?))?;
@@ -68,6 +73,16 @@ pub fn build(recipe_path: &Path, options: &Options, watch: &Watch) -> anyhow::Re
     let files = Files { initrd, uki, command_line, scripts, images: &images, lock, lock_digest, agent_digest };
     node::write_files(&parts, &sealed, &files, &mut outputs)?;
     outputs.finish()
+}
+
+/// Tells what nobody knew and the recipe let pass.
+fn unknown_programs(scripts: &[ScriptAccount], watch: &Watch) {
+    for script in scripts {
+        for used in script.used.iter().filter(|used| used.what == "unknown") {
+            let (program, name, package) = (&used.program, &script.script, &script.package);
+            watch.line(&format!("note: `{program}` in `{name}` of {package} is not known, and did nothing"));
+        }
+    }
 }
 
 /// Recipe → lock file; its path. A lock that fits is kept unless `update`.
@@ -144,6 +159,7 @@ mod tests {
             offline: true,
             threads: NonZeroUsize::MIN,
             as_of: NaiveDate::from_ymd_opt(2040, 1, 1).unwrap(),
+            unknown_programs: None,
         };
         (directory, path, options)
     }

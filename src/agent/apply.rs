@@ -94,6 +94,13 @@ impl Target {
                 run::program(program, arguments)?;
                 Ok(Outcome::Changed)
             }
+            Step::Once(once) => {
+                if !self.live {
+                    return Ok(Outcome::Unchanged);
+                }
+                once.run()?;
+                Ok(Outcome::Changed)
+            }
             Step::MarkApplied(instance) => {
                 let text = format!("{}\n", instance.as_deref().unwrap_or(NO_METADATA));
                 // Everything before the marker must be on the disk before the marker is.

@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use super::config::NodeConfig;
+use super::once::{self, Once};
 use super::join::request::{self, ImageKubernetes, Joined};
 use super::plan::kubernetes::{OURS, proxy_drop_ins};
 use super::writable::{self, below};
@@ -32,6 +33,8 @@ pub struct Facts {
     /// Of the paths that the configuration names (shells, time zone): those that exist.
     pub present: BTreeSet<String>,
     pub time_daemon: Option<TimeDaemon>,
+    /// Programs that packages left to the first boot and that have not run yet.
+    pub once: Vec<Once>,
     /// `ssh-keygen` and `sshd` are there.
     pub has_sshd: bool,
     /// Of the files to write: those that cannot be files, with what is in the way.
@@ -102,6 +105,10 @@ pub fn gather(root: &Path, config: &NodeConfig) -> Result<Facts> {
         network_masked: is_link(root, &format!("{NETWORK_DIRECTORY}/{}", contract::DEFAULT_NETWORK)),
         present: interesting.into_iter().filter(|path| exists(path)).collect(),
         time_daemon,
+        once: match read(contract::IMAGE_INFO)? {
+            Some(text) => once::programs(&text)?.into_iter().filter(|once| once.is_due(root)).collect(),
+            None => Vec::new(),
+        },
         has_sshd: exists("/usr/sbin/sshd") && exists("/usr/bin/ssh-keygen"),
         obstacles,
         networkd_runs: exists("/run/systemd/netif/state"),

@@ -4,204 +4,41 @@
 //! every package and what RPMs provide in its form (fixed ids first), accounts that scripts make, names that RPMs
 //! provide and nothing more, the recipe's users. No account has a password, and root none at
 //! all; people come in with keys.
-//!
-//! Ids that nobody fixes must not depend on what else is in the image: files on a node's `/var` outlive an update, and
-//! would belong to somebody else after it. So the names every node has are numbered here ([`KNOWN_IDS`]), and other
-//! names get a number derived from the name. Two names that derive the same number are a mistake, which the recipe's
-//! `system-ids` settles: to give one of them the next number would make it depend on the other being there.
 
-use std::collections::{BTreeMap, BTreeSet};
+pub mod book;
 
 use anyhow::Context;
 
 use super::root::Root;
-use super::scripts::Effect;
-use super::sysusers::{self, GroupReference, Id, Line};
+use super::sysusers::{self, Id, Line};
+use book::{FIRST_PERSON, Texts, add};
+pub use book::{Accounts, Group, User};
 use crate::agent::base64;
 use crate::diag::Diagnostic;
 use crate::package::{Family, FileKind, Package, rpm};
-use crate::tree::{Content, Digest};
+use crate::tree::Content;
 
-/// Numbers of system accounts whose packages leave them open, the same for the user and the group of a name.
-const KNOWN_IDS: &[(&str, u32)] = &[
-    ("systemd-journal", 999),
-    ("systemd-network", 998),
-    ("systemd-timesync", 997),
-    ("systemd-resolve", 996),
-    ("messagebus", 995),
-    ("_ssh", 994),
-    ("render", 993),
-    ("kvm", 992),
-    ("sgx", 991),
-    ("input", 990),
-    ("clock", 989),
-    ("sshd", 988),
-    ("systemd-coredump", 987),
-    ("_chrony", 986),
-    ("polkitd", 985),
-    ("uuidd", 984),
-    ("tss", 983),
-    ("_rpc", 982),
-    ("statd", 981),
-    ("ssh_keys", 980),
-    ("chrony", 979),
-    ("systemd-oom", 978),
-    ("unbound", 977),
-    ("containerd", 976),
-    // As the scripts of Red Hat's packages number them.
-    ("dbus", 81),
-    ("utmp", 22),
-    ("utempter", 35),
-    ("rpc", 32),
-    ("rpcuser", 29),
-    ("tcpdump", 72),
-    ("nogroup", 65534),
-    ("nobody", 65534),
-];
-/// Where the numbers of all other system accounts lie: above Debian's static ones, below those above.
-const DERIVED_IDS: std::ops::Range<u32> = 300..900;
-/// First number of the recipe's users that have none, as `adduser` gives.
-const FIRST_PERSON: u32 = 1000;
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct User {
-    pub uid: u32,
-    pub gid: u32,
-    pub gecos: String,
-    pub home: String,
-    pub shell: String,
-    /// Whether it is a person of the recipe, who may log in with a key.
-    pub person: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group {
-    pub gid: u32,
-    pub members: BTreeSet<String>,
-}
-
-/// Everybody in the image, by name.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Accounts {
-    pub users: BTreeMap<String, User>,
-    pub groups: BTreeMap<String, Group>,
-    /// The recipe's numbers for system accounts.
-    given: BTreeMap<String, u32>,
-    /// Names that derive a number which somebody else has, with that name and the number.
-    collisions: BTreeMap<String, (String, u32)>,
-    /// Names whose packages fix a number which somebody else has, with that name and the number.
-    doubles: BTreeMap<String, (String, u32)>,
-}
-
-impl Accounts {
-    pub fn uid(&self, name: &str) -> Option<u32> {
-        self.users.get(name).map(|user| user.uid)
-    }
-
-    pub fn gid(&self, name: &str) -> Option<u32> {
-        self.groups.get(name).map(|group| group.gid)
-    }
-
-    fn add_group(&mut self, name: &str, wanted: Option<u32>) -> u32 {
-        if let Some(group) = self.groups.get(name) {
-            return group.gid;
-        }
-        let gid = wanted.unwrap_or_else(|| self.free_id(name, DERIVED_IDS));
-        self.groups.insert(name.to_owned(), Group { gid, members: BTreeSet::new() });
-        gid
-    }
-
-    /// Notes that a new account's package fixes a number that another user has; one that brings its own group, that
-    /// another group has too.
-    fn fix_user(&mut self, name: &str, uid: u32, own_group: bool) {
-        let taken = self.users.iter().find(|(_, user)| user.uid == uid).map(|(other, _)| other.clone());
-        if let Some(other) = taken {
-            self.doubles.insert(name.to_owned(), (other, uid));
-        } else if own_group {
-            self.fix_group(name, uid);
-        }
-    }
-
-    fn fix_group(&mut self, name: &str, gid: u32) {
-        let taken = self.groups.iter().find(|(_, group)| group.gid == gid).map(|(other, _)| other.clone());
-        // Two names of one group: Debian's and Red Hat's.
-        let nobody = |name: &str| ["nobody", "nogroup"].contains(&name);
-        if let Some(other) = taken.filter(|other| !(self.groups.contains_key(name) || nobody(name) && nobody(other))) {
-            self.doubles.insert(name.to_owned(), (other, gid));
-        }
-    }
-
-    /// The number for a new name: the recipe's, else the known one, else the one that its hash points to.
-    fn free_id(&mut self, name: &str, range: std::ops::Range<u32>) -> u32 {
-        let users = self.users.iter().map(|(other, user)| (user.uid, other));
-        let groups = self.groups.iter().map(|(other, group)| (group.gid, other));
-        let given = self.given.iter().map(|(other, id)| (*id, other));
-        let taken: BTreeMap<u32, &String> =
-            users.chain(groups).chain(given).filter(|(_, other)| *other != name).collect();
-        if let Some(id) = self.given.get(name) {
-            if let Some(other) = taken.get(id) {
-                let collision = ((*other).clone(), *id);
-                self.collisions.insert(name.to_owned(), collision);
-            }
-            return self.given[name];
-        }
-        let known = KNOWN_IDS.iter().find(|(known, _)| *known == name).map(|(_, id)| *id);
-        if let Some(id) = known.filter(|id| !taken.contains_key(id)) {
-            return id;
-        }
-        let Digest(hash) = Digest::of(name);
-        let size = range.end - range.start;
-        let start = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]) % size;
-        let derived = range.start + start;
-        if let Some(other) = taken.get(&derived) {
-            let collision = ((*other).clone(), derived);
-            self.collisions.insert(name.to_owned(), collision);
-        }
-        derived
-    }
-}
-
-/// Decides about every account, before anything is unpacked.
-pub(crate) fn settle(root: &mut Root) -> anyhow::Result<()> {
+/// The accounts that are there before anything is unpacked.
+pub(crate) fn begin(root: &mut Root) -> anyhow::Result<()> {
     let mut accounts = masters(root)?;
     accounts.given = root.inputs.recipe.system_ids.clone();
+    root.accounts = accounts;
+    Ok(())
+}
+
+/// The rest, after the scripts, which know numbers that `sysusers.d` leaves open.
+pub(crate) fn settle(root: &mut Root) -> anyhow::Result<()> {
+    let mut accounts = std::mem::take(&mut root.accounts);
     let mut lines = sysusers_lines(root)?;
-    let (mut provided, named) = provided(root);
-    lines.append(&mut provided);
-    // Fixed numbers first, so that no open one takes them; then groups, which users refer to; then by name.
-    let order = |line: &Line| match line {
-        Line::Group { name, id } => (u8::from(*id == Id::Any), 0, name.clone()),
-        Line::User { name, id, .. } => (u8::from(*id == Id::Any), 1, name.clone()),
-        Line::Member { user, .. } => (2, 0, user.clone()),
-    };
-    lines.sort_by_key(order);
-    let mut scripted = Vec::new();
-    for effect in &root.effects {
-        match effect {
-            Effect::SystemGroup(name) => scripted.push(Line::Group { name: name.clone(), id: Id::Any }),
-            Effect::SystemUser(user) => scripted.push(Line::User {
-                name: user.name.clone(),
-                id: Id::Any,
-                group: Some(GroupReference::Name(user.group.clone())).filter(|_| user.group != user.name),
-                gecos: user.comment.clone(),
-                home: user.home.clone(),
-                shell: "/usr/sbin/nologin".to_owned(),
-            }),
-            Effect::Account(line) => {
-                let read = sysusers::parse(line).map_err(|(_, problem)| anyhow::anyhow!(problem));
-                scripted.extend(read.with_context(|| format!("reading the account `{line}`"))?);
-            }
-            _ => {}
-        }
+    let mut named = Vec::new();
+    for package in root.packages.clone() {
+        let (mut of_package, mut names) = provided(root, package);
+        lines.append(&mut of_package);
+        named.append(&mut names);
     }
-    if root.base == Family::Rpm {
-        scripted.sort_by_key(order);
-    }
-    lines.extend(scripted);
-    lines.extend(named);
-    for line in lines {
-        add(&mut accounts, line);
-    }
+    named.sort_by_key(|line| !matches!(line, Line::Group { .. }));
+    book::sort(&mut lines);
+    lines.into_iter().chain(named).for_each(|line| add(&mut accounts, line));
     for (name, (other, id)) in &accounts.collisions {
         root.mistakes.push(
             Diagnostic::new("system-id-taken", format!("`{name}` would get the number {id}, which `{other}` has"))
@@ -220,40 +57,34 @@ pub(crate) fn settle(root: &mut Root) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn add(accounts: &mut Accounts, line: Line) {
-    match line {
-        Line::Group { name, id } => {
-            if let Id::Exactly(gid) = id {
-                accounts.fix_group(&name, gid);
-            }
-            accounts.add_group(&name, if let Id::Exactly(gid) = id { Some(gid) } else { None });
-        }
-        Line::User { name, id, group, gecos, home, shell } => {
-            if accounts.users.contains_key(&name) {
-                return;
-            }
-            if let Id::Exactly(uid) = id {
-                accounts.fix_user(&name, uid, group.is_none());
-            }
-            let same = accounts.gid(&name);
-            let uid = match (id, same) {
-                (Id::Exactly(uid), _) => uid,
-                (Id::Any, Some(gid)) if accounts.users.values().all(|user| user.uid != gid) => gid,
-                (Id::Any, _) => accounts.free_id(&name, DERIVED_IDS),
-            };
-            let gid = match group {
-                Some(GroupReference::Id(gid)) => gid,
-                Some(GroupReference::Name(group)) => accounts.add_group(&group, None),
-                None => accounts.add_group(&name, Some(uid)),
-            };
-            accounts.users.insert(name, User { uid, gid, gecos, home, shell, person: false });
-        }
-        Line::Member { user, group } => {
-            accounts.add_group(&group, None);
-            if let Some(group) = accounts.groups.get_mut(&group) {
-                group.members.insert(user);
-            }
-        }
+/// The accounts that an RPM provides, before its files are unpacked.
+pub(crate) fn provided_by(root: &mut Root, package: &Package, accounts: &mut Accounts) {
+    let (mut lines, _) = provided(root, package);
+    book::sort(&mut lines);
+    lines.into_iter().for_each(|line| add(accounts, line));
+}
+
+/// Makes the account that a file is to belong to, if a package of the image says how and no script did so yet.
+pub(crate) fn ensure(root: &mut Root, name: &str, is_user: bool) {
+    let known = if is_user { root.accounts.uid(name) } else { root.accounts.gid(name) };
+    if name.is_empty() || known.is_some() {
+        return;
+    }
+    let mistakes = root.mistakes.clone();
+    let mut lines = sysusers_lines(root).unwrap_or_default();
+    for package in root.packages.clone() {
+        let (of_package, names) = provided(root, package);
+        lines.extend(of_package.into_iter().chain(names));
+    }
+    // What is wrong with them is told once, by `settle`.
+    root.mistakes = mistakes;
+    let wanted = lines.into_iter().find(|line| match line {
+        Line::User { name: user, .. } => user == name,
+        Line::Group { name: group, .. } => !is_user && group == name,
+        Line::Member { .. } => false,
+    });
+    if let Some(line) = wanted {
+        add(&mut root.accounts, line);
     }
 }
 
@@ -319,9 +150,9 @@ fn files(package: &Package) -> impl Iterator<Item = (String, Content)> {
 
 /// What RPMs provide: lines in the form of sysusers.d, and names of which nothing else is said. rpm from 4.19 on makes
 /// the former before it unpacks anything (rpm's docs/manual/users_and_groups.md).
-fn provided(root: &mut Root) -> (Vec<Line>, Vec<Line>) {
+fn provided(root: &mut Root, package: &Package) -> (Vec<Line>, Vec<Line>) {
     let (mut lines, mut named) = (Vec::new(), Vec::new());
-    for package in root.packages.clone() {
+    {
         for (_, text) in package.control.iter().filter(|(name, _)| name == rpm::ACCOUNT) {
             let (account, encoded) =
                 text.split_once(" = ").map_or((text.as_str(), None), |(name, it)| (name, Some(it)));
@@ -349,7 +180,6 @@ fn provided(root: &mut Root) -> (Vec<Line>, Vec<Line>) {
             }
         }
     }
-    named.sort_by_key(|line| !matches!(line, Line::Group { .. }));
     (lines, named)
 }
 
@@ -420,23 +250,7 @@ pub(crate) fn write(root: &mut Root) -> anyhow::Result<()> {
     let accounts = root.accounts.clone();
     // A fixed day, and never 0, which means "must change the password now".
     let day = (root.inputs.recipe.epoch / 86_400).max(1);
-    let mut users: Vec<(&String, &User)> = accounts.users.iter().collect();
-    users.sort_by_key(|(_, user)| user.uid);
-    let mut groups: Vec<(&String, &Group)> = accounts.groups.iter().collect();
-    groups.sort_by_key(|(_, group)| group.gid);
-    let (mut passwd, mut shadow, mut group, mut gshadow) = (String::new(), String::new(), String::new(), String::new());
-    for (name, user) in users {
-        let User { uid, gid, gecos, home, shell, person } = user;
-        passwd.push_str(&format!("{name}:x:{uid}:{gid}:{gecos}:{home}:{shell}\n"));
-        // `*` is no password; the `!` before it says "locked" as well, which sshd without PAM takes as "no key either".
-        let password = if *person { "*" } else { "!*" };
-        shadow.push_str(&format!("{name}:{password}:{day}:0:99999:7:::\n"));
-    }
-    for (name, Group { gid, members }) in groups {
-        let members = members.iter().map(String::as_str).collect::<Vec<_>>().join(",");
-        group.push_str(&format!("{name}:x:{gid}:{members}\n"));
-        gshadow.push_str(&format!("{name}:*::{members}\n"));
-    }
+    let Texts { passwd, shadow, group, gshadow } = accounts.texts(day);
     root.file("/etc/passwd", 0o644, passwd)?;
     root.file("/etc/group", 0o644, group)?;
     root.file("/etc/subuid", 0o644, "")?;
@@ -475,7 +289,7 @@ mod tests {
     #[test]
     fn names_that_derive_one_number_collide_unless_the_recipe_gives_one() {
         // Found by trying: both point at the same one of the 600 numbers.
-        let number = |name: &str| Accounts::default().free_id(name, DERIVED_IDS);
+        let number = |name: &str| Accounts::default().free_id(name, book::DERIVED_IDS);
         let names: Vec<String> = (0..100).map(|index| format!("service-{index}")).collect();
         let (one, other) = names
             .iter()

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::root::Root;
+use super::scripts::FirstBoot;
 use crate::contract;
+use crate::diag::Diagnostic;
 use crate::preload::Archive;
 use crate::tree::Content;
 
@@ -50,6 +52,7 @@ pub(crate) fn install(root: &mut Root) -> anyhow::Result<()> {
         "kernel": kernel,
         "writable": writable,
         "images": images,
+        "first-boot": first_boot(root),
     });
     if let (Some(kubernetes), Some(runtime)) = (&recipe.kubernetes, &recipe.runtime) {
         info["kubernetes"] = json!({
@@ -61,6 +64,18 @@ pub(crate) fn install(root: &mut Root) -> anyhow::Result<()> {
         });
     }
     root.file(contract::IMAGE_INFO, 0o644, serde_json::to_string_pretty(&info)? + "\n")
+}
+
+/// What scripts left to the first boot. The agent makes the host keys of sshd without being told.
+fn first_boot(root: &mut Root) -> Vec<FirstBoot> {
+    let programs: Vec<FirstBoot> =
+        root.first_boot.iter().filter(|it| !it.makes.iter().all(|path| path.starts_with("/etc/ssh/ssh_host_"))).cloned().collect();
+    let missing: Vec<&FirstBoot> = programs.iter().filter(|it| !root.exists(&it.program)).collect();
+    for missing in missing {
+        let text = format!("{} leaves `{}` to the first boot, and the image has no such program", missing.package, missing.program);
+        root.mistakes.0.push(Diagnostic::new("first-boot-program", text).help("add the package that brings it"));
+    }
+    programs
 }
 
 fn image(archive: &Archive) -> Value {

@@ -1,7 +1,7 @@
 //! Unpacked packages, overlays and the recipe → the root file system of a node, as a [`Tree`].
 //!
-//! Nothing of the packages is executed. What their scripts would have done is either parsed or looked up
-//! ([`scripts`]) and then done natively by the steps below, in the order of [`STEPS`]. A step takes the [`Root`] as
+//! Nothing of the packages is executed: their scripts are interpreted while they are unpacked ([`scripts`]), and what is
+//! done for the whole image is done natively by the steps below, in the order of [`STEPS`]. A step takes the [`Root`] as
 //! the steps before it left it, and knows one subject. What is to be done by hand for a Debian root was measured on a
 //! trial that booted; every step's file says what it stands for.
 
@@ -14,7 +14,6 @@ mod configuration;
 mod containerd;
 mod crypto_policies;
 pub mod depmod;
-mod effects;
 mod etc;
 pub mod file_contexts;
 mod homes;
@@ -49,7 +48,7 @@ use crate::tree::{Contents, Origin, Tree};
 pub use agent::AgentFiles;
 pub(crate) use authselect::includes as pam_includes;
 use root::Root;
-use scripts::ScriptAccount;
+use scripts::{Problem, ScriptAccount};
 pub use unpack::KernelFiles;
 
 /// What a root is made of.
@@ -88,12 +87,14 @@ struct Step {
 /// The order is law where the comments say so; elsewhere it is only the order of reading.
 const STEPS: &[Step] = &[
     // Owners are numbers, so names must mean something before the first file is unpacked.
+    Step { name: "first accounts", run: accounts::begin },
+    // Files and scripts of all packages, as they come after each other.
+    Step { name: "install", run: scripts::install },
+    // Numbers that a script fixes win over those that sysusers.d leaves open.
     Step { name: "accounts", run: accounts::settle },
-    Step { name: "unpack", run: unpack::unpack },
     Step { name: "prune", run: prune::prune },
-    Step { name: "scripts", run: effects::apply },
     // After pruning: an alternative of something that went is none.
-    Step { name: "alternatives", run: alternatives::link },
+    Step { name: "alternatives", run: alternatives::relink },
     Step { name: "account files", run: accounts::write },
     Step { name: "pam", run: pam::write },
     Step { name: "authselect", run: authselect::write },
@@ -124,10 +125,6 @@ const STEPS: &[Step] = &[
 /// [`Diagnostics`](crate::diag::Diagnostics) inside the error; anything else is a failure.
 pub fn assemble(inputs: &Inputs) -> anyhow::Result<Assembled> {
     let mut root = Root::new(*inputs);
-    let kept = root.packages.clone();
-    let accounted = scripts::account(&kept, &inputs.recipe.accept_scripts);
-    root.effects = accounted.effects;
-    root.mistakes = accounted.mistakes;
     for step in STEPS {
         root.origin = Origin::from(format!("nodesmith: {}", step.name));
         (step.run)(&mut root).with_context(|| format!("assembling the root: {}", step.name))?;
@@ -135,9 +132,27 @@ pub fn assemble(inputs: &Inputs) -> anyhow::Result<Assembled> {
     if root.kernel.is_none() {
         root.mistakes.push(no_kernel(inputs.recipe));
     }
-    let Root { tree, kernel, mistakes, .. } = root;
+    let Root { tree, kernel, mut mistakes, scripts, problems, .. } = root;
+    mistakes.0.extend(scripts::mistakes(problems).0);
     let kernel = mistakes.or(kernel)?.context("the missing kernel was reported")?;
-    Ok(Assembled { tree, scripts: accounted.accounts, kernel })
+    Ok(Assembled { tree, scripts, kernel })
+}
+
+/// What the scripts of packages leave, without the steps that make a node of it.
+#[derive(Debug)]
+pub struct Interpreted {
+    pub tree: Tree,
+    pub scripts: Vec<ScriptAccount>,
+    pub problems: Vec<Problem>,
+}
+
+/// Unpacks the packages and interprets their scripts, and nothing else: for measuring what is known of them.
+pub fn interpret(inputs: &Inputs, observer: Option<scripts::Observer>) -> anyhow::Result<Interpreted> {
+    let mut root = Root::new(*inputs);
+    accounts::begin(&mut root)?;
+    scripts::install_observed(&mut root, observer)?;
+    let Root { tree, scripts, problems, .. } = root;
+    Ok(Interpreted { tree, scripts, problems })
 }
 
 fn no_kernel(recipe: &Recipe) -> Diagnostic {

@@ -10,7 +10,8 @@ use anyhow::Context;
 
 use super::Inputs;
 use super::accounts::Accounts;
-use super::scripts::Effect;
+use super::scripts::programs::alternatives::Alternatives;
+use super::scripts::{FirstBoot, Problem, ScriptAccount, UnitRequest};
 use super::unpack::KernelFiles;
 use crate::diag::Diagnostics;
 use crate::package::{Family, Package};
@@ -25,7 +26,15 @@ pub(crate) struct Root<'a> {
     pub(crate) base: Family,
     pub(crate) tree: Tree,
     pub(crate) accounts: Accounts,
-    pub(crate) effects: Vec<Effect>,
+    /// What became of each script, in order of package and script.
+    pub(crate) scripts: Vec<ScriptAccount>,
+    /// What scripts want to be enabled, in their order.
+    pub(crate) units: Vec<UnitRequest>,
+    /// Scripts that the build cannot go on from.
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) alternatives: Alternatives,
+    /// Programs that the node runs once.
+    pub(crate) first_boot: Vec<FirstBoot>,
     pub(crate) kernel: Option<KernelFiles>,
     pub(crate) mistakes: Diagnostics,
     pub(crate) origin: Origin,
@@ -43,7 +52,11 @@ impl<'a> Root<'a> {
             packages,
             tree: Tree::new(inputs.recipe.epoch, &origin),
             accounts: Accounts::default(),
-            effects: Vec::new(),
+            scripts: Vec::new(),
+            units: Vec::new(),
+            problems: Vec::new(),
+            alternatives: Alternatives::default(),
+            first_boot: Vec::new(),
             kernel: None,
             mistakes: Diagnostics::default(),
             origin,

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use super::file_contexts::{FileContexts, Whose};
 use super::root::Root;
-use super::scripts::REMOVAL;
+use super::scripts::{REMOVAL, full_name, is_meant};
 use crate::contract;
 use crate::diag::Diagnostic;
 use crate::package::{Family, Package, Script};
@@ -112,16 +112,16 @@ fn missing(root: &mut Root, slug: &'static str, path: &str) {
     );
 }
 
-/// Scripts that change the policy where they run, as container-selinux's do, which bring the containers' domains: they
-/// count as done only where the recipe says so, which may bring the whole policy compiled. Not those of the policy itself.
+/// Scripts that change the policy where they run, as container-selinux's do for the containers' domains, are mistakes
+/// unless the recipe accepts them, because the policy that it brings has the change. Those of the policy itself only
+/// compile what is there compiled. Debian's scripts have to be accepted by name anyway.
 fn uncompiled(root: &mut Root) {
     let Some(asked) = &root.inputs.recipe.selinux else { return };
     let is_policy = |package: &Package| package.files.iter().any(|file| file.path.as_bytes().starts_with(POLICIES));
     let accepts = &root.inputs.recipe.accept_scripts;
     for package in root.packages.iter().filter(|package| package.family == Family::Rpm && !is_policy(package)) {
-        // A trigger's full name begins with its kind.
         let accepted = |script: &Script| {
-            accepts.iter().any(|it| it.package == package.id.name && it.script.split(' ').next() == Some(&script.name))
+            accepts.iter().any(|it| it.package == package.id.name && is_meant(script, it, &package.scripts))
         };
         let runs = |script: &&Script| !REMOVAL.contains(&script.name.as_str()) && !accepted(script);
         let changing = package.scripts.iter().filter(runs).find_map(|script| {
@@ -130,20 +130,18 @@ fn uncompiled(root: &mut Root) {
             Some((script, words.find(|word| POLICY_COMMANDS.contains(word))?.to_owned()))
         });
         let Some((script, command)) = changing else { continue };
-        let (name, word) = (&package.id.name, asked.value.word());
+        let (name, script, word) = (&package.id.name, full_name(script), asked.value.word());
         root.mistakes.push(
             Diagnostic::new(
                 "uncompiled-policy",
                 format!(
-                    "`selinux: {word}`, but `{}` of {name} changes the policy (`{command}`), which is not done here",
-                    script.name
+                    "`selinux: {word}`, but `{script}` of {name} changes the policy (`{command}`), which is not done here"
                 ),
             )
             .at(&asked.location, "needs it")
             .help(format!(
                 "bring the policy compiled with it in an overlay, then accept the script: \
-                 `accept-scripts: {{{name}: {{\"{}\": \"the overlay's policy has it\"}}}}`",
-                script.name
+                 `accept-scripts: {{{name}: {{\"{script}\": \"the overlay's policy has it\"}}}}`"
             )),
         );
     }
@@ -251,6 +249,7 @@ mod tests {
         world.recipe.accept_scripts = vec![crate::recipe::AcceptedScript {
             package: "container-selinux".into(),
             script: "%post".into(),
+            program: None,
             reason: "the policy has it".into(),
             location: crate::assemble::tests::location(),
         }];

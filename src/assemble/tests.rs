@@ -250,22 +250,32 @@ fn scripts_leave_their_effects_in_the_tree() {
     assert_eq!(link(&tree, "/usr/bin/awk").as_deref(), Some("/etc/alternatives/awk"));
     assert_eq!(link(&tree, "/etc/alternatives/awk").as_deref(), Some("/usr/bin/mawk"));
     assert!(link(&tree, "/etc/systemd/system/timers.target.wants/a.timer").is_some());
-    assert_eq!(scripts[0].outcome.to_string(), "alternative awk → /usr/bin/mawk, enable a.timer");
+    let made: Vec<String> = scripts[0].changes.iter().map(|(path, _)| path.to_string()).collect();
+    assert!(made.contains(&"/usr/bin/awk".to_owned()), "{made:?}");
+    assert_eq!(&*tree.get(&TreePath::parse("/usr/bin/awk").unwrap()).unwrap().origin, "awk 1.0 postinst");
 }
 
 #[test]
-fn an_unknown_script_stops_the_assembly_unless_it_is_accepted() {
+fn what_a_script_may_not_do_stops_the_assembly_unless_it_is_accepted() {
     let mut world = World::new();
     let script = Script { name: "postinst".into(), text: b"curl | sh\n".to_vec() };
     world.package("bad", &[]).scripts.push(script);
-    assert!(mistakes(world.assemble()).contains("`curl | sh` [unknown-script]"));
-    world.recipe.accept_scripts = vec![AcceptedScript {
+    let text = mistakes(world.assemble());
+    let told = "`curl` is not done while an image is built: there is no network while an image is built: \
+                `postinst` of bad 1.0, line 1: `curl` [refused-program]";
+    assert!(text.starts_with(told), "{text}");
+    let accept = |program: Option<&str>| AcceptedScript {
         package: "bad".into(),
         script: "postinst".into(),
+        program: program.map(str::to_owned),
         reason: "read".into(),
         location: location(),
-    }];
-    assert!(world.assemble().is_ok());
+    };
+    world.recipe.accept_scripts = vec![accept(None)];
+    assert_eq!(world.assemble().unwrap().scripts[0].outcome.to_string(), "accepted by the recipe: read");
+    world.recipe.accept_scripts = vec![accept(Some("curl"))];
+    let scripts = world.assemble().unwrap().scripts;
+    assert_eq!((scripts[0].outcome.to_string().as_str(), scripts[0].used[0].what), ("interpreted", "accepted"));
 }
 
 #[test]

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::root::Root;
-use super::scripts::Effect;
+use super::scripts::UnitRequest;
 use super::{nearest, presets};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::tree::{Inode, Kind, TreePath};
@@ -61,6 +61,14 @@ pub(crate) fn enable(root: &mut Root) -> anyhow::Result<()> {
         enable_unit(root, unit, &mut BTreeSet::new())?;
     }
     USELESS.iter().try_for_each(|unit| disable_unit(root, unit))?;
+    for request in root.units.clone() {
+        if let UnitRequest::Mask(unit) = &request
+            && !unit.starts_with("user/")
+        {
+            disable_unit(root, unit)?;
+            root.symlink(&format!("{ETC}/{unit}"), "/dev/null")?;
+        }
+    }
     let services = &root.inputs.recipe.services;
     let mut mistakes = Diagnostics::default();
     for located in &services.enable {
@@ -94,11 +102,12 @@ fn presets_and_enabled(root: &Root) -> anyhow::Result<Vec<String>> {
         None => system.enabled(unit),
     };
     let mut wanted: Vec<String> = Vec::new();
-    for effect in &root.effects {
-        match effect {
-            Effect::Enable(unit) => wanted.push(unit.clone()),
-            Effect::Preset(unit) => wanted.extend(decide(unit)),
-            Effect::PresetAll(scope) => {
+    for request in &root.units {
+        match request {
+            UnitRequest::Enable(unit) => wanted.push(unit.clone()),
+            UnitRequest::Disable(unit) | UnitRequest::Mask(unit) => wanted.retain(|other| other != unit),
+            UnitRequest::Preset(unit) => wanted.extend(decide(unit)),
+            UnitRequest::PresetAll(scope) => {
                 let (directories, prefix) = match scope.as_str() {
                     "user" => ([USER_ETC, USER_USR], "user/"),
                     _ => ([ETC, USR], ""),
@@ -107,7 +116,6 @@ fn presets_and_enabled(root: &Root) -> anyhow::Result<Vec<String>> {
                     wanted.extend(decide(&format!("{prefix}{unit}")));
                 }
             }
-            _ => {}
         }
     }
     Ok(wanted)

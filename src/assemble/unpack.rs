@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use anyhow::{Context, bail};
 
 use super::root::Root;
-use super::scripts::Effect;
+use super::scripts::programs::dpkg::Dpkg;
+use super::accounts;
 use crate::diag::Diagnostic;
 use crate::package::version::compare_versions;
 use crate::package::{Family, FileEntry, FileKind, Owner, Package, PackageId};
@@ -31,62 +32,51 @@ pub struct KernelFiles {
     pub config: String,
 }
 
-/// Fills the tree with the packages' files.
-pub(crate) fn unpack(root: &mut Root) -> anyhow::Result<()> {
-    skeleton(root)?;
-    let mut packages = root.packages.clone();
-    // These make the directories everybody puts files into, with the modes they are to have.
-    packages.sort_by_key(|package| (!["base-files", "filesystem"].contains(&package.id.name.as_str()), &package.id));
-    let (mut boot, mut brought) = (Boot::new(), Brought::new());
-    for package in packages {
-        unpack_package(root, package, &mut boot, &mut brought)?;
-    }
-    root.kernel = kernel(root, &boot, &brought)?;
-    Ok(())
+/// What was unpacked so far.
+#[derive(Debug, Default)]
+pub(crate) struct Unpacking<'a> {
+    /// Files in `/boot`, which stay outside.
+    boot: BTreeMap<TreePath, (&'a Package, Content)>,
+    brought: Brought<'a>,
 }
 
 /// What has to be there before the first file: links to directories, which a package must not find to be directories.
-fn skeleton(root: &mut Root) -> anyhow::Result<()> {
+pub(crate) fn skeleton(root: &mut Root) -> anyhow::Result<()> {
     // Later Fedoras bring it in `filesystem`.
-    let scripted = |effect: &Effect| matches!(effect, Effect::SkeletonLink { path, .. } if path == "/usr/sbin");
-    let brought = root.packages.iter().any(|package| package.files.iter().any(is_merged_sbin));
-    if brought || root.effects.iter().any(scripted) {
+    if root.packages.iter().any(|package| package.files.iter().any(is_merged_sbin)) {
         root.directory("/usr/bin")?;
         root.symlink("/usr/sbin", "bin")?;
     }
     for (link, target) in MERGED {
-        root.directory(&format!("/{target}"))?;
+        // Whether /usr/sbin is a directory or a link is for Red Hat's `filesystem` to say.
+        if root.base == Family::Deb {
+            root.directory(&format!("/{target}"))?;
+        }
         root.symlink(link, target)?;
     }
-    for effect in root.effects.clone() {
-        match effect {
-            Effect::SkeletonDirectory(path) => drop(root.directory(&path)?),
-            Effect::SkeletonLink { path, target } => {
-                let at = root.path(&path)?;
-                if root.tree.get(&at).is_none() {
-                    root.symlink(&path, &target)?;
-                }
-            }
-            _ => {}
-        }
+    for (path, mode) in [("/etc", 0o755), ("/run", 0o755), ("/tmp", 0o1777), ("/var/lib", 0o755), ("/root", 0o700)] {
+        root.directory(path)?;
+        let at = root.path(path)?;
+        root.tree.update(&at, |inode| inode.mode = mode)?;
     }
-    Ok(())
+    ["/dev", "/proc", "/sys"].iter().try_for_each(|path| root.directory(path).map(drop))
 }
 
 fn is_merged_sbin(entry: &FileEntry) -> bool {
     matches!(&entry.kind, FileKind::Symlink { target } if target == b"bin") && entry.path.to_string() == "/usr/sbin"
 }
 
-type Boot<'a> = BTreeMap<TreePath, (&'a Package, Content)>;
 /// Which package brought a path, directories included.
 type Brought<'a> = BTreeMap<TreePath, (&'a Package, &'a FileEntry)>;
 
-fn unpack_package<'a>(
+/// One package's files, where dpkg's diversions and overrides want them.
+pub(crate) fn unpack_package<'a>(
     root: &mut Root<'a>,
     package: &'a Package,
-    boot: &mut Boot<'a>,
-    brought: &mut Brought<'a>,
+    dpkg: &Dpkg,
+    unpacking: &mut Unpacking<'a>,
 ) -> anyhow::Result<()> {
+    let Unpacking { boot, brought } = unpacking;
     let origin = Origin::from(package.id.to_string());
     for entry in &package.files {
         if entry.path.starts_with(&TreePath::parse("/boot")?) && entry.kind != FileKind::Directory {
@@ -96,9 +86,13 @@ fn unpack_package<'a>(
             }
             continue;
         }
-        let path = root.tree.resolve_parents(&entry.path, &origin)?;
+        let diverted = dpkg.diverted(&entry.path, &package.id.name).filter(|_| entry.kind != FileKind::Directory);
+        let path = root.tree.resolve_parents(diverted.as_ref().unwrap_or(&entry.path), &origin)?;
         ensure_parents(root, &path)?;
-        unpack_entry(root, package, entry, path, &origin, brought)?;
+        unpack_entry(root, package, entry, path.clone(), &origin, brought)?;
+        if let Some((uid, gid, mode)) = dpkg.stat_override(&entry.path) {
+            root.tree.update(&path, |inode| (inode.uid, inode.gid, inode.mode) = (uid, gid, mode))?;
+        }
     }
     Ok(())
 }
@@ -246,6 +240,9 @@ fn inode(root: &mut Root, package: &Package, entry: &FileEntry, origin: &Origin)
     };
     let mut inode = Inode::new(kind, entry.mode, entry.mtime, origin);
     inode.xattrs = entry.xattrs.clone();
+    for (owner, is_user) in [(&entry.user, true), (&entry.group, false)] {
+        accounts::ensure(root, &owner.name, is_user);
+    }
     let accounts = &root.accounts;
     let (uid, gid) = (id(&entry.user, |name| accounts.uid(name)), id(&entry.group, |name| accounts.gid(name)));
     match (uid, gid) {
@@ -322,11 +319,25 @@ fn satisfies(version: &str, relation: &str) -> bool {
     }
 }
 
+/// The release of the first kernel among the packages: what `uname -r` says on the node.
+pub(crate) fn kernel_release(packages: &[&Package]) -> Option<String> {
+    let release = |file: &FileEntry| {
+        let path = file.path.to_string();
+        let in_modules = || {
+            let rest = path.strip_prefix("/lib/modules/").or_else(|| path.strip_prefix("/usr/lib/modules/"))?;
+            rest.strip_suffix("/vmlinuz")
+        };
+        path.strip_prefix("/boot/vmlinuz-").or_else(in_modules).map(str::to_owned)
+    };
+    packages.iter().flat_map(|package| &package.files).find_map(release)
+}
+
 /// What RPMs of kernels keep beside the modules: it is in the boot image, or only for debugging.
 const BESIDE_MODULES: [&str; 6] = ["vmlinuz", "System.map", "symvers.gz", "symvers.xz", "symvers.zst", ".vmlinuz.hmac"];
 
 /// The kernel: `/boot/vmlinuz-RELEASE`, or `/usr/lib/modules/RELEASE/vmlinuz`, which then goes from the root.
-fn kernel<'a>(root: &mut Root<'a>, boot: &Boot<'a>, brought: &Brought<'a>) -> anyhow::Result<Option<KernelFiles>> {
+pub(crate) fn kernel<'a>(root: &mut Root<'a>, unpacking: &Unpacking<'a>) -> anyhow::Result<Option<KernelFiles>> {
+    let Unpacking { boot, brought } = unpacking;
     const PREFIX: &str = "/boot/vmlinuz-";
     const MODULES: &str = "/usr/lib/modules/";
     let in_boot = boot.iter().filter_map(|(path, (package, content))| {

@@ -9,6 +9,7 @@ use chrono::NaiveDate;
 use clap::Args;
 
 use crate::pipeline::{self, Options};
+use crate::recipe::UnknownPrograms;
 use crate::report::{self, Watch};
 
 /// Fix every package of a recipe to an exact version and digest
@@ -44,6 +45,9 @@ pub(super) struct Build {
     /// Fail instead of locking when the lock is missing or does not fit the recipe
     #[arg(long)]
     locked: bool,
+    /// What becomes of programs of scripts that nobody knows: overrides the recipe's `unknown-programs`
+    #[arg(long, value_name = "stop|note", value_parser = ["stop", "note"])]
+    unknown_programs: Option<String>,
     /// Threads that compress, default one a processor; no influence on the bytes
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
@@ -75,7 +79,8 @@ pub(super) fn lock(arguments: &LockArguments) -> anyhow::Result<ExitCode> {
 }
 
 pub(super) fn build(arguments: &Build) -> anyhow::Result<ExitCode> {
-    let options = options(&arguments.shared, arguments.out.clone(), arguments.locked, arguments.threads)?;
+    let mut options = options(&arguments.shared, arguments.out.clone(), arguments.locked, arguments.threads)?;
+    options.unknown_programs = arguments.unknown_programs.as_deref().and_then(UnknownPrograms::parse);
     let watch = Watch::new();
     let paths = pipeline::build(&arguments.recipe, &options, &watch)?;
     drop(watch);
@@ -99,6 +104,7 @@ fn options(shared: &Shared, out: PathBuf, locked: bool, threads: Option<NonZeroU
         offline: shared.offline,
         threads,
         as_of: super::day(shared.as_of),
+        unknown_programs: None,
     })
 }
 

@@ -7,6 +7,7 @@ mod boot;
 mod build;
 mod inspect;
 mod recipe;
+mod scripts;
 mod seed;
 
 use std::io::Write;
@@ -39,6 +40,7 @@ enum Command {
     Seed(seed::Seed),
     Boot(boot::Boot),
     Schema(recipe::Schema),
+    Scripts(scripts::Scripts),
     /// Print a completion script for a shell
     ///
     /// For bash: nodesmith completions bash > ~/.local/share/bash-completion/completions/nodesmith
@@ -58,6 +60,7 @@ pub fn main() -> ExitCode {
         Command::Seed(seed) => seed::seed(&seed),
         Command::Boot(boot) => boot::boot(&boot),
         Command::Schema(schema) => recipe::schema(&schema),
+        Command::Scripts(scripts) => scripts::scripts(&scripts),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "nodesmith", &mut script);

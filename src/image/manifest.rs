@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::assemble::scripts::ScriptAccount;
+use crate::assemble::scripts::{Change, ScriptAccount};
 use crate::hex;
 use crate::preload::Archive;
 use crate::recipe::kubernetes::Kubernetes;
 use crate::recipe::{Recipe, print};
 use crate::tree::path::escape;
-use crate::tree::{Digest, InodeId, Kind, Tree};
+use crate::tree::{Digest, InodeId, Kind, Tree, TreePath};
 
 /// A finished output file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,12 +97,26 @@ fn image(archive: &Archive) -> Value {
     json!({"file": archive.file, "size": archive.size, "sha256": archive.digest.to_string(), "images": images})
 }
 
+/// What a script changed, by path, and what its programs did not do as on a running system.
 fn script(account: &ScriptAccount) -> Value {
+    let change = |(path, change): &(TreePath, Change)| {
+        let word = match change {
+            Change::Made => "made",
+            Change::Changed => "changed",
+            Change::Removed => "removed",
+        };
+        (path.to_string(), word)
+    };
+    let changes: BTreeMap<String, &str> = account.changes.iter().map(change).collect();
+    let programs = account.used.iter().map(|used| json!({"program": used.program, "was": used.what, "why": used.reason}));
+    let programs: Vec<Value> = programs.collect();
     json!({
         "package": account.package.to_string(),
         "script": account.script,
         "sha256": account.sha256.to_string(),
         "outcome": account.outcome.to_string(),
+        "changes": changes,
+        "programs": programs,
     })
 }
 

@@ -10,7 +10,7 @@ use chrono::{NaiveDate, NaiveTime};
 
 use super::kubernetes::{coherence, section};
 use super::shape::RECIPE;
-use super::{
+use super::{UnknownPrograms, 
     AcceptedScript, Arch, Compression, Containerd, Disk, Dropped, ImageFile, Kernel, Modules, Output, Overlay,
     PackageRequest, Recipe, Selinux, Services, User, VarFilesystem, kernels, repositories::repositories,
 };
@@ -58,6 +58,8 @@ fn read(value: &Value, today: NaiveDate) -> (Recipe, Diagnostics) {
         packages,
         weak_dependencies: weak_dependencies(value, f),
         accept_scripts: accepted_scripts(value, f),
+        unknown_programs: unknown_programs(value),
+        debconf: debconf(value),
         sysctl: sysctl(value, f),
         modules: modules(value, f),
         runtime: containerd(value, f),
@@ -240,16 +242,38 @@ fn accepted_scripts(value: &Value, found: &mut Diagnostics) -> Vec<AcceptedScrip
                         .help(suggest(&script.text, SCRIPTS)),
                 );
             }
-            let Some(text) = why.text() else { continue };
-            accepted.push(AcceptedScript {
-                package: words::check(&words::PACKAGE, (&package.text, &package.location), found),
-                script: script.text.clone(),
-                reason: reason(&package.text, text, &why.location, found),
-                location: script.location.clone(),
-            });
+            let package_name = words::check(&words::PACKAGE, (&package.text, &package.location), found);
+            let mut accept = |program: Option<&str>, text: &str, place: &Location, at: &Location| {
+                accepted.push(AcceptedScript {
+                    package: package_name.clone(),
+                    script: script.text.clone(),
+                    program: program.map(str::to_owned),
+                    reason: reason(&package.text, text, place, found),
+                    location: at.clone(),
+                });
+            };
+            if let Some(text) = why.text() {
+                accept(None, text, &why.location, &script.location);
+            }
+            for (program, why) in table(Some(why)) {
+                if let Some(text) = why.text() {
+                    accept(Some(&program.text), text, &why.location, &program.location);
+                }
+            }
         }
     }
     accepted
+}
+
+fn unknown_programs(value: &Value) -> UnknownPrograms {
+    let word = value.get("unknown-programs").and_then(Value::text);
+    word.and_then(UnknownPrograms::parse).unwrap_or_default()
+}
+
+/// Questions are named with their packages, so that a reader knows whose they are; templates may be shared.
+fn debconf(value: &Value) -> BTreeMap<String, String> {
+    let questions = table(value.get("debconf")).into_iter().flat_map(|(_, questions)| table(Some(questions)));
+    questions.filter_map(|(question, answer)| Some((question.text.clone(), answer.text()?.to_owned()))).collect()
 }
 
 /// Bytes that a kernel keeps of its command line (2047), less what the builder's own words take at most.

@@ -33,8 +33,11 @@ pub struct Recipe {
     pub weak_dependencies: bool,
     /// Packages that come in by dependency and are left out of the root, with the reason.
     pub drop: Vec<Dropped>,
-    /// Maintainer scripts that the recipe's author takes responsibility for.
+    /// Maintainer scripts, or programs of them, that the recipe's author takes responsibility for.
     pub accept_scripts: Vec<AcceptedScript>,
+    pub unknown_programs: UnknownPrograms,
+    /// Question of debconf → answer.
+    pub debconf: BTreeMap<String, String>,
     pub kernel: Kernel,
     /// `net.ipv4.ip_forward` → `1`, in key order.
     pub sysctl: BTreeMap<String, String>,
@@ -183,10 +186,36 @@ pub struct Dropped {
     pub location: Location,
 }
 
+/// What becomes of a program of a script that nobody knows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum UnknownPrograms {
+    #[default]
+    Stop,
+    /// It does nothing, and is told and written down.
+    Note,
+}
+
+impl UnknownPrograms {
+    pub const WORDS: [&'static str; 2] = ["stop", "note"];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            UnknownPrograms::Stop => "stop",
+            UnknownPrograms::Note => "note",
+        }
+    }
+
+    pub fn parse(word: &str) -> Option<UnknownPrograms> {
+        [UnknownPrograms::Stop, UnknownPrograms::Note].into_iter().find(|it| it.word() == word)
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct AcceptedScript {
     pub package: String,
     pub script: String,
+    /// The program of the script that may do nothing; without one the script is not run at all.
+    pub program: Option<String>,
     pub reason: String,
     pub location: Location,
 }

@@ -21,7 +21,12 @@ pub fn print(recipe: &Recipe) -> Value {
     let accepted: Vec<Value> = recipe
         .accept_scripts
         .iter()
-        .map(|it| json!({"package": it.package, "script": it.script, "reason": it.reason}))
+        .map(|it| match &it.program {
+            None => json!({"package": it.package, "script": it.script, "reason": it.reason}),
+            Some(program) => {
+                json!({"package": it.package, "script": it.script, "program": program, "reason": it.reason})
+            }
+        })
         .collect();
     json!({
         "name": recipe.name,
@@ -33,6 +38,8 @@ pub fn print(recipe: &Recipe) -> Value {
         "weak-dependencies": recipe.weak_dependencies,
         "drop": recipe.drop.iter().map(|it| (it.name.clone(), it.reason.clone())).collect::<BTreeMap<_, _>>(),
         "accept-scripts": accepted,
+        "unknown-programs": recipe.unknown_programs.word(),
+        "debconf": recipe.debconf,
         "kernel": {
             "package": request(&recipe.kernel.package),
             "line": recipe.kernel.line,

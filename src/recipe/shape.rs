@@ -1,6 +1,6 @@
 //! The shape of a recipe: the table that `check`, `schema` and the documentation share.
 
-use super::Selinux;
+use super::{Selinux, UnknownPrograms};
 use crate::repo::trust::Weak;
 use crate::shape::{Field, Shape, TEXTS, may, need};
 
@@ -18,9 +18,16 @@ pub const RECIPE: Shape = Shape::Record(&[
     may("drop", Shape::Table(&Shape::Text), "packages left out although something depends on them: name → reason"),
     may(
         "accept-scripts",
-        Shape::Table(&Shape::Table(&Shape::Text)),
-        "maintainer scripts you vouch for: package → script → reason",
+        Shape::Table(&Shape::Table(&Shape::Either(&Shape::Text, &Shape::Table(&Shape::Text)))),
+        "what you vouch for: package → script → program → why it may do nothing there; or package → script → why it is \
+         not run at all",
     ),
+    may(
+        "unknown-programs",
+        Shape::Word(&UnknownPrograms::WORDS),
+        "of scripts: `stop` the build (default), or `note` them, which then do nothing and stand in the manifest",
+    ),
+    may("debconf", Shape::Table(&Shape::Table(&Shape::Text)), "answers to packages' questions: package → question → answer"),
     need("kernel", Shape::Record(KERNEL), "the kernel and its command line"),
     may("sysctl", Shape::Table(&Shape::Text), "kernel settings, by their names with dots"),
     may("modules", Shape::Record(MODULES), "kernel modules of the running node"),

@@ -124,6 +124,8 @@ impl std::error::Error for TreeError {}
 #[derive(Debug, Clone)]
 pub struct Tree {
     inodes: Vec<Inode>,
+    /// How many paths each inode has.
+    names: Vec<usize>,
     paths: BTreeMap<TreePath, InodeId>,
 }
 
@@ -131,7 +133,7 @@ impl Tree {
     /// A tree with only a root directory, mode 0755.
     pub fn new(mtime: i64, origin: &Origin) -> Tree {
         let root = Inode::new(Kind::Directory, 0o755, mtime, origin);
-        Tree { inodes: vec![root], paths: BTreeMap::from([(TreePath::root(), InodeId(0))]) }
+        Tree { inodes: vec![root], names: vec![1], paths: BTreeMap::from([(TreePath::root(), InodeId(0))]) }
     }
 
     pub fn id(&self, path: &TreePath) -> Option<InodeId> {
@@ -159,10 +161,41 @@ impl Tree {
             .map(|(path, id)| (path, *id, &self.inodes[id.0]))
     }
 
-    /// What lies directly in `directory`.
+    /// What lies directly in `directory`; what lies below that is skipped, not looked at.
     pub fn children<'a>(&'a self, directory: &'a TreePath) -> impl Iterator<Item = (&'a TreePath, InodeId, &'a Inode)> {
-        let depth = directory.components().count() + 1;
-        self.below(directory).filter(move |(path, _, _)| path.components().count() == depth)
+        let mut after = Bound::Excluded(directory.clone());
+        std::iter::from_fn(move || {
+            let (path, id) = self.paths.range((after.clone(), Bound::Unbounded)).next()?;
+            after = Bound::Included(path.behind());
+            path.starts_with(directory).then(|| (path, *id, &self.inodes[id.0]))
+        })
+    }
+
+    /// How many paths lead to an inode.
+    pub fn links(&self, id: InodeId) -> usize {
+        self.names[id.0]
+    }
+
+    fn add(&mut self, path: TreePath, inode: Inode) -> InodeId {
+        let id = InodeId(self.inodes.len());
+        self.inodes.push(inode);
+        self.names.push(0);
+        self.name(path, id);
+        id
+    }
+
+    /// Gives `id` the name `path`, which may have been another's.
+    fn name(&mut self, path: TreePath, id: InodeId) {
+        self.names[id.0] += 1;
+        if let Some(old) = self.paths.insert(path, id) {
+            self.names[old.0] -= 1;
+        }
+    }
+
+    fn unname(&mut self, path: &TreePath) -> Option<InodeId> {
+        let id = self.paths.remove(path)?;
+        self.names[id.0] -= 1;
+        Some(id)
     }
 
     /// Adds an inode at a free path whose parent is a directory.
@@ -174,10 +207,7 @@ impl Tree {
         if let Some(problem) = self.parent_problem(&path).or_else(|| inode_problem(&inode)) {
             return fail(problem);
         }
-        let id = InodeId(self.inodes.len());
-        self.inodes.push(inode);
-        self.paths.insert(path, id);
-        Ok(id)
+        Ok(self.add(path, inode))
     }
 
     /// Puts `inode` where something may stand already; a directory replaces only a directory, keeping what it holds,
@@ -196,10 +226,7 @@ impl Tree {
             self.inodes[old.0] = inode;
             return Ok(old);
         }
-        let id = InodeId(self.inodes.len());
-        self.inodes.push(inode);
-        self.paths.insert(path, id);
-        Ok(id)
+        Ok(self.add(path, inode))
     }
 
     /// Gives the inode at `existing` (not a directory) a second name.
@@ -216,7 +243,35 @@ impl Tree {
         if let Some(problem) = self.parent_problem(&path) {
             return fail(path, problem);
         }
-        self.paths.insert(path, id);
+        self.name(path, id);
+        Ok(())
+    }
+
+    /// Moves `from` and everything below it to `to`, which must be free and not lie below `from`.
+    pub fn rename(&mut self, from: &TreePath, to: &TreePath, origin: &Origin) -> Result<(), TreeError> {
+        let fail = |path: &TreePath, problem| Err(TreeError { path: path.clone(), origin: origin.clone(), problem });
+        if from.is_root() || self.id(from).is_none() {
+            return fail(from, Problem::NoSuchPath);
+        }
+        if let Some(other) = self.get(to) {
+            return fail(to, Problem::Occupied(other.origin.clone()));
+        }
+        if let Some(problem) = self.parent_problem(to).or(to.starts_with(from).then_some(Problem::NoParent)) {
+            return fail(to, problem);
+        }
+        let below: Vec<TreePath> = self.below(from).map(|(path, _, _)| path.clone()).collect();
+        let mut moved = Vec::with_capacity(below.len());
+        for path in &below {
+            let Ok(target) = to.join(&path.as_bytes()[from.as_bytes().len()..]) else {
+                return fail(to, Problem::NoSuchPath);
+            };
+            moved.push(target);
+        }
+        for (path, target) in below.iter().zip(moved) {
+            if let Some(id) = self.unname(path) {
+                self.name(target, id);
+            }
+        }
         Ok(())
     }
 
@@ -227,14 +282,14 @@ impl Tree {
         if self.below(path).nth(1).is_some() {
             return fail(Problem::NotEmpty);
         }
-        self.paths.remove(path);
+        self.unname(path);
         Ok(self.inodes[id.0].clone())
     }
 
     /// Takes `path` and everything below it away; how many paths went.
     pub fn remove_all(&mut self, path: &TreePath) -> usize {
         let gone: Vec<TreePath> = self.below(path).map(|(path, _, _)| path.clone()).collect();
-        gone.iter().filter(|path| !path.is_root() && self.paths.remove(path).is_some()).count()
+        gone.iter().filter(|path| !path.is_root() && self.unname(path).is_some()).count()
     }
 
     /// Changes an inode in place (owner, mode, xattrs, time); its kind must stay what it is.
@@ -250,6 +305,17 @@ impl Tree {
                 self.inodes[id.0] = inode;
                 Ok(())
             }
+        }
+    }
+
+    /// Changes an inode under all its names. A directory stays one, nothing else becomes one, and what makes the inode
+    /// one that no tree may hold is not done.
+    pub fn change(&mut self, id: InodeId, change: impl FnOnce(&mut Inode)) {
+        let mut inode = self.inodes[id.0].clone();
+        change(&mut inode);
+        let directory = |inode: &Inode| inode.kind == Kind::Directory;
+        if inode_problem(&inode).is_none() && directory(&inode) == directory(&self.inodes[id.0]) {
+            self.inodes[id.0] = inode;
         }
     }
 

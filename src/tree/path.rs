@@ -91,6 +91,11 @@ impl TreePath {
         TreePath::parse([&self.0, b"/".as_slice(), below.as_ref()].concat())
     }
 
+    /// What sorts right behind everything below this path: a bound for ranges, not a path that anything has.
+    pub(super) fn behind(&self) -> TreePath {
+        TreePath([&self.0, [1].as_slice()].concat().into())
+    }
+
     /// Whether this path is `ancestor` or lies below it.
     pub fn starts_with(&self, ancestor: &TreePath) -> bool {
         self.0.strip_prefix(&*ancestor.0).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')

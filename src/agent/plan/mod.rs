@@ -10,6 +10,7 @@ use super::config::{FileToWrite, NodeConfig, NodeName, User};
 use super::facts::{Facts, NETWORK_DIRECTORY, TimeDaemon, ZONEINFO};
 use super::join::secret::Secret;
 use super::network;
+use super::once::Once;
 use crate::contract;
 use crate::diag::{Diagnostic, Diagnostics, Location};
 
@@ -69,6 +70,8 @@ pub enum Step {
         program: &'static str,
         arguments: &'static [&'static str],
     },
+    /// A program that a package's script left to the first boot.
+    Once(Once),
     /// Always the last: from here on the metadata counts as applied.
     MarkApplied(Option<String>),
 }
@@ -119,6 +122,9 @@ pub fn plan(config: &NodeConfig, facts: &Facts) -> Result<Plan, Diagnostics> {
     if facts.has_sshd {
         // Makes the keys that are missing: a power cut may have left some.
         planner.push(Step::Run { program: "/usr/bin/ssh-keygen", arguments: &["-A"] });
+    }
+    for once in &facts.once {
+        planner.push(Step::Once(once.clone()));
     }
     planner.kubernetes(config, &host);
     planner.push(Step::MarkApplied(config.instance_id.clone()));
@@ -437,6 +443,7 @@ impl fmt::Display for Step {
             }
             Step::JoinGroup { user, group } => write!(f, "make {user} a member of {group}"),
             Step::Run { program, arguments } => write!(f, "run {program} {}", arguments.join(" ")),
+            Step::Once(Once { program, arguments, .. }) => write!(f, "run {program} {}", arguments.join(" ")),
             Step::MarkApplied(Some(id)) => write!(f, "mark {id} as applied"),
             Step::MarkApplied(None) => write!(f, "mark a node without metadata as set up"),
         }

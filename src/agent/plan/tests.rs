@@ -21,6 +21,7 @@ pub(crate) fn facts() -> Facts {
         network_masked: false,
         present: ["/bin/bash".to_owned(), format!("{ZONEINFO}/Europe/Berlin")].into(),
         time_daemon: Some(TimeDaemon::Timesyncd),
+        once: Vec::new(),
         has_sshd: true,
         obstacles: BTreeMap::new(),
         networkd_runs: false,

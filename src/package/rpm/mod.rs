@@ -42,11 +42,13 @@ pub use rich::{Rich, is_rich};
 /// The largest RPM of Fedora unpacks to less than 8 GiB.
 const PAYLOAD_MAX: u64 = 16 << 30;
 /// Kind under which unpacked packages are kept in the store; changes with `saved.rs` and with what is read here.
-const KEPT: &str = "rpm-3";
+const KEPT: &str = "rpm-4";
 /// The field of [`Package::control`] with the fingerprint of the key that signed the package.
 pub const SIGNER: &str = "Signer";
 /// The fields of [`Package::control`] with what the package requires, one requirement each.
 pub const REQUIRES: &str = "Requires";
+/// The fields of [`Package::control`] with what the package provides, by name; paths that it brings are not named.
+pub const PROVIDES: &str = "Provides";
 /// The fields of [`Package::control`] with the accounts that the package provides: `user(etcd) = BASE64`, `group(etcd)`.
 pub const ACCOUNT: &str = "Account";
 
@@ -239,6 +241,7 @@ fn package(header: &Header, signer: String) -> Result<Package> {
     }
     let requires = capabilities.requires.iter().map(|relation| (REQUIRES.to_owned(), relations::print(relation)));
     control.extend(requires);
+    control.extend(capabilities.provides.iter().map(|provided| (PROVIDES.to_owned(), provided.name.clone())));
     let account = |name: &str| ["user(", "group(", "groupmember("].iter().any(|start| name.starts_with(start));
     for provided in capabilities.provides.iter().filter(|provided| account(&provided.name)) {
         let version = provided.version.as_ref().map(|version| format!(" = {version}")).unwrap_or_default();

@@ -1,0 +1,108 @@
+//! What scripts could not do, as mistakes for people: by program, then by package.
+
+use std::collections::BTreeSet;
+
+use super::{full_name, is_meant, run};
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::package::{Package, PackageId, Script};
+use crate::recipe::AcceptedScript;
+use crate::shell::{Stop, StopKind, quote};
+
+/// A script that the build cannot go on from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    pub package: PackageId,
+    pub script: String,
+    pub why: Why,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    Stopped(Stop),
+    /// It ended with this status, which stops dpkg or rpm too; its last words.
+    Failed(u8, String),
+}
+
+/// One mistake for each problem; those of one program stand together, and the first of them helps.
+pub(crate) fn mistakes(mut problems: Vec<Problem>) -> Diagnostics {
+    let program = |problem: &Problem| match &problem.why {
+        Why::Stopped(stop) => stop.program().map(str::to_owned),
+        Why::Failed(..) => None,
+    };
+    problems.sort_by_key(|problem| {
+        let name = program(problem);
+        (name.is_none(), name, problem.package.clone(), problem.script.clone())
+    });
+    let mut helped = BTreeSet::new();
+    let mut found = Diagnostics::default();
+    for problem in &problems {
+        let name = program(problem);
+        let first = name.as_ref().is_none_or(|name| helped.insert(name.clone()));
+        found.push(mistake(problem, name.as_deref(), first));
+    }
+    found
+}
+
+fn mistake(problem: &Problem, program: Option<&str>, first: bool) -> Diagnostic {
+    let Problem { package, script, why } = problem;
+    let (slug, title) = match why {
+        Why::Stopped(stop) => {
+            let line = stop.line.map(|line| format!(", line {line}")).unwrap_or_default();
+            let command = match stop.command.is_empty() {
+                true => String::new(),
+                false => format!(": `{}`", quote(stop.command.as_bytes(), Stop::QUOTE)),
+            };
+            (run::slug(stop), format!("{}: `{script}` of {package}{line}{command}", stop.kind))
+        }
+        Why::Failed(status, complaint) => {
+            let last = if complaint.is_empty() { String::new() } else { format!(": {complaint}") };
+            ("script-failed", format!("`{script}` of {package} ended with status {status}{last}"))
+        }
+    };
+    let mistake = Diagnostic::new(slug, title);
+    if !first {
+        return mistake;
+    }
+    let name = &package.name;
+    match (program, why) {
+        (Some(program), Why::Stopped(stop)) => {
+            let unknown = matches!(stop.kind, StopKind::UnknownProgram(_));
+            let entry = format!("accept-scripts: {{{name}: {{\"{script}\": {{\"{program}\": \"why it may do nothing\"}}}}}}");
+            let mistake = mistake.help(format!("if a node needs nothing of what it does there, say so in the recipe: `{entry}`"));
+            match unknown {
+                true => mistake.help("or let unknown programs do nothing: `unknown-programs: note`; `nodesmith scripts` lists those that are known"),
+                false => mistake.help(format!("`nodesmith scripts {program}` says what is known of it")),
+            }
+        }
+        _ => mistake.help(format!(
+            "if a node needs nothing of this script, accept it: `accept-scripts: {{{name}: {{\"{script}\": \"why it is not needed\"}}}}`"
+        )),
+    }
+}
+
+/// Entries of `accept-scripts` that are about no script of the packages.
+pub(super) fn unmeant(accepted: &[AcceptedScript], packages: &[&Package]) -> Diagnostics {
+    let mut found = Diagnostics::default();
+    for accept in accepted {
+        let package = packages.iter().find(|package| package.id.name == accept.package);
+        let scripts = package.map(|package| package.scripts.as_slice()).unwrap_or_default();
+        if scripts.iter().any(|script| is_meant(script, accept, scripts)) {
+            continue;
+        }
+        let kind: Vec<&Script> = scripts.iter().filter(|script| script.name == accept.script).collect();
+        let mistake = match kind.as_slice() {
+            [] => Diagnostic::new("no-such-script", format!("`{}` has no script `{}`", accept.package, accept.script))
+                .at(&accept.location, "accepts a script that is not there")
+                .help("take this entry out"),
+            several => {
+                let names: Vec<String> = several.iter().map(|script| format!("`{}`", full_name(script))).collect();
+                let title = format!("`{}` has {} scripts `{}`", accept.package, several.len(), accept.script);
+                Diagnostic::new("no-such-script", title)
+                    .at(&accept.location, "one of them is meant")
+                    .help(format!("say which: {}", names.join(", ")))
+            }
+        };
+        found.push(mistake);
+    }
+    found
+}

@@ -1,0 +1,322 @@
+//! run-parts, which, and the list of shells.
+
+use super::resolving::{Missing, canonical};
+use super::{Call, at, joined, last_name, parent_name};
+use crate::assemble::scripts::machine::PATH;
+use crate::assemble::scripts::programs::options::parse;
+use crate::assemble::scripts::programs::text::regex::{Flavour, Regex};
+use crate::package::Family;
+use crate::shell::{Bytes, Kind, Stop, Stream, World};
+
+const SHELLS: &[u8] = b"/etc/shells";
+const SHELLS_STATE: &[u8] = b"/var/lib/shells.state";
+const SHELLS_TEMPLATE: &[u8] = b"/usr/share/debianutils/shells";
+const SHELLS_DIRECTORY: &[u8] = b"/usr/share/debianutils/shells.d";
+
+pub(super) fn which(call: &mut Call) -> Result<u8, Stop> {
+    let red_hat = call.machine.family == Family::Rpm;
+    let known: &[&str] =
+        if red_hat { &["a|all", "skip-alias", "skip-functions", "skip-dot", "skip-tilde", "tty-only"] } else { &["a", "s"] };
+    let options = parse(call, known, false)?;
+    let path = call.shell.get(b"PATH").cloned().unwrap_or_else(|| PATH.to_vec());
+    let mut status = u8::from(options.operands.is_empty());
+    for word in &options.operands {
+        let mut found = Vec::new();
+        if word.contains(&b'/') {
+            let absolute = call.path(word);
+            found.extend(call.machine.find(&absolute, b"")?.map(|_| word.clone()));
+        } else {
+            for place in path.split(|byte| *byte == b':') {
+                let place = if place.is_empty() { b"." } else { place };
+                let absolute = call.path(&joined(place, word));
+                found.extend(call.machine.find(&absolute, b"")?.map(|_| [place, b"/", word].concat()));
+            }
+            if !options.has("a") {
+                found.truncate(1);
+            }
+        }
+        if found.is_empty() {
+            status = 1;
+            if red_hat {
+                let (word, path) = (String::from_utf8_lossy(word).into_owned(), String::from_utf8_lossy(&path).into_owned());
+                call.error(format!("no {word} in ({path})"))?;
+            }
+        }
+        for name in found.into_iter().filter(|_| !options.has("s")) {
+            call.out([&name, b"\n".as_slice()].concat())?;
+        }
+    }
+    Ok(status)
+}
+
+#[derive(Debug)]
+struct Parts {
+    names: Vec<Bytes>,
+    arguments: Vec<Bytes>,
+    test: bool,
+    list: bool,
+    verbose: bool,
+    report: bool,
+    until_error: bool,
+}
+
+pub(super) fn run_parts(call: &mut Call) -> Result<u8, Stop> {
+    let known = [
+        "t|test",
+        "list",
+        "v|verbose",
+        "report",
+        "reverse",
+        "u|umask=",
+        "a|arg=",
+        "exit-on-error",
+        "regex=",
+        "lsbsysinit",
+        "new-session",
+        "stdin",
+    ];
+    let options = parse(call, &known, true)?;
+    let [directory] = options.operands.as_slice() else { return call.fail(1, "missing operand") };
+    let names = match call.machine.files.list(&at(call, directory)) {
+        Ok(names) => names,
+        Err(errno) => {
+            let text = format!("failed to open directory {}: {errno}", String::from_utf8_lossy(directory));
+            return call.fail(1, text);
+        }
+    };
+    if options.has("lsbsysinit") {
+        return call.unsupported("names as LANANA registers them");
+    }
+    let pattern = options.value("regex").cloned().unwrap_or_else(|| b"^[a-zA-Z0-9_-]+$".to_vec());
+    let regex = match Regex::new(&pattern, Flavour::Extended, false) {
+        Ok(regex) => regex,
+        Err(problem) => return call.fail(1, format!("failed to compile regular expression: {problem}")),
+    };
+    let mut chosen = Vec::new();
+    for name in names {
+        if regex.is_match(&name)? {
+            chosen.push(joined(directory, &name));
+        }
+    }
+    if options.has("reverse") {
+        chosen.reverse();
+    }
+    let arguments = options.given.iter().filter(|(name, _)| *name == "a").map(|(_, value)| value.clone()).collect();
+    let parts = Parts {
+        names: chosen,
+        arguments,
+        test: options.has("t"),
+        list: options.has("list"),
+        verbose: options.has("v"),
+        report: options.has("report"),
+        until_error: options.has("exit-on-error"),
+    };
+    let umask = call.shell.umask;
+    call.shell.umask = match options.text("u").map(|text| u16::from_str_radix(&text, 8)) {
+        None => 0o022,
+        Some(Ok(umask)) if umask <= 0o777 => umask,
+        Some(_) => return call.unsupported("this umask"),
+    };
+    let status = run_each(call, &parts);
+    call.shell.umask = umask;
+    status
+}
+
+fn run_each(call: &mut Call, parts: &Parts) -> Result<u8, Stop> {
+    let mut status = 0;
+    for name in &parts.names {
+        let shown = String::from_utf8_lossy(name).into_owned();
+        let facts = match call.machine.files.status(&at(call, name), true) {
+            Ok(facts) => facts,
+            Err(errno) => {
+                status = 1;
+                let broken = super::status(call, name, false).is_ok();
+                let text = if broken { format!("component {shown} is a broken symbolic link") } else { format!("failed to stat component {shown}: {errno}") };
+                call.error(text)?;
+                continue;
+            }
+        };
+        let may_run = facts.mode & 0o111 != 0;
+        match facts.kind {
+            Kind::File if parts.list || parts.test && may_run => call.out([name, b"\n".as_slice()].concat())?,
+            Kind::File if may_run && !parts.test => {
+                let code = run_one(call, parts, name)?;
+                if code != 0 {
+                    call.error(format!("{shown} exited with return code {code}"))?;
+                    status = code;
+                    if parts.until_error {
+                        return Ok(code);
+                    }
+                    status = status.min(1);
+                }
+            }
+            Kind::File | Kind::Directory => {}
+            _ => {
+                call.error(format!("component {shown} is not an executable plain file"))?;
+                status = 1;
+            }
+        }
+    }
+    Ok(status)
+}
+
+fn run_one(call: &mut Call, parts: &Parts, name: &[u8]) -> Result<u8, Stop> {
+    if parts.verbose {
+        let arguments = parts.arguments.iter().fold(Bytes::new(), |all, argument| [&all, b" ".as_slice(), argument].concat());
+        call.shell.write(call.machine, 2, &[b"run-parts: executing ", name, &arguments, b"\n"].concat())?;
+    }
+    let words: Vec<Bytes> = std::iter::once(name.to_vec()).chain(parts.arguments.iter().cloned()).collect();
+    if !parts.report || parts.verbose {
+        return call.run(&words);
+    }
+    // A part's name comes before what it says.
+    let before = call.shell.descriptors.clone();
+    let outputs = [1, 2].map(|number| (number, Stream::output()));
+    call.shell.descriptors.extend(outputs.iter().map(|(number, handle)| (*number, handle.clone())));
+    let code = call.run(&words);
+    call.shell.descriptors = before;
+    for (number, handle) in outputs {
+        let said = handle.borrow_mut().take();
+        if !said.is_empty() {
+            call.shell.write(call.machine, number, &[name, b":\n", &said].concat())?;
+        }
+    }
+    code
+}
+
+/// The name as it stands, and with its directory resolved.
+fn both_names(call: &Call, shell: &[u8], resolve_name: bool) -> Vec<Bytes> {
+    let directory = match resolve_name {
+        true => canonical(call, shell, Missing::Anything).map(|path| parent_name(&path).to_vec()),
+        false => canonical(call, parent_name(shell), Missing::Anything),
+    };
+    let real = directory.map(|directory| joined(&directory, last_name(shell)));
+    [Ok(shell.to_vec()), real].into_iter().flatten().collect()
+}
+
+fn lines(bytes: &[u8]) -> Vec<Bytes> {
+    let text = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    if text.is_empty() { Vec::new() } else { text.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect() }
+}
+
+fn text(lines: &[Bytes]) -> Bytes {
+    lines.iter().flat_map(|line| [line.as_slice(), b"\n"].concat()).collect()
+}
+
+fn is_elsewhere(call: &Call) -> bool {
+    call.shell.get(b"DPKG_ROOT").is_some_and(|root| !root.is_empty())
+}
+
+pub(super) fn add_shell(call: &mut Call) -> Result<u8, Stop> {
+    edit_shells(call, |lines, shell| {
+        if !lines.contains(shell) {
+            lines.push(shell.clone());
+        }
+    })
+}
+
+pub(super) fn remove_shell(call: &mut Call) -> Result<u8, Stop> {
+    edit_shells(call, |lines, shell| lines.retain(|line| line != shell))
+}
+
+fn edit_shells(call: &mut Call, edit: impl Fn(&mut Vec<Bytes>, &Bytes)) -> Result<u8, Stop> {
+    if is_elsewhere(call) {
+        return call.unsupported("a DPKG_ROOT");
+    }
+    if call.words.is_empty() {
+        let name = call.name;
+        call.out(format!("usage: /usr/sbin/{name} shellname [shellname ...]\n"))?;
+        return Ok(1);
+    }
+    let mut all = match call.machine.files.read(SHELLS)? {
+        Ok(bytes) => lines(&bytes),
+        Err(errno) => {
+            call.shell.error(call.machine, &format!("cat: /etc/shells: {errno}"))?;
+            return Ok(1);
+        }
+    };
+    for word in call.words {
+        for shell in both_names(call, word, true) {
+            edit(&mut all, &shell);
+        }
+    }
+    match call.machine.files.put(SHELLS, text(&all), 0o644) {
+        Ok(()) => Ok(0),
+        Err(errno) => call.fail(1, format!("/etc/shells: {errno}")),
+    }
+}
+
+/// What debianutils' script does: shells of packages come and go, those that an administrator added or removed stay so.
+pub(super) fn update_shells(call: &mut Call) -> Result<u8, Stop> {
+    let options = parse(call, &["verbose", "no-act", "root="], true)?;
+    if is_elsewhere(call) || options.has("root") {
+        return call.unsupported("another root");
+    }
+    let shells = shells_of_packages(call)?;
+    let state: Vec<Bytes> = match call.machine.files.read(SHELLS_STATE)? {
+        Ok(bytes) => lines(&bytes).iter().map(|line| before_comment(line)).filter(|line| !line.is_empty()).collect(),
+        Err(_) => Vec::new(),
+    };
+    let source = if call.machine.files.exists(SHELLS) { SHELLS } else { SHELLS_TEMPLATE };
+    let old = match call.machine.files.read(source)? {
+        Ok(bytes) => lines(&bytes),
+        Err(errno) => return call.fail(2, format!("cannot open {}: {errno}", String::from_utf8_lossy(source))),
+    };
+    let (mut new, mut listed, mut told): (Vec<Bytes>, Vec<Bytes>, Vec<Bytes>) = Default::default();
+    for line in &old {
+        let shell = before_comment(line);
+        if !shell.is_empty() && !shells.contains(&shell) && state.contains(&shell) {
+            told.push([b"removing shell ", shell.as_slice()].concat());
+        } else if shell.is_empty() || !listed.contains(&shell) {
+            new.push(line.clone());
+            listed.push(shell);
+        }
+    }
+    for shell in &shells {
+        if !listed.contains(shell) && !state.contains(shell) {
+            new.push(shell.clone());
+            told.push([b"adding shell ", shell.as_slice()].concat());
+        }
+    }
+    if options.has("verbose") {
+        call.out(text(&told))?;
+    }
+    if options.has("no-act") {
+        return Ok(0);
+    }
+    let files = &mut call.machine.files;
+    let mode = files.facts(source, true).map_or(0o644, |facts| facts.mode);
+    let written = files.put(SHELLS, text(&new), mode).and_then(|()| files.put(SHELLS_STATE, text(&shells), 0o644));
+    match written {
+        Ok(()) => Ok(0),
+        Err(errno) => call.fail(2, errno),
+    }
+}
+
+fn before_comment(line: &[u8]) -> Bytes {
+    line.split(|byte| *byte == b'#').next().unwrap_or_default().to_vec()
+}
+
+fn shells_of_packages(call: &mut Call) -> Result<Vec<Bytes>, Stop> {
+    let parts = call.machine.files.list(SHELLS_DIRECTORY).unwrap_or_default();
+    // `*` of a shell does not name what is hidden.
+    let parts = parts.into_iter().filter(|name| !name.starts_with(b".")).map(|name| joined(SHELLS_DIRECTORY, &name));
+    let mut shells = Vec::new();
+    for path in std::iter::once(SHELLS_TEMPLATE.to_vec()).chain(parts) {
+        if !call.machine.files.facts(&path, true).is_some_and(|facts| facts.kind == Kind::File) {
+            continue;
+        }
+        let Ok(bytes) = call.machine.files.read(&path)? else { continue };
+        for line in lines(&bytes) {
+            let shell = before_comment(&line);
+            if shell.is_empty() {
+                continue;
+            }
+            let names = both_names(call, &shell, false);
+            let real = names.get(1).filter(|real| **real != shell).cloned();
+            shells.push(shell);
+            shells.extend(real);
+        }
+    }
+    Ok(shells)
+}

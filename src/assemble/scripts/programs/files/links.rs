@@ -1,0 +1,180 @@
+//! ln, link.
+
+use super::quoting::quoted;
+use super::resolving::{self, Missing};
+use super::targets::{self, Backup, Targets, targets};
+use super::{Call, at, has_content, hint, is_directory, parent_name, status};
+use crate::assemble::scripts::programs::options::parse;
+use crate::shell::{Bytes, Kind, Stop};
+
+#[derive(Debug)]
+struct Wish {
+    symbolic: bool,
+    relative: bool,
+    force: bool,
+    ask: bool,
+    /// Whether hard links are made to what a link points to.
+    follow: bool,
+    verbose: bool,
+    backup: Option<Backup>,
+}
+
+pub(super) fn ln(call: &mut Call) -> Result<u8, Stop> {
+    let known =
+        ["s|symbolic", "f|force", "n|no-dereference", "r|relative", "v|verbose", "L|logical", "P|physical", "i|interactive"];
+    let known: Vec<_> = known.iter().chain(&targets::KNOWN).copied().collect();
+    let options = parse(call, &known, true)?;
+    let wish = Wish {
+        symbolic: options.has("s"),
+        relative: options.has("r"),
+        force: super::last_of(&options, &["f", "i"]).is_some_and(|(name, _)| name == "f"),
+        ask: super::last_of(&options, &["f", "i"]).is_some_and(|(name, _)| name == "i"),
+        follow: super::last_of(&options, &["L", "P"]).is_some_and(|(name, _)| name == "L"),
+        verbose: options.has("v"),
+        backup: Backup::of(call, &options)?,
+    };
+    if wish.relative && !wish.symbolic {
+        return call.fail(1, "cannot do --relative without --symbolic");
+    }
+    let keep_links = options.has("n");
+    let is_target = |call: &Call, word: &[u8]| {
+        let link = keep_links && status(call, word, false).is_ok_and(|facts| facts.kind == Kind::Symlink);
+        is_directory(call, word) && !link
+    };
+    let targets = match options.operands.as_slice() {
+        // Under its own name, here.
+        [only] if !options.has("t") && !options.has("T") => {
+            Targets::Directory { sources: vec![only.clone()], directory: b".".to_vec() }
+        }
+        _ => match targets(call, &options, is_target)? {
+            Ok(targets) => targets,
+            Err(status) => return Ok(status),
+        },
+    };
+    let mut failed = false;
+    let mut fresh = Vec::new();
+    for (source, target) in targets.pairs() {
+        let resolved = call.machine.files.resolve(&at(call, &target), false).ok();
+        if !wish.symbolic && wish.force && wish.backup.is_none() && fresh.contains(&resolved) {
+            let text = format!("will not overwrite just-created {} with {}", quoted(&target), quoted(&source));
+            super::complain(call, &mut failed, text)?;
+            continue;
+        }
+        match make(call, &wish, &source, &target)? {
+            Ok(()) => fresh.push(resolved),
+            Err(problem) => super::complain(call, &mut failed, problem)?,
+        }
+    }
+    Ok(failed.into())
+}
+
+fn make(call: &mut Call, wish: &Wish, source: &[u8], target: &[u8]) -> Result<Result<(), String>, Stop> {
+    let (from, to) = (quoted(source), quoted(target));
+    if !wish.symbolic {
+        has_content(call, source)?;
+        match status(call, source, wish.follow) {
+            Err(errno) => return Ok(Err(format!("failed to access {from}: {errno}"))),
+            Ok(facts) if facts.kind == Kind::Directory => {
+                return Ok(Err(format!("{}: hard link not allowed for directory", super::quoting::plain(source))));
+            }
+            Ok(_) => {}
+        }
+    }
+    let mut kept = String::new();
+    if let Ok(there) = status(call, target, false) {
+        if wish.ask {
+            return call.unsupported(format!("asking whether to replace {to}"));
+        }
+        if wish.force || wish.backup.is_some() {
+            match clear(call, wish, source, target, there.kind)? {
+                Ok(text) => kept = text,
+                Err(problem) => return Ok(Err(problem)),
+            }
+        }
+    }
+    let text = if wish.relative { relative(call, source, target) } else { source.to_vec() };
+    let path = at(call, target);
+    let made = if wish.symbolic {
+        call.machine.files.make_link(&text, &path).map(drop)
+    } else {
+        let existing = call.machine.files.resolve(&at(call, source), wish.follow);
+        let existing = existing.map_or_else(|_| at(call, source), |path| [b"/", path.as_bytes()].concat());
+        call.machine.files.hard_link(&existing, &path)
+    };
+    match made {
+        Ok(()) if wish.verbose => {
+            let arrow = if wish.symbolic { "->" } else { "=>" };
+            call.out(format!("{kept}{to} {arrow} {}\n", quoted(&text)))?;
+            Ok(Ok(()))
+        }
+        Ok(()) => Ok(Ok(())),
+        Err(errno) if wish.symbolic && text.is_empty() => {
+            Ok(Err(format!("failed to create symbolic link {to} -> {}: {errno}", quoted(&text))))
+        }
+        Err(errno) if wish.symbolic => Ok(Err(format!("failed to create symbolic link {to}: {errno}"))),
+        Err(crate::shell::Errno::Exists) => {
+            Ok(Err(format!("failed to create hard link {to}: {}", crate::shell::Errno::Exists)))
+        }
+        Err(errno) => Ok(Err(format!("failed to create hard link {to} => {from}: {errno}"))),
+    }
+}
+
+/// Takes what stands at the target away, or keeps it under another name: the text that tells of it.
+fn clear(
+    call: &mut Call,
+    wish: &Wish,
+    source: &[u8],
+    target: &[u8],
+    there: Kind,
+) -> Result<Result<String, String>, Stop> {
+    let (from, to) = (quoted(source), quoted(target));
+    if there == Kind::Directory {
+        return Ok(Err(format!("{}: cannot overwrite directory", super::quoting::plain(target))));
+    }
+    let name = |call: &Call, word: &[u8]| call.machine.files.resolve(&at(call, word), false).ok();
+    let same_inode = || {
+        let one = status(call, source, !wish.symbolic && wish.follow).ok()?;
+        Some(one.inode == status(call, target, false).ok()?.inode)
+    };
+    let same = same_inode() == Some(true);
+    if same && name(call, source) == name(call, target) {
+        return Ok(Err(format!("{from} and {to} are the same file")));
+    }
+    if let Some(backup) = wish.backup.as_ref().map(|backup| backup.name(call, target)) {
+        return Ok(match call.machine.files.rename(&at(call, target), &at(call, &backup)) {
+            Ok(()) => Ok(format!("{} ~ ", quoted(&backup))),
+            Err(errno) => Err(format!("cannot backup {to}: {errno}")),
+        });
+    }
+    Ok(match call.machine.files.remove(&at(call, target)) {
+        Ok(()) => Ok(String::new()),
+        Err(errno) => Err(format!("cannot remove {to}: {errno}")),
+    })
+}
+
+/// The way from the directory of the link to the source.
+fn relative(call: &Call, source: &[u8], target: &[u8]) -> Bytes {
+    let canonical = |word: &[u8]| resolving::canonical(call, word, Missing::Anything).ok();
+    match (canonical(source), canonical(parent_name(target))) {
+        (Some(source), Some(directory)) => resolving::relative(&source, &directory),
+        _ => source.to_vec(),
+    }
+}
+
+pub(super) fn link(call: &mut Call) -> Result<u8, Stop> {
+    let options = parse(call, &[], true)?;
+    let (existing, name) = match options.operands.as_slice() {
+        [] => return hint(call, "missing operand"),
+        [only] => return hint(call, format!("missing operand after {}", quoted(only))),
+        [existing, name] => (existing, name),
+        [_, _, extra, ..] => return hint(call, format!("extra operand {}", quoted(extra))),
+    };
+    has_content(call, existing)?;
+    match call.machine.files.hard_link(&at(call, existing), &at(call, name)) {
+        Ok(()) => Ok(0),
+        Err(errno) => {
+            let (name, existing) = (quoted(name), quoted(existing));
+            call.fail(1, format!("cannot create link {name} to {existing}: {errno}"))
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Files and directories: what coreutils, findutils, debianutils and libcap do with them.
+//!
+//! Every program here says what GNU's says in the C locale, and ends as it ends; what an image does not know (block
+//! counts, access times, mount points) is a fixed fact or not supported.
+
+mod capabilities;
+mod chmod;
+mod copy;
+mod cp;
+mod dd;
+mod debianutils;
+mod directories;
+mod find;
+mod install;
+mod links;
+mod list;
+mod lists;
+mod modes;
+mod mv;
+mod owners;
+mod quoting;
+mod remove;
+mod resolving;
+mod special;
+mod stat;
+mod targets;
+mod temporary;
+mod times;
+mod walk;
+
+use super::options::Options;
+use super::{Call, Row};
+use crate::shell::{Bytes, Errno, Facts, Kind, Stop};
+use quoting::quoted;
+
+const LABELS: &str = "labels are written for the whole image by the build";
+const ATTRIBUTES: &str = "flags of the node's own file system are not part of an image";
+const PACKED: &str = "compressed files are not read or written while an image is built";
+const MOUNTS: &str = "nothing is mounted while an image is built";
+
+pub const ROWS: &[Row] = &[
+    Row::native("add-shell", debianutils::add_shell, "adds to /etc/shells"),
+    Row::native("basename", resolving::basename, "the last name of a path"),
+    Row::nothing("chattr", ATTRIBUTES),
+    Row::nothing("chcon", LABELS),
+    Row::native("chgrp", owners::chgrp, "changes groups in the tree, by the image's own group names"),
+    Row::native("chmod", chmod::chmod, "changes modes in the tree"),
+    Row::native("chown", owners::chown, "changes owners in the tree, by the image's own user names"),
+    Row::native("cp", cp::cp, "copies in the tree"),
+    Row::native("dd", dd::dd, "copies small amounts in the tree; chance is refused"),
+    Row::refuse("df", "how full a file system is, is the node's affair"),
+    Row::native("dirname", resolving::dirname, "a path without its last name"),
+    Row::refuse("du", "how much room files take on a disk, is the node's affair"),
+    Row::refuse("file", "the kinds of files are not guessed from their content"),
+    Row::native("find", find::find, "finds in the tree, in the order of the names"),
+    Row::nothing("fixfiles", LABELS),
+    Row::native("getcap", capabilities::getcap, "shows the capabilities of files in the tree"),
+    Row::refuse("getfacl", "access control lists are only written, not shown"),
+    Row::refuse("gunzip", PACKED),
+    Row::refuse("gzip", PACKED),
+    Row::native("install", install::install, "copies in the tree, with mode and owner"),
+    Row::native("link", links::link, "adds a name in the tree"),
+    Row::native("ln", links::ln, "makes links in the tree"),
+    Row::refuse("logrotate", "logs are rotated on a running node"),
+    Row::native("ls", list::ls, "lists directories of the tree, one name a line"),
+    Row::refuse("lsattr", ATTRIBUTES),
+    Row::native("mkdir", directories::mkdir, "makes directories in the tree"),
+    Row::native("mkfifo", special::mkfifo, "makes pipes in the tree"),
+    Row::native("mknod", special::mknod, "makes devices and pipes in the tree"),
+    Row::native("mktemp", temporary::mktemp, "makes a file or directory whose name comes from a counter, not from chance"),
+    Row::refuse("mount", MOUNTS),
+    Row::native("mountpoint", special::mountpoint, "only the root is one: nothing is mounted while an image is built"),
+    Row::native("mv", mv::mv, "gives other names in the tree"),
+    Row::native("pwd", resolving::pwd, "the directory that the script is in"),
+    Row::native("readlink", resolving::readlink, "where a link of the tree points"),
+    Row::native("realpath", resolving::realpath, "a path without links, as the tree has them"),
+    Row::native("remove-shell", debianutils::remove_shell, "removes from /etc/shells"),
+    Row::nothing("restorecon", LABELS),
+    Row::native("rm", remove::rm, "removes from the tree"),
+    Row::native("rmdir", directories::rmdir, "removes empty directories from the tree"),
+    Row::native("run-parts", debianutils::run_parts, "runs the scripts of a directory, interpreted as this one"),
+    Row::native("setcap", capabilities::setcap, "writes file capabilities as the attribute that the kernel reads"),
+    Row::native("setfacl", lists::setfacl, "writes access control lists as the attribute that the kernel reads"),
+    Row::native("shred", remove::shred, "removes from the tree; an image has no blocks to overwrite"),
+    Row::native("stat", stat::stat, "what is known of a file, by a format"),
+    Row::nothing("sync", "nothing is written to a disk yet"),
+    Row::refuse("tar", "archives are not packed or unpacked while an image is built"),
+    Row::native("tempfile", temporary::tempfile, "makes a file whose name comes from a counter, not from chance"),
+    Row::native("touch", times::touch, "makes files and sets times; the present is the recipe's epoch"),
+    Row::native("truncate", times::truncate, "changes the length of a file"),
+    Row::nothing("umount", MOUNTS),
+    Row::native("unlink", remove::unlink, "removes from the tree"),
+    Row::native("update-shells", debianutils::update_shells, "brings /etc/shells up to date with the packages' shells"),
+    Row::native("which", debianutils::which, "finds programs in the tree"),
+    Row::refuse("zcat", PACKED),
+];
+
+/// An operand as a path of the tree; the empty one leads nowhere.
+fn at(call: &Call, word: &[u8]) -> Bytes {
+    if word.is_empty() { Bytes::new() } else { call.path(word) }
+}
+
+fn status(call: &Call, word: &[u8], follow: bool) -> Result<Facts, Errno> {
+    call.machine.files.status(&at(call, word), follow)
+}
+
+fn is_directory(call: &Call, word: &[u8]) -> bool {
+    call.machine.files.is_directory(&at(call, word))
+}
+
+/// The last name of a path, without the slashes behind it; `/` of the root.
+fn last_name(path: &[u8]) -> &[u8] {
+    let end = path.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
+    match (&path[..end], path.is_empty()) {
+        (b"", true) => b"",
+        (b"", false) => b"/",
+        (name, _) => name.rsplit(|byte| *byte == b'/').next().unwrap_or(name),
+    }
+}
+
+/// What dirname says: the path without its last name.
+fn parent_name(path: &[u8]) -> &[u8] {
+    let trim = |path: &[u8]| path.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
+    let name = &path[..trim(path)];
+    match name.iter().rposition(|byte| *byte == b'/') {
+        _ if name.is_empty() && !path.is_empty() => b"/",
+        None => b".",
+        Some(slash) => match trim(&name[..slash]) {
+            0 => b"/",
+            end => &name[..end],
+        },
+    }
+}
+
+/// `directory/name` with one slash between them.
+fn joined(directory: &[u8], name: &[u8]) -> Bytes {
+    let slash = if directory.ends_with(b"/") || directory.is_empty() { b"".as_slice() } else { b"/" };
+    [directory, slash, name].concat()
+}
+
+/// How many links ls and find count: a directory has one more for itself and one for each directory in it.
+fn links_of(call: &Call, path: &[u8], facts: &Facts) -> u64 {
+    if facts.kind != Kind::Directory {
+        return facts.links;
+    }
+    let files = &call.machine.files;
+    let Ok(resolved) = files.resolve(path, true) else { return facts.links };
+    let below = files.tree.children(&resolved).filter(|(_, _, inode)| inode.kind == crate::tree::Kind::Directory);
+    2 + below.count() as u64
+}
+
+/// Says that something failed, and remembers it for the exit status.
+fn complain(call: &mut Call, failed: &mut bool, text: impl std::fmt::Display) -> Result<(), Stop> {
+    *failed = true;
+    call.error(text)
+}
+
+fn hint(call: &mut Call, text: impl std::fmt::Display) -> Result<u8, Stop> {
+    let name = call.name;
+    call.fail(1, format!("{text}\nTry '{name} --help' for more information."))
+}
+
+/// The last of several options that exclude each other.
+fn last_of<'o>(options: &'o Options, names: &[&str]) -> Option<(&'static str, &'o Bytes)> {
+    options.given.iter().rev().find(|(name, _)| names.contains(name)).map(|(name, value)| (*name, value))
+}
+
+/// Whether a path exists only from the first boot on, or belongs to a dropped package: nothing can be copied from it.
+fn has_content(call: &Call, word: &[u8]) -> Result<(), Stop> {
+    let path = at(call, word);
+    let files = &call.machine.files;
+    let resolved = files.resolve(&path, true).ok();
+    if files.inode(&path, true).is_none()
+        && resolved.is_some_and(|path| files.later.contains_key(&path) || files.ghosts.contains_key(&path))
+    {
+        return call.unsupported(format!("taking {}, which is not in the image while it is built", quoted(word)));
+    }
+    Ok(())
+}
+
+/// The path without the slashes at its end; the root stays itself.
+fn trimmed(path: &[u8]) -> &[u8] {
+    let end = path.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
+    if end == 0 { path } else { &path[..end] }
+}
+
+#[cfg(test)]
+mod tests;

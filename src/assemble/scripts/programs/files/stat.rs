@@ -1,0 +1,162 @@
+//! stat.
+
+use super::modes::shown;
+use super::owners::{group_name, user_name};
+use super::quoting::quoted;
+use super::times::civil;
+use super::{Call, at, complain, hint};
+use crate::assemble::scripts::programs::options::parse;
+use crate::shell::{Bytes, Facts, Kind, Stop};
+use crate::tree::Kind as NodeKind;
+
+pub(super) fn stat(call: &mut Call) -> Result<u8, Stop> {
+    let options = parse(call, &["c|format=", "printf=", "L|dereference", "t|terse"], true)?;
+    let (format, escapes) = match super::last_of(&options, &["c", "printf"]) {
+        Some((name, format)) if !options.has("t") => (format.clone(), name == "printf"),
+        _ => return call.unsupported("its output without a format"),
+    };
+    if options.operands.is_empty() {
+        return hint(call, "missing operand");
+    }
+    let mut failed = false;
+    for word in &options.operands {
+        match call.machine.files.status(&at(call, word), options.has("L")) {
+            Ok(facts) => {
+                let mut text = formatted(call, &format, escapes, word, &facts)?;
+                text.extend((!escapes).then_some(b'\n'));
+                call.out(text)?;
+            }
+            Err(errno) => {
+                let what = if options.has("L") { "cannot stat" } else { "cannot statx" };
+                complain(call, &mut failed, format!("{what} {}: {errno}", quoted(word)))?;
+            }
+        }
+    }
+    Ok(failed.into())
+}
+
+fn formatted(call: &Call, format: &[u8], escapes: bool, word: &[u8], facts: &Facts) -> Result<Bytes, Stop> {
+    let mut text = Bytes::new();
+    let mut bytes = format.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'%' => {
+                let mut flags = String::new();
+                while let Some(flag) = bytes.next_if(|byte| byte.is_ascii_digit() || b"-#'+ ".contains(byte)) {
+                    flags.push(char::from(flag));
+                }
+                let field = match bytes.next() {
+                    Some(b'%') if flags.is_empty() => vec![b'%'],
+                    Some(letter) => field(call, letter, word, facts)?,
+                    None => vec![b'%'],
+                };
+                text.extend(padded(call, &flags, field)?);
+            }
+            b'\\' if escapes => text.push(match bytes.next() {
+                Some(b'n') => b'\n',
+                Some(b't') => b'\t',
+                Some(b'\\') => b'\\',
+                Some(b'0') => 0,
+                _ => return call.unsupported("a backslash in its format"),
+            }),
+            byte => text.push(byte),
+        }
+    }
+    Ok(text)
+}
+
+/// `%04a` and `%-10n`.
+fn padded(call: &Call, flags: &str, field: Bytes) -> Result<Bytes, Stop> {
+    let digits = flags.trim_start_matches(['-', '0']);
+    let width: usize = match digits {
+        "" => 0,
+        digits => match digits.parse() {
+            Ok(width) if width <= 4096 => width,
+            _ => return call.unsupported(format!("the width `{flags}` in its format")),
+        },
+    };
+    let missing = width.saturating_sub(field.len());
+    let fill = if flags.starts_with('0') { b'0' } else { b' ' };
+    let padding = vec![fill; missing];
+    Ok(if flags.starts_with('-') { [field, vec![b' '; missing]].concat() } else { [padding, field].concat() })
+}
+
+fn field(call: &Call, letter: u8, word: &[u8], facts: &Facts) -> Result<Bytes, Stop> {
+    let machine = &*call.machine;
+    let unknown = |name: Option<String>| name.unwrap_or_else(|| "UNKNOWN".to_owned());
+    let device = || match machine.files.inode(&at(call, word), true).map(|inode| &inode.kind) {
+        Some(NodeKind::CharDevice { major, minor } | NodeKind::BlockDevice { major, minor }) => (*major, *minor),
+        _ => (0, 0),
+    };
+    let text = match letter {
+        b'n' => return Ok(word.to_vec()),
+        b'N' => {
+            let target = if facts.kind == Kind::Symlink { machine.files.target(&at(call, word)).ok() } else { None };
+            match target {
+                Some(target) => format!("{} -> {}", quoted(word), quoted(&target)),
+                None => quoted(word),
+            }
+        }
+        b'F' => description(facts).to_owned(),
+        b'f' => format!("{:x}", kind_bits(facts.kind) | u32::from(facts.mode)),
+        b'a' => format!("{:o}", facts.mode),
+        b'A' => shown(self::letter(facts.kind), facts.mode),
+        b'u' => facts.uid.to_string(),
+        b'U' => unknown(user_name(machine, facts.uid)),
+        b'g' => facts.gid.to_string(),
+        b'G' => unknown(group_name(machine, facts.gid)),
+        b's' => facts.size.to_string(),
+        b'Y' => facts.mtime.to_string(),
+        b'y' => moment(facts.mtime),
+        b'h' => super::links_of(call, &at(call, word), facts).to_string(),
+        b't' => format!("{:x}", device().0),
+        b'T' => format!("{:x}", device().1),
+        b'm' => "/".to_owned(),
+        other => return call.unsupported(format!("`%{}` in its format", char::from(other))),
+    };
+    Ok(text.into_bytes())
+}
+
+/// `2001-09-09 01:46:40.000000000 +0000`
+fn moment(time: i64) -> String {
+    let (year, month, day) = civil(time.div_euclid(86_400));
+    let second = time.rem_euclid(86_400);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.000000000 +0000")
+}
+
+fn description(facts: &Facts) -> &'static str {
+    match facts.kind {
+        Kind::File if facts.size == 0 => "regular empty file",
+        Kind::File => "regular file",
+        Kind::Directory => "directory",
+        Kind::Symlink => "symbolic link",
+        Kind::CharDevice => "character special file",
+        Kind::BlockDevice => "block special file",
+        Kind::Fifo => "fifo",
+    }
+}
+
+/// The letter that ls shows.
+pub(super) fn letter(kind: Kind) -> char {
+    match kind {
+        Kind::File => '-',
+        Kind::Directory => 'd',
+        Kind::Symlink => 'l',
+        Kind::CharDevice => 'c',
+        Kind::BlockDevice => 'b',
+        Kind::Fifo => 'p',
+    }
+}
+
+/// The kind in a mode of stat(2).
+fn kind_bits(kind: Kind) -> u32 {
+    match kind {
+        Kind::Fifo => 0o010_000,
+        Kind::CharDevice => 0o020_000,
+        Kind::Directory => 0o040_000,
+        Kind::BlockDevice => 0o060_000,
+        Kind::File => 0o100_000,
+        Kind::Symlink => 0o120_000,
+    }
+}

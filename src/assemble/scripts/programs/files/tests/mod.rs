@@ -1,0 +1,5 @@
+//! The programs against the real ones: the same command lines in the same small tree, on disk and as a value.
+
+mod bench;
+mod fixed;
+mod random;

@@ -1,0 +1,115 @@
+//! What every node has to make for itself: keys and identities. Noted here, done by the agent at the first boot with the
+//! image's own program, unless what it makes is there by then.
+
+use super::options::parse;
+use super::{Call, Row};
+use crate::assemble::scripts::machine::FirstBoot;
+use crate::shell::{Bytes, Stop};
+
+pub const ROWS: &[Row] = &[
+    Row::native("ssh-keygen", ssh_keygen, "the node makes its keys at its first boot"),
+    Row::native("make-ssl-cert", make_ssl_cert, "the node makes its certificate at its first boot"),
+    Row::native("openssl", openssl, "the node makes keys and certificates at its first boot"),
+    Row::native("dbus-uuidgen", dbus_uuidgen, "the node's machine-id is made at its first boot, and D-Bus uses it"),
+    Row::native("sshd", sshd, "it reads its configuration on the node"),
+    Row::refuse("uuidgen", "what it prints must differ from node to node, and goes into this image"),
+    Row::refuse("iscsi-iname", "what it prints must differ from node to node, and goes into this image"),
+    Row::refuse("pwgen", "what it prints must differ from node to node, and goes into this image"),
+    Row::refuse("mcookie", "what it prints must differ from node to node, and goes into this image"),
+];
+
+const REASON: &str = "left to the node's first boot";
+
+/// Notes the call for the first boot; the paths that it makes exist from then on.
+fn leave(call: &mut Call, program: &str, makes: Vec<Bytes>) -> Result<u8, Stop> {
+    call.note("first-boot", REASON);
+    let arguments = call.words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+    let mut paths = Vec::new();
+    for path in makes {
+        let path = call.path(&path);
+        if let Ok(path) = call.machine.files.resolve(&path, true) {
+            paths.push(path.to_string());
+            call.machine.files.later.insert(path, call.name.to_owned());
+        }
+    }
+    let wanted = FirstBoot { program: program.to_owned(), arguments, makes: paths, package: call.machine.running.package.clone() };
+    if !call.machine.first_boot.contains(&wanted) {
+        call.machine.first_boot.push(wanted);
+    }
+    Ok(0)
+}
+
+fn ssh_keygen(call: &mut Call) -> Result<u8, Stop> {
+    const KNOWN: &[&str] = &["q", "f=", "N=", "t=", "b=", "A", "l", "C=", "h", "y", "E=", "v", "m=", "Z="];
+    let options = parse(call, KNOWN, true)?;
+    if options.has("A") {
+        // The agent makes the standard ones by itself.
+        let standard = ["rsa", "ecdsa", "ed25519"].iter().flat_map(|kind| {
+            let path = format!("/etc/ssh/ssh_host_{kind}_key");
+            [path.clone().into_bytes(), format!("{path}.pub").into_bytes()]
+        });
+        return leave(call, "/usr/bin/ssh-keygen", standard.collect());
+    }
+    let Some(file) = options.value("f").cloned() else { return call.unsupported("being called without `-f` or `-A`") };
+    if options.has("l") || options.has("y") {
+        return match call.machine.files.is_later(&call.path(&file)) {
+            // There is no fingerprint to tell yet.
+            true => Ok(0),
+            false if call.machine.files.exists(&call.path(&file)) => call.unsupported("reading a key of the image"),
+            false => call.fail(255, format!("{}: No such file or directory", String::from_utf8_lossy(&file))),
+        };
+    }
+    let public = [file.as_slice(), b".pub"].concat();
+    leave(call, "/usr/bin/ssh-keygen", vec![file, public])
+}
+
+fn make_ssl_cert(call: &mut Call) -> Result<u8, Stop> {
+    match call.word(0) {
+        Some("generate-default-snakeoil") => {
+            let makes = vec![b"/etc/ssl/certs/ssl-cert-snakeoil.pem".to_vec(), b"/etc/ssl/private/ssl-cert-snakeoil.key".to_vec()];
+            leave(call, "/usr/sbin/make-ssl-cert", makes)
+        }
+        Some(_) if call.words.len() >= 2 => {
+            let output = call.words[1].clone();
+            leave(call, "/usr/sbin/make-ssl-cert", vec![output])
+        }
+        _ => call.unsupported("being called without a template and an output"),
+    }
+}
+
+fn openssl(call: &mut Call) -> Result<u8, Stop> {
+    let Some(command) = call.word(0).map(str::to_owned) else { return call.unsupported("being called without a command") };
+    let after = |name: &str| {
+        let at = call.words.iter().position(|word| word == name.as_bytes())?;
+        call.words.get(at + 1).cloned()
+    };
+    match command.as_str() {
+        "version" => call.unsupported("`version`: the program of the image has not started"),
+        "req" | "genrsa" | "genpkey" | "dhparam" | "ecparam" | "gendsa" => {
+            let makes: Vec<Bytes> = ["-out", "-keyout"].into_iter().filter_map(after).collect();
+            if makes.is_empty() {
+                return call.unsupported(format!("`{command}` that prints what it makes"));
+            }
+            leave(call, "/usr/bin/openssl", makes)
+        }
+        other => call.unsupported(format!("`{other}`")),
+    }
+}
+
+fn dbus_uuidgen(call: &mut Call) -> Result<u8, Stop> {
+    match call.word(0) {
+        Some(option) if option.starts_with("--ensure") => {
+            call.note("first-boot", "the node's machine-id is made at its first boot, and D-Bus uses it");
+            Ok(0)
+        }
+        _ => Err(Stop::refused(call.name, "what it prints must differ from node to node, and goes into this image")),
+    }
+}
+
+/// `sshd -t`: the configuration is read on the node; `-T` would print it.
+fn sshd(call: &mut Call) -> Result<u8, Stop> {
+    match call.word(0) {
+        Some("-t") => Ok(0),
+        _ => call.unsupported("anything but `-t`"),
+    }
+}
