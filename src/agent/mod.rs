@@ -33,6 +33,7 @@ pub mod initrd;
 pub mod join;
 pub mod network;
 pub mod nocloud;
+pub mod notify;
 pub mod pem;
 pub mod plan;
 pub mod ready;
