@@ -6,6 +6,7 @@
 mod kubernetes;
 mod libraries;
 mod pam;
+mod units;
 
 use std::collections::BTreeSet;
 
@@ -80,6 +81,7 @@ pub const CHECKS: &[Check] = &[
     Check { name: "user-without-shell", what: "everybody's shell exists", run: shells },
     Check { name: "no-init", what: "there is a PID 1 and a target to boot to", run: init },
     Check { name: "dangling-unit", what: "every unit that is started exists", run: unit_links },
+    Check { name: "unit-setting", what: "systemd takes the units of this program and of overlays", run: units::check },
     Check { name: "no-mount-point", what: "what is mounted over exists", run: mount_points },
     Check { name: "no-formatter", what: "the root can make the file system of /var", run: formatter },
     Check { name: "kernel-line", what: "the kernel is of the line that the recipe promises", run: kernel_line },

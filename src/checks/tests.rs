@@ -50,8 +50,19 @@ fn path(path: &str) -> TreePath {
 }
 
 fn put(tree: &mut Tree, at: &str, text: &str) {
-    let inode = Inode::new(Kind::File(Content::inline(text)), 0o644, 0, &Origin::from("test"));
-    tree.replace(path(at), inode).unwrap();
+    put_from(tree, at, text, "test");
+}
+
+/// A file of this origin, in place of one that is there; its directories are made.
+pub(super) fn put_from(tree: &mut Tree, at: &str, text: &str, origin: &str) {
+    let (path, origin) = (path(at), Origin::from(origin));
+    let parents: Vec<TreePath> = std::iter::successors(path.parent(), TreePath::parent).collect();
+    for parent in parents.into_iter().rev() {
+        if tree.get(&parent).is_none() {
+            tree.insert(parent, Inode::new(Kind::Directory, 0o755, 0, &origin)).unwrap();
+        }
+    }
+    tree.replace(path, Inode::new(Kind::File(Content::inline(text)), 0o644, 0, &origin)).unwrap();
 }
 
 #[test]
