@@ -5,6 +5,7 @@
 
 mod kubernetes;
 mod libraries;
+mod modules;
 mod pam;
 mod units;
 
@@ -86,6 +87,7 @@ pub const CHECKS: &[Check] = &[
     Check { name: "no-formatter", what: "the root can make the file system of /var", run: formatter },
     Check { name: "kernel-line", what: "the kernel is of the line that the recipe promises", run: kernel_line },
     Check { name: "kernel-cannot", what: "the kernel can mount this image", run: kernel },
+    Check { name: "other-kernel-modules", what: "modules are those of the image's kernel", run: modules::check },
     Check { name: "runtime-configuration", what: "containerd is configured as the recipe says", run: runtime },
     Check { name: "kubelet-missing", what: "a node of a cluster has its programs and units", run: kubernetes::kubelet },
     Check { name: "preflight-program", what: "kubeadm's preflight finds its programs", run: kubernetes::programs },

@@ -1,6 +1,7 @@
 use super::*;
 use crate::assemble::Assembled;
 use crate::assemble::tests::World;
+use crate::recipe::PackageRequest;
 use crate::tree::Content;
 
 fn names(found: &Diagnostics) -> Vec<&str> {
@@ -150,6 +151,29 @@ fn a_kernel_of_another_line_is_found() {
         assert!(!found("6.12", fine), "{fine}");
     }
     assert!(found("6.12", "5.10.0-30-amd64") && found("6.1", "6.12.48+deb13-amd64") && found("6.12", "6.120.1"));
+}
+
+#[test]
+fn modules_of_another_kernel_are_found_with_their_package() {
+    let mut world = World::new();
+    let found = |world: &World| {
+        let Assembled { mut tree, kernel, .. } = world.assemble().unwrap();
+        put(&mut tree, "/usr/lib/modules/6.12/kernel/a.ko.xz", "");
+        let (recipe, contents, packages) = (&world.recipe, &world.store, &world.packages[..]);
+        let findings = modules::check(&Subject { recipe, tree: &tree, contents, kernel: &kernel, packages }).unwrap();
+        findings.into_iter().map(|finding| (finding.text, finding.at)).collect::<Vec<_>>()
+    };
+    world.package("headers", &[("/usr/lib/modules/6.11/build/Makefile", "x")]);
+    assert_eq!(found(&world), []);
+    let files = ["/usr/lib/modules/6.11/extra/b.ko", "/usr/lib/modules/6.11/extra/c.ko.zst"].map(|path| (path, "x"));
+    world.package("kmod-b", &files);
+    let text = "kmod-b 1.0 brings modules of kernel 6.11, and the image's kernel is 6.12: \
+                `/usr/lib/modules/6.11/extra/b.ko`";
+    assert_eq!(found(&world), [(text.to_owned(), None)]);
+    let location = crate::assemble::tests::location();
+    let request = PackageRequest { name: "kmod-b".into(), version: None, location: location.clone() };
+    world.recipe.packages.push(request);
+    assert_eq!(found(&world), [(text.to_owned(), Some(location))]);
 }
 
 #[test]
