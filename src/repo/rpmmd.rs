@@ -108,7 +108,8 @@ pub fn read(repository: &Repository<'_>, fetcher: &Fetcher<'_>, progress: &dyn P
         };
         metadata.modules = modules().with_context(|| format!("reading {}", listed.href))?;
     }
-    Ok(Snapshot { offers, date, signer, sha256: Digest::of(&bytes), metadata: Some(metadata) })
+    let sha256 = Digest::of(&bytes);
+    Ok(Snapshot { offers, left_out: Vec::new(), date, signer, sha256, metadata: Some(metadata) })
 }
 
 /// The packages of `primary.xml`, which is fetched and parsed only if the store does not know what it says.
