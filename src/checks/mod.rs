@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use anyhow::Context;
 
 use crate::assemble::KernelFiles;
+use crate::bounded::quote;
 use crate::contract;
 use crate::diag::{Diagnostic, Diagnostics, Location};
 use crate::package::rpm::REQUIRES;
@@ -301,7 +302,7 @@ fn file_requirements(subject: &Subject) -> Findings {
         let paths = package.control.iter().filter(|(name, value)| name == REQUIRES && value.starts_with('/'));
         for (_, path) in paths {
             if subject.lookup(path)?.is_none() {
-                found.push(format!("{} requires `{path}`, which nothing brings", package.id).into());
+                found.push(format!("{} requires `{}`, which nothing brings", package.id, quote(path)).into());
             }
         }
     }

@@ -125,6 +125,7 @@ fn a_service_of_pam_that_includes_a_missing_file_is_found() {
         );
         put(tree, "/etc/pam.d/there", "auth required pam_unix.so\n");
         put(tree, "/usr/lib/pam.d/vendor", "session include lost\n");
+        put(tree, "/etc/pam.d/long", &format!("auth include {}\n", "x".repeat(6000)));
     });
     for (service, name) in
         [("/etc/pam.d/login", "gone"), ("/etc/pam.d/login", "/etc/gone"), ("/usr/lib/pam.d/vendor", "lost")]
@@ -132,7 +133,8 @@ fn a_service_of_pam_that_includes_a_missing_file_is_found() {
         let expected = format!("`{service}` from test includes `{name}`, which nothing brings [pam-include]");
         assert!(text.contains(&expected), "{text}");
     }
-    assert_eq!(text.matches("[pam-include]").count(), 3, "{text}");
+    assert_eq!(text.matches("[pam-include]").count(), 4, "{text}");
+    assert!(text.contains("xxx…`") && text.len() < 6000, "{text}");
 }
 
 #[test]
