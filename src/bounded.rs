@@ -1,4 +1,5 @@
-//! Files that people name, read whole but not without end: a path may lead to a device that never stops.
+//! What has no end by itself: files that people name, whose path may lead to a device that never stops; and words of
+//! others that messages quote.
 
 use std::fs::File;
 use std::io::{self, Read, Take};
@@ -6,6 +7,20 @@ use std::path::Path;
 
 /// Bytes. Recipes, locks and keyrings have a few hundred thousand at most.
 const MOST: u64 = 64 << 20;
+
+/// Characters that a message quotes of a line.
+const QUOTED: usize = 160;
+
+/// A line that others wrote, as a message quotes it: control characters as escapes, and no more than 160 characters.
+pub fn quote(line: &str) -> String {
+    let mut letters = line.escape_debug();
+    let mut quoted: String = letters.by_ref().take(QUOTED).collect();
+    if letters.next().is_some() {
+        quoted.pop();
+        quoted.push('…');
+    }
+    quoted
+}
 
 /// The file's bytes.
 ///
@@ -36,6 +51,14 @@ fn whole(path: &Path, read: impl FnOnce(&mut Take<&mut File>) -> io::Result<usiz
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn quotes_are_escaped_and_end() {
+        assert_eq!(quote("a\u{1b}b"), "a\\u{1b}b");
+        assert_eq!(quote(&"x".repeat(160)), "x".repeat(160));
+        let long = quote(&"ä".repeat(6000));
+        assert_eq!((long.chars().count(), long.ends_with("ä…")), (160, true));
+    }
 
     #[test]
     fn a_device_without_an_end_is_an_error() {

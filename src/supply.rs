@@ -50,7 +50,7 @@ pub fn lock(
     let mut index = Index::default();
     let mut repositories = Vec::new();
     let mut bases = BTreeMap::new();
-    let (mut metadata, mut enabled) = (Vec::new(), Vec::new());
+    let (mut metadata, mut enabled, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
     let mut preferences = Preferences { weak_dependencies: recipe.weak_dependencies, ..Preferences::default() };
     for repository in &recipe.repositories {
         let reading = || format!("reading repository {}", repository.name);
@@ -73,6 +73,8 @@ pub fn lock(
             RepositoryKind::Rpm(rpm) => (rpm.source.print(), String::new()),
         };
         index.offers.extend(snapshot.offers);
+        let name = &repository.name;
+        left_out.extend(snapshot.left_out.iter().map(|why| format!("left out of repository {name}: {why}")));
         repositories.push(LockedRepository {
             name: repository.name.clone(),
             mirror,
@@ -93,8 +95,9 @@ pub fn lock(
         Ok(found)
     };
     let requests: Vec<&PackageRequest> = recipe.packages.iter().chain([&recipe.kernel.package]).collect();
-    keep_line(&recipe.kernel, &requests, &mut index)?;
-    let chosen = resolve_with(&requests, &index, &preferences, &file_lists)?;
+    let told = |error| with_left_out(error, &left_out);
+    keep_line(&recipe.kernel, &requests, &mut index).map_err(|mistakes| told(mistakes.into()))?;
+    let chosen = resolve_with(&requests, &index, &preferences, &file_lists).map_err(told)?;
     let tools = TOOLS.iter().map(|names| {
         let found = names.iter().find_map(|name| newest(name, &index));
         let names = names.join("` or `");
@@ -109,6 +112,22 @@ pub fn lock(
     };
     let (packages, tools) = (locked(chosen)?, locked(tools)?);
     Ok(Lock::new(&print::package_inputs(recipe), repositories, packages, tools))
+}
+
+/// Files that are left out and shown where packages are missing, at most.
+const LEFT_OUT: usize = 3;
+
+/// Mistakes about what is on offer, with what could not be offered: it may be what is missing.
+fn with_left_out(error: anyhow::Error, left_out: &[String]) -> anyhow::Error {
+    match error.downcast::<Diagnostics>() {
+        Ok(mut mistakes) => {
+            if let Some(first) = mistakes.0.first_mut() {
+                first.help.extend(left_out.iter().take(LEFT_OUT).cloned());
+            }
+            mistakes.into()
+        }
+        Err(other) => other,
+    }
 }
 
 fn read(
@@ -136,7 +155,7 @@ fn read(
         RepositoryKind::Rpm(rpm) => {
             let keyring = keyring(repository, rpm, Some(as_of), store, offline, progress)?;
             match &rpm.source {
-                RpmSource::Directory(directory) => rpm_directory::read(name, directory, arch.rpm()),
+                RpmSource::Directory(directory) => rpm_directory::read(name, directory, arch.rpm(), progress),
                 RpmSource::Url(_) | RpmSource::Mirrorlist(_) | RpmSource::Metalink(_) => {
                     let metadata_key = keyring.as_ref().filter(|_| rpm.signed_metadata);
                     let rpm = rpmmd::Repository { name, mirrors: &base.mirrors, arch: arch.rpm(), metadata_key };
@@ -442,6 +461,16 @@ mod tests {
         let packages = fetch(&recipe, &lock, &store, true, &()).unwrap();
         let names: Vec<&str> = packages.root.iter().map(|package| package.id.name.as_str()).collect();
         assert_eq!(names, ["one"]);
+    }
+
+    #[test]
+    fn where_packages_are_missing_files_that_were_left_out_are_shown() {
+        let left_out: Vec<String> = (0..9).map(|number| format!("file {number}")).collect();
+        let mistakes = Diagnostics(vec![Diagnostic::new("unknown-package", "no"); 2]);
+        let error = with_left_out(mistakes.into(), &left_out).downcast::<Diagnostics>().unwrap();
+        assert_eq!((error.0[0].help.len(), error.0[1].help.len()), (LEFT_OUT, 0));
+        let failure = with_left_out(anyhow!("the disk"), &left_out);
+        assert_eq!(failure.to_string(), "the disk");
     }
 
     #[test]

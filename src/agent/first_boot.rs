@@ -16,7 +16,7 @@ use super::config::NodeConfig;
 use super::plan::{self, NO_METADATA, Plan, Step};
 use super::seed::{self, Seed};
 use super::status::{Phase, State, Status, StepStatus};
-use super::{console, facts, nocloud, run};
+use super::{console, facts, nocloud, notify, run};
 use crate::contract;
 use crate::diag::Diagnostics;
 
@@ -50,7 +50,8 @@ pub fn run() -> ExitCode {
             });
         }
     }
-    match status.publish() {
+    let told = status.publish().and_then(|()| if code == 0 { notify::done() } else { Ok(()) });
+    match told {
         Ok(()) => ExitCode::from(code),
         Err(error) => {
             console::complain(&format!("{error:#}"));

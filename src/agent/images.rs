@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 
 use super::first_boot::EXIT_FAILURE;
-use super::{console, run};
+use super::{console, notify, run};
 use crate::contract;
 
 const CTR: &str = "/usr/bin/ctr";
@@ -51,7 +51,8 @@ pub fn run() -> ExitCode {
     let started = Instant::now();
     let mut pause = PAUSE_FIRST;
     loop {
-        let error = match archives(Path::new(contract::IMAGE_INFO)).and_then(|archives| import_all(CTR, &archives)) {
+        let imported = archives(Path::new(contract::IMAGE_INFO)).and_then(|archives| import_all(CTR, &archives));
+        let error = match imported.and_then(|()| notify::done()) {
             Ok(()) => return ExitCode::SUCCESS,
             Err(error) => error,
         };

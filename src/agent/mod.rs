@@ -34,6 +34,7 @@ pub mod join;
 pub mod network;
 pub mod nocloud;
 pub mod once;
+pub mod notify;
 pub mod pem;
 pub mod plan;
 pub mod ready;

@@ -1,5 +1,8 @@
 //! The systemd units of the agent. The builder puts each text into the image's `/usr/lib/systemd/system` and makes the
 //! link that its `[Install]` asks for.
+//!
+//! Every systemd from 230 on takes them. What the boot waits for is `Type=notify` ([`super::notify`]): `oneshot` with
+//! `Restart=` is refused before 244, and then the unit is not there at all.
 
 /// File name and text.
 pub const UNITS: &[(&str, &str)] = &[
@@ -27,7 +30,7 @@ Before=shutdown.target
 StartLimitIntervalSec=0
 
 [Service]
-Type=oneshot
+Type=notify
 RemainAfterExit=yes
 ExecStart=/usr/lib/nodesmith/nodeinit first-boot
 TimeoutStartSec=5min
@@ -50,7 +53,7 @@ Before=kubelet.service nodeinit-join.service
 StartLimitIntervalSec=0
 
 [Service]
-Type=oneshot
+Type=notify
 RemainAfterExit=yes
 ExecStart=/usr/lib/nodesmith/nodeinit images
 TimeoutStartSec=30min
@@ -104,6 +107,17 @@ mod tests {
     use super::*;
     use crate::agent::first_boot::EXIT_MISTAKE;
     use crate::contract;
+
+    #[test]
+    fn what_is_tried_again_is_no_oneshot() {
+        for (name, text) in UNITS {
+            assert!(!text.contains("Type=oneshot\n") || !text.contains("Restart="), "{name}");
+        }
+        // Others are ordered behind them, until they say that they are done.
+        for unit in [FIRST_BOOT, IMAGES] {
+            assert!(unit.contains("Before=") && unit.contains("Type=notify\n"));
+        }
+    }
 
     #[test]
     fn the_units_start_the_agent_of_the_contract() {

@@ -1,9 +1,10 @@
 //! What a node has no use for: documentation, translations, sources of databases that are not built, init scripts.
 //!
 //! The list is the trial's, which booted without them. Copyright files go with the rest of `/usr/share/doc`: the
-//! manifest names every package and version they can be read from.
+//! manifest names every package and version they can be read from. Links that led into what goes, go too.
 
 use super::root::Root;
+use crate::tree::{Kind, TreePath};
 
 const PRUNED: &[&str] = &[
     "/usr/share/doc",
@@ -60,8 +61,58 @@ const PRUNED: &[&str] = &[
 ];
 
 pub(crate) fn prune(root: &mut Root) -> anyhow::Result<()> {
+    let links = whole_links(root);
     for path in PRUNED {
         root.remove(path)?;
     }
+    // What led nowhere before is the package's own matter.
+    let broken: Vec<&TreePath> = links.iter().filter(|link| !is_whole(root, link)).collect();
+    for link in broken {
+        root.tree.remove_all(link);
+    }
     Ok(())
+}
+
+/// Every link that leads to something.
+fn whole_links(root: &Root) -> Vec<TreePath> {
+    let links = root.tree.iter().filter(|(_, _, inode)| matches!(inode.kind, Kind::Symlink(_)));
+    links.map(|(path, _, _)| path.clone()).filter(|path| is_whole(root, path)).collect()
+}
+
+fn is_whole(root: &Root, link: &TreePath) -> bool {
+    root.tree.resolve(link, &root.origin).is_ok_and(|path| root.tree.get(&path).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assemble::tests::World;
+    use crate::package::{FileEntry, FileKind};
+
+    #[test]
+    fn links_into_what_is_pruned_go_with_it_and_no_others() {
+        let mut world = World::new();
+        let unit = "/usr/lib/dracut/modules.d/98dracut-systemd/dracut-cmdline.service";
+        let package = world.package("dracut", &[(unit, "[Service]\n"), ("/usr/lib/systemd/system/", "")]);
+        let directory = package.files.last().unwrap().clone();
+        let links = [
+            ("dracut-cmdline.service", "../../dracut/modules.d/98dracut-systemd/dracut-cmdline.service"),
+            // By way of the link above.
+            ("initrd.target.wants/dracut-cmdline.service", "../dracut-cmdline.service"),
+            ("kept.service", "/etc/base.conf"),
+            // Nothing was there before.
+            ("gone.service", "../../dracut/gone.service"),
+        ];
+        for (path, target) in links {
+            package.files.push(FileEntry {
+                path: TreePath::parse(format!("/usr/lib/systemd/system/{path}")).unwrap(),
+                kind: FileKind::Symlink { target: target.into() },
+                ..directory.clone()
+            });
+        }
+        let tree = world.assemble().unwrap().tree;
+        let there = links
+            .map(|(path, _)| tree.get(&TreePath::parse(format!("/usr/lib/systemd/system/{path}")).unwrap()).is_some());
+        assert_eq!(there, [false, false, true, true]);
+    }
 }

@@ -16,6 +16,7 @@ use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use object::read::{ReadCache, ReadRef, StringTable};
 
 use super::{Findings, Subject};
+use crate::bounded::quote;
 use crate::tree::content::Opened;
 use crate::tree::{Kind, Tree, TreePath};
 
@@ -55,6 +56,7 @@ pub(super) fn check(subject: &Subject) -> Findings {
             // What is no complete ELF file cannot be started either; data files may look like one.
             let Some(dynamic) = dynamic else { continue };
             for library in missing(subject.tree, path, &dynamic, &configured) {
+                let library = quote(&library);
                 found.push(format!("`{path}` from {} needs `{library}`, which no package brings", inode.origin).into());
             }
         }

@@ -5,13 +5,16 @@
 
 mod kubernetes;
 mod libraries;
+mod modules;
 mod pam;
+mod units;
 
 use std::collections::BTreeSet;
 
 use anyhow::Context;
 
 use crate::assemble::KernelFiles;
+use crate::bounded::quote;
 use crate::contract;
 use crate::diag::{Diagnostic, Diagnostics, Location};
 use crate::package::rpm::REQUIRES;
@@ -80,10 +83,12 @@ pub const CHECKS: &[Check] = &[
     Check { name: "user-without-shell", what: "everybody's shell exists", run: shells },
     Check { name: "no-init", what: "there is a PID 1 and a target to boot to", run: init },
     Check { name: "dangling-unit", what: "every unit that is started exists", run: unit_links },
+    Check { name: "unit-setting", what: "systemd takes the units of this program and of overlays", run: units::check },
     Check { name: "no-mount-point", what: "what is mounted over exists", run: mount_points },
     Check { name: "no-formatter", what: "the root can make the file system of /var", run: formatter },
     Check { name: "kernel-line", what: "the kernel is of the line that the recipe promises", run: kernel_line },
     Check { name: "kernel-cannot", what: "the kernel can mount this image", run: kernel },
+    Check { name: "other-kernel-modules", what: "modules are those of the image's kernel", run: modules::check },
     Check { name: "runtime-configuration", what: "containerd is configured as the recipe says", run: runtime },
     Check { name: "kubelet-missing", what: "a node of a cluster has its programs and units", run: kubernetes::kubelet },
     Check { name: "preflight-program", what: "kubeadm's preflight finds its programs", run: kubernetes::programs },
@@ -297,7 +302,7 @@ fn file_requirements(subject: &Subject) -> Findings {
         let paths = package.control.iter().filter(|(name, value)| name == REQUIRES && value.starts_with('/'));
         for (_, path) in paths {
             if subject.lookup(path)?.is_none() {
-                found.push(format!("{} requires `{path}`, which nothing brings", package.id).into());
+                found.push(format!("{} requires `{}`, which nothing brings", package.id, quote(path)).into());
             }
         }
     }

@@ -4,6 +4,7 @@
 
 use super::{Findings, Subject};
 use crate::assemble::pam_includes;
+use crate::bounded::quote;
 use crate::tree::TreePath;
 
 const DIRECTORIES: [&str; 2] = ["/etc/pam.d", "/usr/lib/pam.d"];
@@ -22,6 +23,7 @@ pub(super) fn check(subject: &Subject) -> Findings {
                     there |= TreePath::parse(place).is_ok() && subject.lookup(place)?.is_some();
                 }
                 if !there {
+                    let name = quote(&name);
                     found
                         .push(format!("`{path}` from {} includes `{name}`, which nothing brings", inode.origin).into());
                 }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::assemble::Assembled;
 use crate::assemble::tests::World;
+use crate::recipe::PackageRequest;
 use crate::tree::Content;
 
 fn names(found: &Diagnostics) -> Vec<&str> {
@@ -50,8 +51,19 @@ fn path(path: &str) -> TreePath {
 }
 
 fn put(tree: &mut Tree, at: &str, text: &str) {
-    let inode = Inode::new(Kind::File(Content::inline(text)), 0o644, 0, &Origin::from("test"));
-    tree.replace(path(at), inode).unwrap();
+    put_from(tree, at, text, "test");
+}
+
+/// A file of this origin, in place of one that is there; its directories are made.
+pub(super) fn put_from(tree: &mut Tree, at: &str, text: &str, origin: &str) {
+    let (path, origin) = (path(at), Origin::from(origin));
+    let parents: Vec<TreePath> = std::iter::successors(path.parent(), TreePath::parent).collect();
+    for parent in parents.into_iter().rev() {
+        if tree.get(&parent).is_none() {
+            tree.insert(parent, Inode::new(Kind::Directory, 0o755, 0, &origin)).unwrap();
+        }
+    }
+    tree.replace(path, Inode::new(Kind::File(Content::inline(text)), 0o644, 0, &origin)).unwrap();
 }
 
 #[test]
@@ -113,6 +125,7 @@ fn a_service_of_pam_that_includes_a_missing_file_is_found() {
         );
         put(tree, "/etc/pam.d/there", "auth required pam_unix.so\n");
         put(tree, "/usr/lib/pam.d/vendor", "session include lost\n");
+        put(tree, "/etc/pam.d/long", &format!("auth include {}\n", "x".repeat(6000)));
     });
     for (service, name) in
         [("/etc/pam.d/login", "gone"), ("/etc/pam.d/login", "/etc/gone"), ("/usr/lib/pam.d/vendor", "lost")]
@@ -120,7 +133,8 @@ fn a_service_of_pam_that_includes_a_missing_file_is_found() {
         let expected = format!("`{service}` from test includes `{name}`, which nothing brings [pam-include]");
         assert!(text.contains(&expected), "{text}");
     }
-    assert_eq!(text.matches("[pam-include]").count(), 3, "{text}");
+    assert_eq!(text.matches("[pam-include]").count(), 4, "{text}");
+    assert!(text.contains("xxx…`") && text.len() < 6000, "{text}");
 }
 
 #[test]
@@ -139,6 +153,29 @@ fn a_kernel_of_another_line_is_found() {
         assert!(!found("6.12", fine), "{fine}");
     }
     assert!(found("6.12", "5.10.0-30-amd64") && found("6.1", "6.12.48+deb13-amd64") && found("6.12", "6.120.1"));
+}
+
+#[test]
+fn modules_of_another_kernel_are_found_with_their_package() {
+    let mut world = World::new();
+    let found = |world: &World| {
+        let Assembled { mut tree, kernel, .. } = world.assemble().unwrap();
+        put(&mut tree, "/usr/lib/modules/6.12/kernel/a.ko.xz", "");
+        let (recipe, contents, packages) = (&world.recipe, &world.store, &world.packages[..]);
+        let findings = modules::check(&Subject { recipe, tree: &tree, contents, kernel: &kernel, packages }).unwrap();
+        findings.into_iter().map(|finding| (finding.text, finding.at)).collect::<Vec<_>>()
+    };
+    world.package("headers", &[("/usr/lib/modules/6.11/build/Makefile", "x")]);
+    assert_eq!(found(&world), []);
+    let files = ["/usr/lib/modules/6.11/extra/b.ko", "/usr/lib/modules/6.11/extra/c.ko.zst"].map(|path| (path, "x"));
+    world.package("kmod-b", &files);
+    let text = "kmod-b 1.0 brings modules of kernel 6.11, and the image's kernel is 6.12: \
+                `/usr/lib/modules/6.11/extra/b.ko`";
+    assert_eq!(found(&world), [(text.to_owned(), None)]);
+    let location = crate::assemble::tests::location();
+    let request = PackageRequest { name: "kmod-b".into(), version: None, location: location.clone() };
+    world.recipe.packages.push(request);
+    assert_eq!(found(&world), [(text.to_owned(), Some(location))]);
 }
 
 #[test]

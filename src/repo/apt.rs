@@ -91,7 +91,8 @@ pub fn read(
         read_packages(text, archive, &mut offers).with_context(|| format!("reading {path}"))?;
     }
     let sha256 = Digest::of(&bytes);
-    Ok(Snapshot { offers, date: show_day(release.date), signer: signed.signer, sha256, metadata: None })
+    let date = show_day(release.date);
+    Ok(Snapshot { offers, left_out: Vec::new(), date, signer: signed.signer, sha256, metadata: None })
 }
 
 /// The fields of a Release file that count.

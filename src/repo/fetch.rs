@@ -2,8 +2,9 @@
 //!
 //! A download grows in `partial/DIGEST.part` under a file lock, so that two builds that want one file share the work, and
 //! an interrupted one goes on where it stopped. Nothing counts before its size and SHA-256 are right. Failures that may
-//! pass (a lost connection, a server that is busy) are tried again with growing pauses; a file that is gone or wrong is
-//! asked of the next URL. Servers see a plain client: `http:`, `https:` and `file:` URLs, HTTP/1.1 ranges (RFC 9110).
+//! pass (a lost connection, a server that is busy) are tried again with growing pauses; a file that is gone or wrong, or
+//! that lies on this machine and cannot be read, is asked of the next URL. Servers see a plain client: `http:`, `https:`
+//! and `file:` URLs, HTTP/1.1 ranges (RFC 9110).
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -99,10 +100,20 @@ enum Failure {
     Passing(Error),
     /// This URL has no such file.
     Gone(Error),
-    /// This URL has another file.
+    /// This URL has another file, or none that can be read.
     Wrong(Error),
     /// Our side: no further try can help.
     Local(Error),
+}
+
+impl Failure {
+    /// Of a file of this machine there is no better answer a second later.
+    fn of(self, url: &str) -> Failure {
+        match self {
+            Failure::Passing(error) if url.starts_with("file:") => Failure::Wrong(error),
+            other => other,
+        }
+    }
 }
 
 impl<'a> Fetcher<'a> {
@@ -222,7 +233,7 @@ impl<'a> Fetcher<'a> {
             None => Box::new(self.get(url, 0, None)?),
         };
         let read = body.by_ref().take(limit.saturating_add(1)).read_to_end(&mut bytes);
-        read.map_err(|error| Failure::Passing(plain(error)))?;
+        read.map_err(|error| Failure::Passing(plain(error)).of(url))?;
         match bytes.len() as u64 > limit {
             true => {
                 Err(Failure::Wrong(Refused::new("too-large", format!("the file has more than {limit} bytes")).into()))
@@ -285,8 +296,9 @@ impl<'a> Fetcher<'a> {
         if done < wanted.size || wanted.size == 0 {
             if let Some(path) = file_path(url) {
                 let mut file = open_file(&path)?;
-                file.seek(SeekFrom::Start(done)).map_err(|error| Failure::Passing(plain(error)))?;
-                done = self.copy(&mut file, done, wanted, part, &mut hasher, progress)?;
+                file.seek(SeekFrom::Start(done)).map_err(|error| Failure::Passing(plain(error)).of(url))?;
+                let copied = self.copy(&mut file, done, wanted, part, &mut hasher, progress);
+                done = copied.map_err(|failure| failure.of(url))?;
             } else {
                 if self.network.offline {
                     let text = format!("offline, and the store {} does not have it", self.store.dir().display());
@@ -304,7 +316,7 @@ impl<'a> Fetcher<'a> {
         }
         if done < wanted.size {
             let text = format!("the file ends after {done} of {} bytes", wanted.size);
-            return Err(Failure::Passing(Refused::new("cut-off", text).into()));
+            return Err(Failure::Passing(Refused::new("cut-off", text).into()).of(url));
         }
         let found = Digest(hasher.finalize().into());
         if found == wanted.digest {
@@ -482,7 +494,7 @@ fn file_path(url: &str) -> Option<std::path::PathBuf> {
 fn open_file(path: &Path) -> Result<File, Failure> {
     File::open(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Failure::Gone(error.into()),
-        _ => Failure::Passing(error.into()),
+        _ => Failure::Wrong(error.into()),
     })
 }
 

@@ -74,6 +74,8 @@ pub struct Weak {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
     pub offers: Vec<Offer>,
+    /// Why files are not offered, some of them: whoever misses a package may find it here.
+    pub left_out: Vec<String>,
     /// The day that the repository gives itself: `2026-09-12`; empty if it gives none.
     pub date: String,
     /// Fingerprint of the primary key that signed the metadata; empty if that is not signed, or not looked at.

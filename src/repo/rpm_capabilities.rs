@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 
 use super::{Dependency, Offer, Provided, Refused};
+use crate::bounded::quote;
 use crate::package::rpm::{Capabilities, RPMLIB_FEATURES};
 use crate::package::{Family, PackageId};
 use crate::tree::Digest;
@@ -67,7 +68,7 @@ fn plain(id: &PackageId, capabilities: &Capabilities) -> Result<()> {
     let related = relations.flat_map(|it| [Some(&it.name), it.constraint.as_ref().map(|(_, version)| version)]);
     let provided = provides.iter().flat_map(|it| [Some(&it.name), it.version.as_ref()]);
     let mut words = related.chain(provided).flatten().chain([&id.name, &id.version, &id.arch]);
-    let text = |word: &String| format!("the name or version `{}` has control characters", word.escape_debug());
+    let text = |word: &String| format!("the name or version `{}` has control characters", quote(word));
     words
         .find(|word| word.contains(char::is_control))
         .map_or(Ok(()), |word| Err(Refused::new("control-character", text(word)).into()))

@@ -25,6 +25,7 @@ use super::date::show_day;
 use super::fetch::{Fetcher, Progress, Wanted, below, beside, shown};
 use super::trust::Keyring;
 use super::{Offer, Refused, Snapshot};
+use crate::bounded::quote;
 use crate::tree::Digest;
 pub use filelists::filelists;
 use mirrors::Mirrors;
@@ -108,7 +109,8 @@ pub fn read(repository: &Repository<'_>, fetcher: &Fetcher<'_>, progress: &dyn P
         };
         metadata.modules = modules().with_context(|| format!("reading {}", listed.href))?;
     }
-    Ok(Snapshot { offers, date, signer, sha256: Digest::of(&bytes), metadata: Some(metadata) })
+    let sha256 = Digest::of(&bytes);
+    Ok(Snapshot { offers, left_out: Vec::new(), date, signer, sha256, metadata: Some(metadata) })
 }
 
 /// The packages of `primary.xml`, which is fetched and parsed only if the store does not know what it says.
@@ -190,9 +192,9 @@ fn location(element: &Element) -> Option<String> {
 
 fn checksum(element: &Element, text: &str) -> Result<Digest> {
     let kind = element.attribute("type").unwrap_or("none");
-    let unknown = || format!("checksums of type `{}` are not known, only sha256", kind.escape_debug());
+    let unknown = || format!("checksums of type `{}` are not known, only sha256", quote(kind));
     ensure!(kind == "sha256", Refused::new("unknown-checksum", unknown()));
-    let wrong = || Refused::new("bad-checksum", format!("`{}` is no SHA-256", text.trim().escape_debug()));
+    let wrong = || Refused::new("bad-checksum", format!("`{}` is no SHA-256", quote(text.trim())));
     Ok(Digest::parse(text.trim()).ok_or_else(wrong)?)
 }
 
@@ -213,17 +215,19 @@ struct Xml<R> {
     reader: Reader<Limited<R>>,
     buffer: Vec<u8>,
     open: Vec<String>,
+    /// Where in the text the last tag or text began.
+    at: u64,
 }
 
 impl<R: BufRead> Xml<R> {
     fn new(text: R) -> Xml<R> {
         let mut reader = Reader::from_reader(Limited { text, since: 0 });
         reader.config_mut().expand_empty_elements = true;
-        Xml { reader, buffer: Vec::new(), open: Vec::new() }
+        Xml { reader, buffer: Vec::new(), open: Vec::new(), at: 0 }
     }
 
     fn cut_off(&self) -> Refused {
-        Refused::new("xml-cut-off", format!("the text ends inside `{}`", self.open.join("/")))
+        Refused::new("xml-cut-off", format!("the text ends inside `{}`", quote(&self.open.join("/"))))
     }
 
     fn inside(&self, parent: &str) -> bool {
@@ -233,7 +237,8 @@ impl<R: BufRead> Xml<R> {
     fn event(&mut self) -> Result<Event<'_>> {
         self.buffer.clear();
         self.reader.get_mut().since = 0;
-        let at = self.reader.buffer_position();
+        self.at = self.reader.buffer_position();
+        let at = self.at;
         let event = self.reader.read_event_into(&mut self.buffer).map_err(|error| match error {
             quick_xml::Error::Io(inner) => match inner.get_ref().and_then(|inner| inner.downcast_ref::<Refused>()) {
                 Some(refused) => Error::from(refused.clone()),
@@ -242,6 +247,20 @@ impl<R: BufRead> Xml<R> {
             wrong => Refused::new("bad-xml", wrong.to_string()).into(),
         });
         event.with_context(|| format!("at byte {at} of the text"))
+    }
+
+    /// The document's own tag, which has to be `name`: a server may answer with a page about something else.
+    fn root(&mut self, name: &str, slug: &'static str) -> Result<Element> {
+        let text = match self.next()? {
+            Some(element) if element.name == name => return Ok(element),
+            Some(element) => format!("it is a document `{}`", quote(&element.name)),
+            None => "it is no XML document".to_owned(),
+        };
+        Err(Refused::new(slug, text)).with_context(|| self.here())
+    }
+
+    fn here(&self) -> String {
+        format!("at byte {} of the text", self.at)
     }
 
     /// The next start tag anywhere; nothing at the end.
@@ -271,7 +290,10 @@ impl<R: BufRead> Xml<R> {
                     ensure!(self.open.is_empty(), self.cut_off());
                     return Ok(None);
                 }
-                Event::DocType(_) => bail!(Refused::new("xml-doctype", "a document type is not allowed here")),
+                Event::DocType(_) => {
+                    let refused = Refused::new("xml-doctype", "a document type is not allowed here");
+                    return Err(refused).with_context(|| self.here());
+                }
                 _ => {}
             }
         }
@@ -293,7 +315,7 @@ impl<R: BufRead> Xml<R> {
                 }
                 Event::GeneralRef(reference) => {
                     let name = reference.xml10_content();
-                    let unknown = || Refused::new("bad-xml", format!("the entity `{}`", name.escape_debug()));
+                    let unknown = || Refused::new("bad-xml", format!("the entity `{}`", quote(&name)));
                     let character = match reference.resolve_char_ref().map_err(|_| unknown())? {
                         Some(character) => character.to_string(),
                         None => quick_xml::escape::resolve_xml_entity(&name).ok_or_else(unknown)?.to_owned(),
@@ -303,7 +325,7 @@ impl<R: BufRead> Xml<R> {
                 }
                 Event::End(_) => true,
                 Event::Start(_) => {
-                    let text = format!("an element inside the text of `{}`", self.open.join("/"));
+                    let text = format!("an element inside the text of `{}`", quote(&self.open.join("/")));
                     bail!(Refused::new("bad-xml", text))
                 }
                 Event::Eof => bail!(self.cut_off()),

@@ -120,10 +120,13 @@ pub enum Refusal {
     WeakHash {
         key: String,
         hash: String,
+        /// What a recipe could forgive.
+        weak: Option<Weak>,
     },
     WeakKey {
         key: String,
         why: String,
+        weak: Option<Weak>,
     },
     KeyCannotSign {
         key: String,
@@ -218,8 +221,10 @@ impl fmt::Display for Refusal {
                 write!(f, "signed by {}, which the keyring {keyring} does not have", signers.join(" and "))?;
             }
             Refusal::BadSignature { key } => write!(f, "the signature by {key} is not of this text")?,
-            Refusal::WeakHash { key, hash } => write!(f, "the signature by {key} uses the weak hash {hash}")?,
-            Refusal::WeakKey { key, why } => write!(f, "the key {key} is too weak: {why}")?,
+            Refusal::WeakHash { key, hash, weak } => {
+                write!(f, "the signature by {key} uses the weak hash {hash}{}", forgiven_by(*weak))?;
+            }
+            Refusal::WeakKey { key, why, weak } => write!(f, "the key {key} is too weak: {why}{}", forgiven_by(*weak))?,
             Refusal::KeyCannotSign { key } => write!(f, "the key {key} is not one for signing")?,
             Refusal::KeyRevoked { key } => write!(f, "the key {key} has been revoked")?,
             Refusal::KeyExpired { key, at, judged } => {
@@ -242,6 +247,11 @@ impl fmt::Display for Refusal {
         }
         write!(f, " [{}]", self.slug())
     }
+}
+
+/// How a recipe lets it count; apt's repositories cannot.
+fn forgiven_by(weak: Option<Weak>) -> String {
+    weak.map_or(String::new(), |weak| format!(", which counts in a repository of RPMs with `weak: [{}]`", weak.name()))
 }
 
 impl std::error::Error for Refusal {}
@@ -488,13 +498,13 @@ impl Signer<'_> {
             HashAlgorithm::Sha3_256,
             HashAlgorithm::Sha3_512,
         ];
-        let forgiven = match hash {
-            HashAlgorithm::Md5 => weak.contains(&Weak::Md5),
-            HashAlgorithm::Sha1 => weak.contains(&Weak::Sha1),
-            _ => false,
+        let weakness_of_hash = match hash {
+            HashAlgorithm::Md5 => Some(Weak::Md5),
+            HashAlgorithm::Sha1 => Some(Weak::Sha1),
+            _ => None,
         };
-        if !strong.contains(&hash) && !forgiven {
-            return Err(Refusal::WeakHash { key: key(), hash: hash.to_string() });
+        if !strong.contains(&hash) && !weakness_of_hash.is_some_and(|it| weak.contains(&it)) {
+            return Err(Refusal::WeakHash { key: key(), hash: hash.to_string(), weak: weakness_of_hash });
         }
         data.rewind().map_err(|_| Refusal::BadSignature { key: key() })?;
         let verified = match self.subkey {
@@ -518,12 +528,13 @@ impl Signer<'_> {
         match self.subkey {
             None => {
                 weakness(primary.public_params(), weak)
-                    .map_or(Ok(()), |why| Err(Refusal::WeakKey { key: key(), why }))?;
+                    .map_or(Ok(()), |(why, weak)| Err(Refusal::WeakKey { key: key(), why, weak }))?;
                 may_sign(own).then_some(()).ok_or_else(cannot_sign)?;
             }
             Some(subkey) => {
                 for params in [primary.public_params(), subkey.key.public_params()] {
-                    weakness(params, weak).map_or(Ok(()), |why| Err(Refusal::WeakKey { key: key(), why }))?;
+                    weakness(params, weak)
+                        .map_or(Ok(()), |(why, weak)| Err(Refusal::WeakKey { key: key(), why, weak }))?;
                 }
                 let bound = |binding: &&Signature| binding.verify_subkey_binding(primary, &subkey.key).is_ok();
                 let valid = || subkey.signatures.iter().filter(bound);
@@ -589,21 +600,21 @@ fn may_sign(statement: &Signature) -> bool {
     !has_flags || statement.key_flags().sign()
 }
 
-/// Why a key is too weak, and not forgiven.
-fn weakness(params: &PublicParams, weak: &BTreeSet<Weak>) -> Option<String> {
+/// Why a key is too weak, and not forgiven; and what would forgive it.
+fn weakness(params: &PublicParams, weak: &BTreeSet<Weak>) -> Option<(String, Option<Weak>)> {
     let (name, enough, forgiven) = match params {
         PublicParams::RSA(_) => ("RSA", RSA_BITS_MIN, Weak::Rsa1024),
         PublicParams::DSA(_) => ("DSA", u16::MAX, Weak::Dsa1024),
         PublicParams::ECDSA(_) | PublicParams::EdDSALegacy(_) | PublicParams::Ed25519(_) | PublicParams::Ed448(_) => {
             return None;
         }
-        _ => return Some("its algorithm is not one for signing".to_owned()),
+        _ => return Some(("its algorithm is not one for signing".to_owned(), None)),
     };
     // The first number of the parameters is the modulus; numbers start with their length in bits.
     let bytes = params.to_bytes().unwrap_or_default();
     let bits = bytes.first_chunk().map_or(0, |bits| u16::from_be_bytes(*bits));
     let enough = if weak.contains(&forgiven) { WEAK_BITS_MIN } else { enough };
-    (bits < enough).then(|| format!("{name} with {bits} bits"))
+    (bits < enough).then(|| (format!("{name} with {bits} bits"), Some(forgiven).filter(|_| bits >= WEAK_BITS_MIN)))
 }
 
 /// Whether the key is of an algorithm that is known, however weak.

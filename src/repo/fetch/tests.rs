@@ -217,6 +217,38 @@ fn files_of_this_machine_have_urls_too() {
 }
 
 #[test]
+fn what_this_machine_cannot_read_is_not_tried_again() {
+    let (dir, store) = store();
+    let path = dir.path().join("fox");
+    let url = Url::from_file_path(&path).unwrap().to_string();
+    let heard = Heard::default();
+    let fetcher = Fetcher::new(&store, network());
+    let blob = |url: &str| format!("{:#}", fetcher.blob(&wanted(&[url.to_owned()]), &heard).unwrap_err());
+    fs::write(&path, &FILE[..9]).unwrap();
+    assert!(blob(&url).ends_with("the file ends after 9 of 43 bytes [cut-off]"));
+    // A directory is opened and cannot be read.
+    let directory = Url::from_directory_path(dir.path()).unwrap().to_string();
+    assert!(blob(&directory).contains("Is a directory"), "{}", blob(&directory));
+    let line = format!("{:#}", fetcher.text("fox", &directory, 100, &heard).unwrap_err());
+    assert!(line.contains("Is a directory"), "{line}");
+    assert_eq!(*heard.0.lock().unwrap(), [""; 0]);
+    // What was wrong may be the part that was there before: that is looked at once more.
+    fs::write(&path, FILE).unwrap();
+    fs::write(store.partial_path(&Digest::of(FILE), "part"), "wrong").unwrap();
+    fetcher.blob(&wanted(&[url]), &heard).unwrap();
+}
+
+#[derive(Default)]
+struct Heard(Mutex<Vec<String>>);
+
+impl Progress for Heard {
+    fn bytes(&self, _: &str, _: u64, _: u64) {}
+    fn note(&self, text: &str) {
+        self.0.lock().unwrap().push(text.to_owned());
+    }
+}
+
+#[test]
 fn a_text_is_kept_for_offline_use() {
     let (_dir, store) = store();
     let server = Server::start(|_| ok(FILE));

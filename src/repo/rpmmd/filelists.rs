@@ -9,6 +9,7 @@ use std::io::{BufReader, Read};
 use anyhow::{Context, Result, ensure};
 
 use super::{Metadata, Xml, unpack};
+use crate::bounded::quote;
 use crate::repo::Refused;
 use crate::repo::fetch::{Fetcher, Progress};
 use crate::tree::Digest;
@@ -41,13 +42,13 @@ pub fn filelists(
 fn parse(text: &mut dyn Read, wanted: &BTreeSet<String>) -> Result<BTreeMap<Digest, Vec<String>>> {
     let mut found: BTreeMap<Digest, Vec<String>> = BTreeMap::new();
     let mut xml = Xml::new(BufReader::with_capacity(1 << 17, text));
+    xml.root("filelists", "not-filelists")?;
     let mut package = None;
     while let Some(element) = xml.next()? {
         match element.name.as_str() {
-            "filelists" => {}
             "package" => {
                 let id = element.attribute("pkgid").unwrap_or_default();
-                let wrong = || Refused::new("bad-pkgid", format!("the package `{}` is no SHA-256", id.escape_debug()));
+                let wrong = || Refused::new("bad-pkgid", format!("the package `{}` is no SHA-256", quote(id)));
                 package = Some(Digest::parse(id).ok_or_else(wrong)?);
             }
             "file" => {

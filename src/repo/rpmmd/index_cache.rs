@@ -16,7 +16,7 @@ use crate::tree::Digest;
 /// What the packages of this architecture have been kept as.
 fn kind(arch: &str) -> String {
     // What is left out of the relations depends on the features of rpm that this program has.
-    format!("rpm-index-2-{}-{arch}", RPMLIB_FEATURES.len())
+    format!("rpm-index-3-{}-{arch}", RPMLIB_FEATURES.len())
 }
 
 /// The packages of the `primary.xml` with this digest; nothing if they are not kept, or damaged.

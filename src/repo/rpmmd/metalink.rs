@@ -8,6 +8,7 @@ use anyhow::{Result, ensure};
 use sha2::{Digest as _, Sha512};
 
 use super::{Element, Xml};
+use crate::bounded::quote;
 use crate::hex;
 use crate::repo::Refused;
 use crate::tree::Digest;
@@ -51,13 +52,9 @@ pub fn parse(bytes: &[u8]) -> Result<Metalink> {
     let mut xml = Xml::new(bytes);
     let mut links: Vec<(u32, String)> = Vec::new();
     let mut versions = Vec::new();
-    let mut root = false;
+    xml.root("metalink", "not-metalink")?;
     while let Some(element) = xml.next()? {
         match element.name.as_str() {
-            "metalink" if !root => root = true,
-            _ if !root => {
-                return Err(Refused::new("not-metalink", format!("it is a document `{}`", element.name)).into());
-            }
             "files" | "resources" => {}
             "file" if element.attribute("name") == Some("repomd.xml") => {
                 let (said, found) = file(&mut xml)?;
@@ -67,7 +64,6 @@ pub fn parse(bytes: &[u8]) -> Result<Metalink> {
             _ => xml.skip()?,
         }
     }
-    ensure!(root, Refused::new("not-metalink", "it is no XML document"));
     versions.retain(Version::is_known);
     ensure!(!versions.is_empty(), Refused::new("metalink-hash", "it has no SHA-256 or SHA-512 of repomd.xml"));
     // Of equal ones those by https, then in the order written.
@@ -113,7 +109,8 @@ fn file<R: std::io::BufRead>(xml: &mut Xml<R>) -> Result<File> {
 
 fn say<R: std::io::BufRead>(xml: &mut Xml<R>, element: &Element, version: &mut Version) -> Result<()> {
     let text = xml.text()?.trim().to_ascii_lowercase();
-    let wrong = || Refused::new("metalink-hash", format!("`{}` is no {} of a file", text.escape_debug(), element.name));
+    let wrong =
+        || Refused::new("metalink-hash", format!("`{}` is no {} of a file", quote(&text), quote(&element.name)));
     match (element.name.as_str(), element.attribute("type")) {
         ("size", _) => version.size = Some(text.parse().map_err(|_| wrong())?),
         (_, Some("sha256")) => version.sha256 = Some(Digest::parse(&text).ok_or_else(wrong)?),

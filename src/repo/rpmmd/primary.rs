@@ -7,6 +7,7 @@ use std::io::BufRead;
 use anyhow::{Context, Error, Result, bail, ensure};
 
 use super::{Element, Repository, Xml, checksum, location};
+use crate::bounded::quote;
 use crate::package::PackageId;
 use crate::package::evr::{part_problem, print_evr};
 use crate::package::rpm::Capabilities;
@@ -31,12 +32,20 @@ pub(super) fn parse_within<R: BufRead>(text: R, repository: &Repository<'_>, mos
     let mut offers = Vec::new();
     let mut budget = Budget { left: most, most };
     let mut xml = Xml::new(text);
+    let root = xml.root("metadata", "not-primary")?;
+    let mut count: u64 = 0;
     while let Some(element) = xml.next()? {
-        match element.name.as_str() {
-            "metadata" => {}
-            "package" => offers.extend(package(&mut xml, repository, &mut budget)?),
-            _ => xml.skip()?,
+        if element.name == "package" && xml.inside("metadata") {
+            offers.extend(package(&mut xml, repository, &mut budget)?);
+            count += 1;
+        } else {
+            xml.skip()?;
         }
+    }
+    // A part of a repository must not count as the whole.
+    if let Some(said) = root.attribute("packages").filter(|said| said.parse() != Ok(count)) {
+        let text = format!("it has {count} packages, and says that it has {}", quote(said));
+        return Err(Refused::new("package-count", text)).with_context(|| xml.here());
     }
     Ok(offers)
 }
@@ -111,7 +120,7 @@ fn package<R: BufRead>(xml: &mut Xml<R>, repository: &Repository<'_>, budget: &m
         Ok(())
     };
     let done = read(xml, &mut name);
-    done.map_err(Refused::kind("bad-primary")).with_context(|| format!("package `{}`", name.escape_debug()))?;
+    done.map_err(Refused::kind("bad-primary")).with_context(|| format!("package `{}`", quote(&name)))?;
     if !fits(&arch, repository.arch) {
         return Ok(None);
     }
@@ -127,10 +136,7 @@ fn package<R: BufRead>(xml: &mut Xml<R>, repository: &Repository<'_>, budget: &m
         let id = PackageId { name: name.clone(), version: version.context("it has no version")?, arch };
         offer(id, capabilities, place)
     };
-    complete()
-        .map(Some)
-        .map_err(Refused::kind("bad-primary"))
-        .with_context(|| format!("package `{}`", name.escape_debug()))
+    complete().map(Some).map_err(Refused::kind("bad-primary")).with_context(|| format!("package `{}`", quote(&name)))
 }
 
 /// The first thing that is wrong with a package. It counts only once its architecture is known to fit: repositories hold
@@ -153,7 +159,7 @@ fn evr(element: &Element) -> Result<String> {
     let part = |name: &str| element.attribute(name).unwrap_or_default();
     for part in [part("ver"), part("rel")] {
         if let Some(problem) = part_problem(part) {
-            bail!("version or release `{}`: {problem}", part.escape_debug());
+            bail!("version or release `{}`: {problem}", quote(part));
         }
     }
     Ok(print_evr(epoch(element)?, part("ver"), part("rel")))
@@ -161,7 +167,7 @@ fn evr(element: &Element) -> Result<String> {
 
 fn epoch(element: &Element) -> Result<u64> {
     let text = element.attribute("epoch").filter(|epoch| !epoch.is_empty()).unwrap_or("0");
-    text.parse().with_context(|| format!("the epoch `{}`", text.escape_debug()))
+    text.parse().with_context(|| format!("the epoch `{}`", quote(text)))
 }
 
 /// The entries of the list that was opened last.
@@ -187,7 +193,7 @@ fn relation(element: &Element) -> Result<Relation> {
         Some("EQ") => Some(Operator::Equal),
         Some("GE") => Some(Operator::GreaterOrEqual),
         Some("GT") => Some(Operator::Greater),
-        Some(other) => bail!("the relation to `{name}` is `{}`", other.escape_debug()),
+        Some(other) => bail!("the relation to `{}` is `{}`", quote(&name), quote(other)),
     };
     let version = element.attribute("ver").unwrap_or_default();
     let release = element.attribute("rel").unwrap_or_default();

@@ -45,13 +45,9 @@ impl Repomd {
 pub fn parse(bytes: &[u8]) -> Result<Repomd> {
     let mut xml = Xml::new(bytes);
     let mut repomd = Repomd::default();
-    let mut root = false;
+    xml.root("repomd", "not-repomd")?;
     while let Some(element) = xml.next()? {
         match element.name.as_str() {
-            "repomd" if !root => root = true,
-            _ if !root => {
-                return Err(Refused::new("not-repomd", format!("it is a document `{}`", element.name)).into());
-            }
             "revision" if xml.inside("repomd") => repomd.revision = xml.text()?,
             "data" => match element.attribute("type").filter(|kind| KINDS.contains(kind)) {
                 Some(kind) => {
@@ -65,7 +61,6 @@ pub fn parse(bytes: &[u8]) -> Result<Repomd> {
             _ => xml.skip()?,
         }
     }
-    ensure!(root, Refused::new("not-repomd", "it is no XML document"));
     Ok(repomd)
 }
 

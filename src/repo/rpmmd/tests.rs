@@ -193,6 +193,12 @@ fn what_is_wrong_is_named() {
         ("<metadata", "<!DOCTYPE x [<!ENTITY a \"b\">]><metadata", "a document type is not allowed", "xml-doctype"),
         ("epoch=\"0\" ver=\"1.20.2\"", "epoch=\"-1\" ver=\"1.20.2\"", "the epoch `-1`", "bad-primary"),
         ("name=\"iptables\"", "name=\"ip&#27;[31m\"", "or version `ip\\u{1b}[31m` has control", "control-character"),
+        ("packages=\"3\"", "packages=\"4\"", "it has 3 packages, and says that it has 4", "package-count"),
+        ("packages=\"3\"", "packages=\"\"", "it has 3 packages, and says that it has ", "package-count"),
+        ("<metadata", "<html><metadata", "at byte 39 of the text: it is a document `html`", "not-primary"),
+        (PRIMARY, "", "at byte 0 of the text: it is no XML document", "not-primary"),
+        (PRIMARY, "not found", "at byte 9 of the text: it is no XML document", "not-primary"),
+        (PRIMARY, "<!DOCTYPE html><html></html>", "at byte 0 of the text: a document type", "xml-doctype"),
         ("<format>", &many, "an element with more than 64 attributes", "bad-xml"),
         ("<format>", "<format a>", "", "bad-xml"),
     ] {
@@ -202,6 +208,13 @@ fn what_is_wrong_is_named() {
         assert!(error.starts_with("reading repodata/x-primary.xml.gz: "), "{error}");
         assert!(error.ends_with(&format!(" [{expected}]")), "{expected}: {error}");
     }
+    // What is quoted of a text is a part of it.
+    let error = refused(&PRIMARY.replacen("<name>kubelet", &format!("<name>{}&#7;", "x".repeat(9000)), 1));
+    assert!(error.len() < 500 && error.ends_with("…` has control characters [control-character]"), "{error}");
+    // Who does not say how many packages there are is believed.
+    let dir = tempfile::tempdir().unwrap();
+    let uncounted = write(dir.path(), &PRIMARY.replace(" packages=\"3\"", ""), "gz");
+    assert_eq!(read_with(&uncounted, None).unwrap().offers.len(), 2);
     let error = refused(&PRIMARY.replace("<name>kubelet", &format!("<name>{}", "x".repeat(TEXT_MAX + (1 << 18)))));
     assert!(error.contains("more than 1048576 bytes"), "{}", &error[..200]);
     assert!(error.ends_with(" [xml-too-long]"), "{error}");
@@ -217,7 +230,8 @@ fn what_is_odd_about_a_package_of_another_architecture_does_not_matter() {
                </format></package></metadata>";
     let with = |arch: &str| {
         let dir = tempfile::tempdir().unwrap();
-        let text = PRIMARY.replace("</metadata>", &odd.replace("ARCH", arch));
+        let text = PRIMARY.replace("packages=\"3\"", "packages=\"4\"");
+        let text = text.replace("</metadata>", &odd.replace("ARCH", arch));
         read_with(&write(dir.path(), &text, "gz"), None)
     };
     assert_eq!(with("ppc64le").unwrap().offers.len(), 2);

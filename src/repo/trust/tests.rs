@@ -91,7 +91,7 @@ fn weak_hashes_and_keys_are_refused() {
     assert_eq!(slug(&key.keyring(), &key.sign(TEXT, i64::from(BORN + DAY)), None), "good");
     // The crate makes no short keys; the limit is on the bits that it reports.
     assert_eq!(
-        weakness(&PublicParams::Unknown { data: Default::default() }, &BTreeSet::new()).unwrap(),
+        weakness(&PublicParams::Unknown { data: Default::default() }, &BTreeSet::new()).unwrap().0,
         "its algorithm is not one for signing"
     );
 }
@@ -377,11 +377,21 @@ fn what_is_weak_counts_where_it_is_forgiven_by_name() {
     ] {
         assert_eq!(verdict(key, hash, &weak), expected, "{hash} {weak:?}");
     }
+    let said =
+        |key: &TestKey, hash| key.keyring().verify_detached(b"data", &[signed(key, hash)]).unwrap_err().to_string();
+    let word = ", which counts in a repository of RPMs with `weak: [";
+    assert!(said(&rsa, sha1).ends_with(&format!("the weak hash SHA1{word}sha1]` [weak-hash]")), "{}", said(&rsa, sha1));
+    assert!(said(&rsa, md5).ends_with(&format!("{word}md5]` [weak-hash]")));
+    assert!(said(&dsa, sha256).ends_with(&format!("DSA with 1024 bits{word}dsa1024]` [weak-key]")));
+    // Nothing lets it count.
+    assert!(said(&rsa, sha224).ends_with("the weak hash SHA224 [weak-hash]"), "{}", said(&rsa, sha224));
     // The library makes no such keys.
-    let short = |bits: u16, weak: &[Weak]| weakness(&rsa_params(bits), &weak.iter().copied().collect());
-    assert_eq!(short(1024, &[Weak::Dsa1024]).as_deref(), Some("RSA with 1024 bits"));
+    let short = |bits: u16, weak: &[Weak]| {
+        weakness(&rsa_params(bits), &weak.iter().copied().collect()).map(|(why, forgiven)| (why, forgiven.is_some()))
+    };
+    assert_eq!(short(1024, &[Weak::Dsa1024]), Some(("RSA with 1024 bits".to_owned(), true)));
     assert_eq!(short(1024, &[Weak::Rsa1024]), None);
-    assert_eq!(short(1016, &[Weak::Rsa1024]).as_deref(), Some("RSA with 1016 bits"));
+    assert_eq!(short(1016, &[Weak::Rsa1024]), Some(("RSA with 1016 bits".to_owned(), false)));
     assert_eq!(short(2048, &[]), None);
     for weak in [Weak::Md5, Weak::Sha1, Weak::Dsa1024, Weak::Rsa1024] {
         assert!(Weak::NAMES.contains(&weak.name()));
