@@ -15,10 +15,10 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 use nodesmith::assemble::scripts::{Outcome, Problem, Why};
 use nodesmith::assemble::{AgentFiles, Inputs, interpret};
-use nodesmith::package::{Package, deb};
+use nodesmith::package::{Family, FileEntry, FileKind, Owner, Package, PackageId, deb};
 use nodesmith::recipe::{Recipe, check, load};
 use nodesmith::repo::store::Store;
-use nodesmith::tree::Content;
+use nodesmith::tree::{Content, TreePath};
 use rayon::prelude::*;
 
 /// Scripts of a fresh installation.
@@ -108,6 +108,23 @@ fn recipe() -> Result<Recipe> {
     Ok(check::check(&load::load(&path)?, day)?)
 }
 
+/// Every image has a kernel.
+fn kernel() -> Result<Package> {
+    let owner = Owner { name: "root".into(), id: 0 };
+    let image = FileEntry {
+        path: TreePath::parse("/boot/vmlinuz-6.12.0-interpret")?,
+        kind: FileKind::Fifo,
+        mode: 0o644,
+        user: owner.clone(),
+        group: owner,
+        mtime: 0,
+        xattrs: BTreeMap::new(),
+    };
+    let id = PackageId { name: "linux-image-interpret".into(), version: "1".into(), arch: "amd64".into() };
+    let (control, scripts, members) = Default::default();
+    Ok(Package { id, family: Family::Deb, control, files: vec![image], scripts, members })
+}
+
 /// What stops the scripts of `name` on a root with its closure.
 fn problems(
     recipe: &Recipe,
@@ -117,7 +134,8 @@ fn problems(
     name: &str,
 ) -> Result<Vec<Problem>> {
     let names: BTreeSet<&str> = closure.iter().map(String::as_str).chain([name]).collect();
-    let all: Vec<Package> = names.iter().filter_map(|name| packages.get(*name).cloned()).collect();
+    let mut all: Vec<Package> = names.iter().filter_map(|name| packages.get(*name).cloned()).collect();
+    all.push(kernel()?);
     let agent = AgentFiles { program: Content::inline("agent"), units: vec![] };
     let inputs = Inputs { recipe, packages: &all, contents: store, images: &[], agent: &agent };
     let result = interpret(&inputs, None).with_context(|| format!("interpreting {name}"))?;
@@ -134,7 +152,10 @@ fn told(problem: &Problem) -> (String, String) {
     match &problem.why {
         Why::Stopped(stop) => {
             let line = stop.line.map(|line| line.to_string()).unwrap_or_default();
-            (stop.program().map_or_else(|| stop.kind.to_string(), |program| format!("{program}: {}", stop.kind)), format!("{}: line {line}: {}", stop.kind, stop.command))
+            (
+                stop.program().map_or_else(|| stop.kind.to_string(), |program| format!("{program}: {}", stop.kind)),
+                format!("{}: line {line}: {}", stop.kind, stop.command),
+            )
         }
         Why::Failed(status, complaint) => ("a script that fails".to_owned(), format!("status {status}: {complaint}")),
     }

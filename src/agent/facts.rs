@@ -7,8 +7,8 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use super::config::NodeConfig;
-use super::once::{self, Once};
 use super::join::request::{self, ImageKubernetes, Joined};
+use super::once::{self, Once};
 use super::plan::kubernetes::{OURS, proxy_drop_ins};
 use super::writable::{self, below};
 use super::{apply, durable};

@@ -11,12 +11,12 @@ use anyhow::Context;
 
 use super::root::Root;
 use super::sysusers::{self, Id, Line};
-use book::{FIRST_PERSON, Texts, add};
-pub use book::{Accounts, Group, User};
 use crate::agent::base64;
 use crate::diag::Diagnostic;
 use crate::package::{Family, FileKind, Package, rpm};
 use crate::tree::Content;
+pub use book::{Accounts, Group, User};
+use book::{FIRST_PERSON, Texts, add};
 
 /// The accounts that are there before anything is unpacked.
 pub(crate) fn begin(root: &mut Root) -> anyhow::Result<()> {
@@ -253,8 +253,11 @@ pub(crate) fn write(root: &mut Root) -> anyhow::Result<()> {
     let Texts { passwd, shadow, group, gshadow } = accounts.texts(day);
     root.file("/etc/passwd", 0o644, passwd)?;
     root.file("/etc/group", 0o644, group)?;
-    root.file("/etc/subuid", 0o644, "")?;
-    root.file("/etc/subgid", 0o644, "")?;
+    for path in ["/etc/subuid", "/etc/subgid"] {
+        if !root.exists(path) {
+            root.file(path, 0o644, "")?;
+        }
+    }
     // Red Hat's programs read them as root with every capability.
     let mode = if root.base == Family::Rpm { 0 } else { 0o640 };
     for (path, text) in [("/etc/shadow", shadow), ("/etc/gshadow", gshadow)] {

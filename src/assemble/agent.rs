@@ -68,11 +68,16 @@ pub(crate) fn install(root: &mut Root) -> anyhow::Result<()> {
 
 /// What scripts left to the first boot. The agent makes the host keys of sshd without being told.
 fn first_boot(root: &mut Root) -> Vec<FirstBoot> {
+    let host_keys =
+        |it: &FirstBoot| !it.makes.is_empty() && it.makes.iter().all(|path| path.starts_with("/etc/ssh/ssh_host_"));
+    // Files that were only on the way are not there any more.
+    let is_there = |it: &&FirstBoot| it.fills.as_ref().is_none_or(|(file, _)| root.exists(file));
     let programs: Vec<FirstBoot> =
-        root.first_boot.iter().filter(|it| !it.makes.iter().all(|path| path.starts_with("/etc/ssh/ssh_host_"))).cloned().collect();
+        root.first_boot.iter().filter(|it| !host_keys(it)).filter(is_there).cloned().collect();
     let missing: Vec<&FirstBoot> = programs.iter().filter(|it| !root.exists(&it.program)).collect();
     for missing in missing {
-        let text = format!("{} leaves `{}` to the first boot, and the image has no such program", missing.package, missing.program);
+        let FirstBoot { package, program, .. } = missing;
+        let text = format!("{package} leaves `{program}` to the first boot, and the image has no such program");
         root.mistakes.0.push(Diagnostic::new("first-boot-program", text).help("add the package that brings it"));
     }
     programs

@@ -80,6 +80,14 @@ impl World {
         assemble(&Inputs { recipe, packages, contents: store, images, agent })
     }
 
+    /// The root as packages and scripts leave it.
+    pub(crate) fn interpret(&self) -> Interpreted {
+        let World { store, recipe, packages, agent, images, .. } = self;
+        let result = interpret(&Inputs { recipe, packages, contents: store, images, agent }, None).unwrap();
+        assert!(result.problems.is_empty(), "{:?}", result.problems);
+        result
+    }
+
     pub(crate) fn text(&self, tree: &Tree, path: &str) -> String {
         let Some(Kind::File(content)) = tree.get(&TreePath::parse(path).unwrap()).map(|inode| &inode.kind) else {
             panic!("no file {path}");

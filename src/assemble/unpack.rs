@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, bail};
 
+use super::accounts;
 use super::root::Root;
 use super::scripts::programs::dpkg::Dpkg;
-use super::accounts;
 use crate::diag::Diagnostic;
 use crate::package::version::compare_versions;
 use crate::package::{Family, FileEntry, FileKind, Owner, Package, PackageId};
@@ -58,6 +58,12 @@ pub(crate) fn skeleton(root: &mut Root) -> anyhow::Result<()> {
         root.directory(path)?;
         let at = root.path(path)?;
         root.tree.update(&at, |inode| inode.mode = mode)?;
+    }
+    if root.base == Family::Deb {
+        // As debootstrap leaves them.
+        root.directory("/etc/default")?;
+        root.file("/etc/subuid", 0o644, "")?;
+        root.file("/etc/subgid", 0o644, "")?;
     }
     ["/dev", "/proc", "/sys"].iter().try_for_each(|path| root.directory(path).map(drop))
 }

@@ -20,7 +20,9 @@ use crate::spelling;
 ///
 /// Exit code: 0, 1 if nothing is known of the name, 2 for what cannot be read.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples: nodesmith scripts systemctl\n          nodesmith scripts ca-certificates --manifest out/quickstart.manifest.json")]
+#[command(
+    after_help = "Examples: nodesmith scripts systemctl\n          nodesmith scripts ca-certificates --manifest out/quickstart.manifest.json"
+)]
 pub(super) struct Scripts {
     /// A program, or with --manifest a package; without one, all
     name: Option<String>,
@@ -44,15 +46,16 @@ pub(super) fn scripts(arguments: &Scripts) -> anyhow::Result<ExitCode> {
     if found.is_empty() {
         let name = arguments.name.as_deref().unwrap_or_default();
         let near = spelling::nearest(name, programs::rows().map(|row| row.name), 3).join("`, `");
-        let place = if arguments.manifest.is_some() { "no package of the manifest has scripts and is called" } else { "no program is known as" };
+        let place = if arguments.manifest.is_some() {
+            "no package of the manifest has scripts and is called"
+        } else {
+            "no program is known as"
+        };
         crate::report::say(&format!("{place} `{name}`; the nearest programs: `{near}`"));
         return Ok(ExitCode::FAILURE);
     }
-    let text = if arguments.json {
-        serde_json::to_string_pretty(&found)? + "\n"
-    } else {
-        found.iter().map(shown).collect()
-    };
+    let text =
+        if arguments.json { serde_json::to_string_pretty(&found)? + "\n" } else { found.iter().map(shown).collect() };
     super::data(text.as_bytes())
 }
 
@@ -71,7 +74,9 @@ fn of_programs(name: Option<&str>) -> Vec<Value> {
         Some(Family::Deb) => json!("deb"),
         Some(Family::Rpm) => json!("rpm"),
     };
-    rows.into_iter().map(|row| json!({"program": row.name, "is": treated(row), "of": family(row), "why": row.about})).collect()
+    rows.into_iter()
+        .map(|row| json!({"program": row.name, "is": treated(row), "of": family(row), "why": row.about}))
+        .collect()
 }
 
 fn of_packages(manifest: &Value, name: Option<&str>) -> Vec<Value> {

@@ -108,7 +108,8 @@ fn script(account: &ScriptAccount) -> Value {
         (path.to_string(), word)
     };
     let changes: BTreeMap<String, &str> = account.changes.iter().map(change).collect();
-    let programs = account.used.iter().map(|used| json!({"program": used.program, "was": used.what, "why": used.reason}));
+    let programs =
+        account.used.iter().map(|used| json!({"program": used.program, "was": used.what, "why": used.reason}));
     let programs: Vec<Value> = programs.collect();
     json!({
         "package": account.package.to_string(),

@@ -10,9 +10,10 @@ use chrono::{NaiveDate, NaiveTime};
 
 use super::kubernetes::{coherence, section};
 use super::shape::RECIPE;
-use super::{UnknownPrograms, 
+use super::{
     AcceptedScript, Arch, Compression, Containerd, Disk, Dropped, ImageFile, Kernel, Modules, Output, Overlay,
-    PackageRequest, Recipe, Selinux, Services, User, VarFilesystem, kernels, repositories::repositories,
+    PackageRequest, Recipe, Selinux, Services, UnknownPrograms, User, VarFilesystem, kernels,
+    repositories::repositories,
 };
 use crate::diag::{Diagnostic, Diagnostics, Location};
 use crate::shape;

@@ -27,7 +27,11 @@ pub const RECIPE: Shape = Shape::Record(&[
         Shape::Word(&UnknownPrograms::WORDS),
         "of scripts: `stop` the build (default), or `note` them, which then do nothing and stand in the manifest",
     ),
-    may("debconf", Shape::Table(&Shape::Table(&Shape::Text)), "answers to packages' questions: package → question → answer"),
+    may(
+        "debconf",
+        Shape::Table(&Shape::Table(&Shape::Text)),
+        "answers to packages' questions: package → question → answer",
+    ),
     need("kernel", Shape::Record(KERNEL), "the kernel and its command line"),
     may("sysctl", Shape::Table(&Shape::Text), "kernel settings, by their names with dots"),
     may("modules", Shape::Record(MODULES), "kernel modules of the running node"),

@@ -98,7 +98,8 @@ fn alternatives(atoms: &[Atom], depth: usize, left: &mut usize) -> Result<Vec<Ve
 
 /// `1..5`, `a..e`, either with `..step`.
 fn sequence(inner: &[Atom]) -> Result<Option<Vec<Vec<Atom>>>, Stop> {
-    let bytes: Option<Vec<u8>> = inner.iter().map(|atom| if let Atom::Byte(byte) = atom { Some(*byte) } else { None }).collect();
+    let bytes: Option<Vec<u8>> =
+        inner.iter().map(|atom| if let Atom::Byte(byte) = atom { Some(*byte) } else { None }).collect();
     let Some(text) = bytes.and_then(|bytes| String::from_utf8(bytes).ok()) else { return Ok(None) };
     let fields: Vec<&str> = text.split("..").collect();
     let (first, last, step) = match fields.as_slice() {
@@ -123,7 +124,8 @@ fn sequence(inner: &[Atom]) -> Result<Option<Vec<Vec<Atom>>>, Stop> {
     let mut words = Vec::new();
     let mut offset = 0_u64;
     while offset <= from.abs_diff(to) {
-        let number = if from <= to { from.saturating_add_unsigned(offset) } else { from.saturating_sub_unsigned(offset) };
+        let number =
+            if from <= to { from.saturating_add_unsigned(offset) } else { from.saturating_sub_unsigned(offset) };
         let text = match letters {
             Some(_) => vec![u8::try_from(number).unwrap_or_default()],
             None => format!("{number:0width$}").into_bytes(),

@@ -124,7 +124,8 @@ impl Shell {
     /// The end of a shell: `trap … EXIT` runs, and gives the status if it exits itself.
     fn conclude(&mut self, world: &mut dyn World, result: Outcome<u8>) -> Result<u8, Stop> {
         let status = match result {
-            Ok(status) | Err(Halt::Exit(status) | Halt::Failed(status) | Halt::Error(status) | Halt::Return(status)) => status,
+            Ok(status)
+            | Err(Halt::Exit(status) | Halt::Failed(status) | Halt::Error(status) | Halt::Return(status)) => status,
             Err(Halt::Break(_) | Halt::Continue(_)) => self.status,
             Err(Halt::Stop(stop)) => return Err(*stop),
         };
@@ -143,7 +144,8 @@ impl Shell {
     pub(super) fn list(&mut self, world: &mut dyn World, list: &[Item]) -> Outcome<u8> {
         let mut status = 0;
         for item in list {
-            status = if item.background { self.background(world, &item.chain)? } else { self.chain(world, &item.chain)? };
+            status =
+                if item.background { self.background(world, &item.chain)? } else { self.chain(world, &item.chain)? };
             self.status = status;
         }
         Ok(status)
@@ -389,12 +391,7 @@ impl Shell {
     }
 
     /// Calls a function; the words begin with its name.
-    pub(super) fn call_function(
-        &mut self,
-        world: &mut dyn World,
-        body: &Rc<Command>,
-        words: &[Bytes],
-    ) -> Outcome<u8> {
+    pub(super) fn call_function(&mut self, world: &mut dyn World, body: &Rc<Command>, words: &[Bytes]) -> Outcome<u8> {
         let arguments = words.get(1..).unwrap_or_default().to_vec();
         let arguments = std::mem::replace(&mut self.arguments, arguments);
         let loops = std::mem::take(&mut self.loops);

@@ -117,8 +117,9 @@ impl Parser {
     /// One level deeper; every construct that can hold itself goes through here.
     pub(super) fn nested<T>(&mut self, read: impl FnOnce(&mut Parser) -> Result<T, Stop>) -> Result<T, Stop> {
         if self.depth >= limits::NESTING {
-            return Err(Stop::limit(format!("more than {} constructs inside of one another", limits::NESTING))
-                .at(self.line));
+            return Err(
+                Stop::limit(format!("more than {} constructs inside of one another", limits::NESTING)).at(self.line)
+            );
         }
         self.depth += 1;
         let result = read(self);
@@ -216,9 +217,10 @@ impl Parser {
         }
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
         if digits > 0 && matches!(rest.get(digits), Some(b'<' | b'>')) {
-            let number = rest.iter().take(digits).fold(0_u32, |number, digit| {
-                number.saturating_mul(10).saturating_add(u32::from(digit - b'0'))
-            });
+            let number = rest
+                .iter()
+                .take(digits)
+                .fold(0_u32, |number, digit| number.saturating_mul(10).saturating_add(u32::from(digit - b'0')));
             self.at += digits;
             return Ok(Token::Number(number));
         }

@@ -108,12 +108,7 @@ impl Shell {
     }
 
     /// Opens a path; the devices that every script knows are not the world's matter.
-    pub(super) fn open(
-        &mut self,
-        world: &mut dyn World,
-        path: &[u8],
-        how: How,
-    ) -> Result<Result<Handle, Errno>, Stop> {
+    pub(super) fn open(&mut self, world: &mut dyn World, path: &[u8], how: How) -> Result<Result<Handle, Errno>, Stop> {
         if path.is_empty() {
             return Ok(Err(Errno::NoEntry));
         }

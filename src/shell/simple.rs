@@ -25,7 +25,10 @@ impl Shell {
             && let Some(builtin) = builtins::find(name, self.dialect).filter(|_| builtins::is_program(name))
         {
             return match (builtin.run)(self, world, words) {
-                Ok(status) | Err(Halt::Exit(status) | Halt::Failed(status) | Halt::Error(status) | Halt::Return(status)) => Ok(status),
+                Ok(status)
+                | Err(Halt::Exit(status) | Halt::Failed(status) | Halt::Error(status) | Halt::Return(status)) => {
+                    Ok(status)
+                }
                 Err(Halt::Break(_) | Halt::Continue(_)) => Ok(0),
                 Err(Halt::Stop(stop)) => Err(*stop),
             };

@@ -137,14 +137,34 @@ fn functions_and_locals() {
 
 #[test]
 fn bash_only() {
-    writes(Dialect::Bash, "a=(x 'y z'); a+=(w); a[5]=v; echo ${#a[@]} \"${a[1]}\" ${!a[@]} \"${a[*]}\"", "4 y z 0 1 2 5 x y z w v\n");
-    writes(Dialect::Bash, "x=hello; echo ${x^} ${x^^} ${x//l/L} ${x/l} ${x:1:3} ${x: -2}", "Hello HELLO heLLo helo ell lo\n");
-    writes(Dialect::Bash, "echo {a,b}{1..3} {3..1} {01..03} {a,{b,c}} {x} {}", "a1 a2 a3 b1 b2 b3 3 2 1 01 02 03 a b c {x} {}\n");
+    writes(
+        Dialect::Bash,
+        "a=(x 'y z'); a+=(w); a[5]=v; echo ${#a[@]} \"${a[1]}\" ${!a[@]} \"${a[*]}\"",
+        "4 y z 0 1 2 5 x y z w v\n",
+    );
+    writes(
+        Dialect::Bash,
+        "x=hello; echo ${x^} ${x^^} ${x//l/L} ${x/l} ${x:1:3} ${x: -2}",
+        "Hello HELLO heLLo helo ell lo\n",
+    );
+    writes(
+        Dialect::Bash,
+        "echo {a,b}{1..3} {3..1} {01..03} {a,{b,c}} {x} {}",
+        "a1 a2 a3 b1 b2 b3 3 2 1 01 02 03 a b c {x} {}\n",
+    );
     writes(Dialect::Bash, "[[ abc == a* && -n x && ! ( a == b ) && 2 -lt 10 && a < b ]] && echo yes", "yes\n");
     writes(Dialect::Bash, "for ((i = 0; i < 3; i++)); do echo -n $i; done; ((i == 3)) && echo", "012\n");
     writes(Dialect::Bash, "case a in a) echo 1;& b) echo 2;;& a) echo 3;; esac", "1\n2\n3\n");
-    writes(Dialect::Bash, "f() { declare -r x=1; local -a y=(1 2); echo $x ${y[1]}; }; f; echo ${x-gone}", "1 2\ngone\n");
-    writes(Dialect::Bash, "n=name; name=v; echo ${!n}; printf -v q '%03d' 7; echo $q; printf '%q\\n' 'a b'", "v\n007\na\\ b\n");
+    writes(
+        Dialect::Bash,
+        "f() { declare -r x=1; local -a y=(1 2); echo $x ${y[1]}; }; f; echo ${x-gone}",
+        "1 2\ngone\n",
+    );
+    writes(
+        Dialect::Bash,
+        "n=name; name=v; echo ${!n}; printf -v q '%03d' 7; echo $q; printf '%q\\n' 'a b'",
+        "v\n007\na\\ b\n",
+    );
     writes(Dialect::Bash, "read -a w <<< 'a b c'; echo ${w[2]}; mapfile -t l < <(echo x) || :", "c\n");
 }
 
@@ -159,7 +179,10 @@ fn dash_is_no_bash() {
 
 #[test]
 fn another_directory_is_another_place_for_files() {
-    both_write("cd /etc; echo a >f; cd ..; cat etc/f; pwd; cd etc/../tmp; pwd; cd - >/dev/null; echo $PWD", "a\n/\n/tmp\n/\n");
+    both_write(
+        "cd /etc; echo a >f; cd ..; cat etc/f; pwd; cd etc/../tmp; pwd; cd - >/dev/null; echo $PWD",
+        "a\n/\n/tmp\n/\n",
+    );
 }
 
 #[test]
@@ -255,10 +278,75 @@ fn everything_ends() {
 fn any_bytes_end_in_a_result() {
     // Pieces of syntax in an order that a simple generator makes up.
     let pieces: Vec<&[u8]> = [
-        "if ", "then ", "fi\n", "(", ")", "{ ", "}", "$(", "${", "$((", "))", "`", "\"", "'", "\\", "\n", ";", ";;", "&", "|", "&&",
-        "<<E\n", "E\n", "<", ">", ">&", "case a in ", "esac ", "for x in ", "do ", "done\n", "while ", "x=", "$x", "${x#*", "a*[", "]",
-        "[[ ", " ]]", "((", "echo ", "read x ", "eval ", "f() ", "f\n", "trap ", "EXIT\n", "\0", "\u{e9}", "$'", "=(", "!", "-", ":-", "/", "@",
-        "set -e ", "shift ", "local x", ". ./one ", "exec ", "printf %s%5d ", "getopts a: x ", "test ", "1", "0x", "~", "{a,b}", "{1..9}",
+        "if ",
+        "then ",
+        "fi\n",
+        "(",
+        ")",
+        "{ ",
+        "}",
+        "$(",
+        "${",
+        "$((",
+        "))",
+        "`",
+        "\"",
+        "'",
+        "\\",
+        "\n",
+        ";",
+        ";;",
+        "&",
+        "|",
+        "&&",
+        "<<E\n",
+        "E\n",
+        "<",
+        ">",
+        ">&",
+        "case a in ",
+        "esac ",
+        "for x in ",
+        "do ",
+        "done\n",
+        "while ",
+        "x=",
+        "$x",
+        "${x#*",
+        "a*[",
+        "]",
+        "[[ ",
+        " ]]",
+        "((",
+        "echo ",
+        "read x ",
+        "eval ",
+        "f() ",
+        "f\n",
+        "trap ",
+        "EXIT\n",
+        "\0",
+        "\u{e9}",
+        "$'",
+        "=(",
+        "!",
+        "-",
+        ":-",
+        "/",
+        "@",
+        "set -e ",
+        "shift ",
+        "local x",
+        ". ./one ",
+        "exec ",
+        "printf %s%5d ",
+        "getopts a: x ",
+        "test ",
+        "1",
+        "0x",
+        "~",
+        "{a,b}",
+        "{1..9}",
     ]
     .iter()
     .map(|piece| piece.as_bytes())

@@ -102,7 +102,8 @@ impl Shell {
             Operation::Names(each) => return self.names_with(subject, *each, context, pieces),
             Operation::Keys => {
                 let Subject::Variable(name) = subject else { return Ok(()) };
-                let keys = self.arrays.get(name).map(|array| array.keys().map(|key| key.to_string().into_bytes()).collect());
+                let keys =
+                    self.arrays.get(name).map(|array| array.keys().map(|key| key.to_string().into_bytes()).collect());
                 self.push_list(keys.unwrap_or_default(), matches!(index, Some(Index::Joined)), context, pieces);
                 return Ok(());
             }
@@ -242,12 +243,7 @@ impl Shell {
         self.parts(world, &word.parts, Context { literal, ..context }, pieces, true)
     }
 
-    fn all_changed(
-        &mut self,
-        world: &mut dyn World,
-        values: Vec<Bytes>,
-        operation: &Operation,
-    ) -> Outcome<Vec<Bytes>> {
+    fn all_changed(&mut self, world: &mut dyn World, values: Vec<Bytes>, operation: &Operation) -> Outcome<Vec<Bytes>> {
         values.into_iter().map(|value| self.changed(world, value, operation)).collect()
     }
 
@@ -277,9 +273,11 @@ impl Shell {
                 let change = |byte: u8| if *upper { byte.to_ascii_uppercase() } else { byte.to_ascii_lowercase() };
                 let bytes = value.into_iter().enumerate();
                 Ok(bytes
-                    .map(|(number, byte)| {
-                        if (*all || number == 0) && (any || pattern.matches(&[byte])) { change(byte) } else { byte }
-                    })
+                    .map(
+                        |(number, byte)| {
+                            if (*all || number == 0) && (any || pattern.matches(&[byte])) { change(byte) } else { byte }
+                        },
+                    )
                     .collect())
             }
             _ => Ok(value),
@@ -349,13 +347,7 @@ impl Shell {
     }
 
     /// `${!prefix*}`
-    fn names_with(
-        &mut self,
-        subject: &Subject,
-        each: bool,
-        context: Context,
-        pieces: &mut Vec<Piece>,
-    ) -> Outcome<()> {
+    fn names_with(&mut self, subject: &Subject, each: bool, context: Context, pieces: &mut Vec<Piece>) -> Outcome<()> {
         let Subject::Variable(prefix) = subject else { return Ok(()) };
         let set = self.variables.iter().filter(|(name, variable)| name.starts_with(prefix) && variable.value.is_some());
         let names = set.map(|(name, _)| name.clone()).collect();

@@ -250,4 +250,3 @@ pub(crate) fn add(accounts: &mut Accounts, line: Line) {
         }
     }
 }
-

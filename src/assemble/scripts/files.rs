@@ -497,7 +497,12 @@ impl<'a> Files<'a> {
     }
 
     /// Changes mode, owner, time or attributes.
-    pub fn update(&mut self, path: &[u8], follow: bool, change: impl FnOnce(&mut Inode)) -> std::result::Result<(), Errno> {
+    pub fn update(
+        &mut self,
+        path: &[u8],
+        follow: bool,
+        change: impl FnOnce(&mut Inode),
+    ) -> std::result::Result<(), Errno> {
         let resolved = self.resolve(path, follow)?;
         if self.is_elsewhere(&resolved) {
             return Ok(());

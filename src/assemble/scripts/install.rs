@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 
-use super::machine::{Installed, Machine, Status};
 use super::files::Change;
+use super::machine::{Installed, Machine, Status};
 use super::mistakes::{Problem, Why};
 use super::run::{self, Ran};
 use super::{Outcome, REMOVAL, ScriptAccount, full_name, is_meant, mistakes, order, triggers};
@@ -45,7 +45,16 @@ pub(crate) fn install_observed(root: &mut Root, observer: Option<Observer>) -> a
     let ordered: Vec<&Package> = order::order(&packages).into_iter().map(|index| packages[index]).collect();
     let mut transaction = Transaction::begin(root, &ordered, observer)?;
     let of = |family: Family| ordered.iter().copied().filter(move |package| package.family == family);
-    transaction.debs(&of(Family::Deb).collect::<Vec<_>>())?;
+    let debs: Vec<&Package> = of(Family::Deb).collect();
+    // What every system has is there before anything else is asked, as a bootstrap leaves it.
+    let essential = |package: &&Package| {
+        let field = |name: &str| package.control.iter().any(|(field, value)| field == name && value == "yes");
+        field("Essential") || package.id.name == "debconf"
+    };
+    let base = debs.iter().rposition(essential).map_or(0, |last| last + 1);
+    transaction.debs(&debs[..base])?;
+    transaction.debs(&debs[base..])?;
+    transaction.dpkg_triggers(&debs)?;
     transaction.rpms(&of(Family::Rpm).collect::<Vec<_>>())?;
     transaction.finish()
 }
@@ -60,8 +69,7 @@ impl<'r, 'a, 'o> Transaction<'r, 'a, 'o> {
         let tree = std::mem::replace(&mut root.tree, Tree::new(recipe.epoch, &root.origin));
         let files = Files::new(tree, root.inputs.contents, recipe.epoch, root.origin.clone());
         let mut machine = Machine::new(files, std::mem::take(&mut root.accounts), root.base, recipe.arch.rpm());
-        machine.packages =
-            ordered.iter().map(|package| Installed { package, status: Status::NotInstalled }).collect();
+        machine.packages = ordered.iter().map(|package| Installed { package, status: Status::NotInstalled }).collect();
         machine.kernel_release = unpack::kernel_release(ordered);
         machine.unknown_is_noted = recipe.unknown_programs == UnknownPrograms::Note;
         for dropped in &recipe.drop {
@@ -96,6 +104,10 @@ impl<'r, 'a, 'o> Transaction<'r, 'a, 'o> {
             self.script(package, "postinst", &["configure", ""])?;
             run::set_status(&mut self.machine, &package.id.name, Status::Installed);
         }
+        Ok(())
+    }
+
+    fn dpkg_triggers(&mut self, packages: &[&'a Package]) -> anyhow::Result<()> {
         let activated = self.machine.dpkg.activated.clone();
         for package in packages {
             let names = triggers::pending(package, packages, &activated);
@@ -174,7 +186,8 @@ impl<'r, 'a, 'o> Transaction<'r, 'a, 'o> {
             self.tell(package, script, Outcome::Accepted(whole.reason.clone()));
             return Ok(());
         }
-        let programs = meant.iter().filter_map(|accept| Some((accept.program.clone()?, accept.reason.clone()))).collect();
+        let programs =
+            meant.iter().filter_map(|accept| Some((accept.program.clone()?, accept.reason.clone()))).collect();
         match run::run(&mut self.machine, package, script, arguments, input, programs) {
             Ok(ran) => self.ended(package, script, ran),
             Err(Stop { kind: StopKind::Failure(why), .. }) => {
@@ -210,7 +223,14 @@ impl<'r, 'a, 'o> Transaction<'r, 'a, 'o> {
                 account.used.sort();
                 account.used.dedup();
             }
-            None => self.accounts.push(ScriptAccount { package: package.id.clone(), script: name, sha256, outcome, changes, used }),
+            None => self.accounts.push(ScriptAccount {
+                package: package.id.clone(),
+                script: name,
+                sha256,
+                outcome,
+                changes,
+                used,
+            }),
         }
     }
 
@@ -227,7 +247,14 @@ impl<'r, 'a, 'o> Transaction<'r, 'a, 'o> {
         let (sha256, changes, used) = (run::digest(script), Vec::new(), Vec::new());
         let name = full_name(script);
         if !self.accounts.iter().any(|account| account.package == package.id && account.script == name) {
-            self.accounts.push(ScriptAccount { package: package.id.clone(), script: name, sha256, outcome, changes, used });
+            self.accounts.push(ScriptAccount {
+                package: package.id.clone(),
+                script: name,
+                sha256,
+                outcome,
+                changes,
+                used,
+            });
         }
     }
 

@@ -9,10 +9,13 @@ use super::files::Files;
 use super::programs::alternatives::Alternatives;
 use super::programs::debconf::Debconf;
 use super::programs::dpkg::Dpkg;
+use super::programs::text::regex::{Flavour, Regex};
 use super::programs::{self, Call, Treatment};
 use crate::assemble::accounts::book::Accounts;
 use crate::package::{Family, Package};
-use crate::shell::{Bytes, Dialect, Errno, Facts, FileId, Handle, How, Kind, Shell, Stop, StopKind, Stream, World, handle};
+use crate::shell::{
+    Bytes, Dialect, Errno, Facts, FileId, Handle, How, Kind, Shell, Stop, StopKind, Stream, World, handle,
+};
 
 /// Steps of work that one script may take.
 const STEPS: u64 = 5_000_000;
@@ -74,6 +77,9 @@ pub struct FirstBoot {
     pub arguments: Vec<String>,
     /// It is not run if all of these are there.
     pub makes: Vec<String>,
+    /// A file, and the mark in it that gives way to what the program prints.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fills: Option<(String, String)>,
     #[serde(skip)]
     pub package: String,
 }
@@ -95,6 +101,8 @@ pub struct Machine<'a> {
     pub alternatives: Alternatives,
     pub units: Vec<UnitRequest>,
     pub first_boot: Vec<FirstBoot>,
+    /// Marks that programs have printed in place of what only a node knows.
+    marks: Vec<(String, FirstBoot)>,
     /// What the running script used.
     pub used: BTreeSet<Used>,
     /// Programs of the running script that the recipe's author answers for, with the reason: they do nothing.
@@ -134,6 +142,7 @@ impl<'a> Machine<'a> {
             alternatives: Alternatives::default(),
             units: Vec::new(),
             first_boot: Vec::new(),
+            marks: Vec::new(),
             used: BTreeSet::new(),
             accepted: BTreeMap::new(),
             unknown_is_noted: false,
@@ -176,7 +185,12 @@ impl<'a> Machine<'a> {
         let texts = self.accounts.texts((self.files.epoch / 86_400).max(1));
         let secret = if self.family == Family::Rpm { 0 } else { 0o640 };
         let shadow = self.accounts.gid("shadow").unwrap_or_default();
-        let files = [("passwd", &texts.passwd), ("group", &texts.group), ("shadow", &texts.shadow), ("gshadow", &texts.gshadow)];
+        let files = [
+            ("passwd", &texts.passwd),
+            ("group", &texts.group),
+            ("shadow", &texts.shadow),
+            ("gshadow", &texts.gshadow),
+        ];
         for (name, text) in files {
             let path = format!("/etc/{name}");
             let mode = if name.ends_with("shadow") { secret } else { 0o644 };
@@ -203,6 +217,37 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
+    /// A mark in place of what `program` prints on a node: a word that survives being cut and compared.
+    pub fn mark(&mut self, program: &str, arguments: &[String]) -> String {
+        let mark = format!("nodesmith0first0boot0{:04}", self.marks.len());
+        // By its whole path, unless the image has no such program, which is told then.
+        let found = self.find(program.as_bytes(), PATH).ok().flatten();
+        let program = found.map_or(program.to_owned(), |path| String::from_utf8_lossy(&path).into_owned());
+        let (arguments, package) = (arguments.to_vec(), self.running.package.clone());
+        self.marks.push((mark.clone(), FirstBoot { program, arguments, makes: Vec::new(), fills: None, package }));
+        mark
+    }
+
+    /// Notes the files that hold a mark, after a script has run.
+    pub fn find_marks(&mut self) -> Result<(), Stop> {
+        if self.marks.is_empty() {
+            return Ok(());
+        }
+        let paths: Vec<crate::tree::TreePath> = self.files.changes.keys().cloned().collect();
+        for path in paths {
+            let Ok(bytes) = self.files.read(path.as_bytes())? else { continue };
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            for (mark, wanted) in self.marks.iter().filter(|(mark, _)| text.contains(mark.as_str())) {
+                let fills = Some((path.to_string(), mark.clone()));
+                let wanted = FirstBoot { fills, ..wanted.clone() };
+                if !self.first_boot.contains(&wanted) {
+                    self.first_boot.push(wanted);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Runs a shell text in a shell of its own with the descriptors, environment and directory of `shell`.
     pub fn run_text(
         &mut self,
@@ -216,7 +261,12 @@ impl<'a> Machine<'a> {
         for (name, value) in shell.environment() {
             inner.export(&name, value);
         }
-        inner.descriptors = shell.descriptors.iter().filter(|(number, _)| **number < 10).map(|(number, handle)| (*number, handle.clone())).collect();
+        inner.descriptors = shell
+            .descriptors
+            .iter()
+            .filter(|(number, _)| **number < 10)
+            .map(|(number, handle)| (*number, handle.clone()))
+            .collect();
         inner.directory = shell.directory.clone();
         inner.umask = shell.umask;
         self.deeper(|machine| inner.run(machine, text))
@@ -249,7 +299,8 @@ impl<'a> Machine<'a> {
         let shown = String::from_utf8_lossy(word).into_owned();
         let name = self.table_name(word);
         let base = shown.rsplit('/').next().unwrap_or(&shown).to_owned();
-        let accepted = [Some(&base), name.as_ref(), Some(&shown)].into_iter().flatten().find_map(|name| self.accepted.get(name));
+        let accepted =
+            [Some(&base), name.as_ref(), Some(&shown)].into_iter().flatten().find_map(|name| self.accepted.get(name));
         if let Some(reason) = accepted.cloned() {
             self.note(&base, "accepted", reason);
             return Ok(0);
@@ -402,6 +453,16 @@ impl World for Machine<'_> {
     fn run(&mut self, shell: &mut Shell, words: &[Bytes]) -> Result<u8, Stop> {
         self.spend(20)?;
         self.deeper(|machine| machine.run_program(shell, words))
+    }
+
+    fn search(&mut self, expression: &[u8], text: &[u8]) -> Result<Option<Vec<Bytes>>, Stop> {
+        let regex = Regex::new(expression, Flavour::Extended, false)
+            .map_err(|problem| Stop::unsupported("", format!("the expression behind `=~`: {problem}")))?;
+        let found = regex.find_at(text, 0)?;
+        let part = |span: &Option<(usize, usize)>| {
+            span.and_then(|(start, end)| text.get(start..end)).unwrap_or_default().to_vec()
+        };
+        Ok(found.map(|captures| captures.iter().map(part).collect()))
     }
 
     fn spend(&mut self, steps: u64) -> Result<(), Stop> {

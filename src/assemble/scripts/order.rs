@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::package::{Family, FileKind, Package, rpm};
 
 /// Everybody's files lie in the directories of these, and everybody's owners are in the others' lists.
-const FIRST: [&str; 6] = ["base-files", "filesystem", "base-passwd", "setup", "libc6", "dpkg"];
+const FIRST: [&str; 7] = ["base-files", "filesystem", "base-passwd", "setup", "libc6", "dpkg", "debconf"];
 
 /// Indexes of `packages`, which are sorted by id, in the order of installation.
 pub(super) fn order(packages: &[&Package]) -> Vec<usize> {

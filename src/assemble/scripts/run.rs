@@ -40,6 +40,7 @@ pub(super) fn run(
     let (mut shell, log) = surroundings(machine, package, script, &arguments, input);
     let result = interpret(machine, &mut shell, script, &arguments);
     machine.read_accounts()?;
+    machine.find_marks()?;
     let status = result?;
     let log = log.borrow_mut().take();
     let lines = log.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());

@@ -44,7 +44,11 @@ fn brings(package: &Package, path: &str) -> bool {
 
 /// Of a trigger of an RPM, whose first line says by what it is set off: nothing if nothing of the image does, else the
 /// paths that do, for its standard input.
-pub(super) fn sets_off(script: &Script, packages: &[&Package], names: &BTreeMap<&str, Vec<&str>>) -> Option<Vec<String>> {
+pub(super) fn sets_off(
+    script: &Script,
+    packages: &[&Package],
+    names: &BTreeMap<&str, Vec<&str>>,
+) -> Option<Vec<String>> {
     let text = String::from_utf8_lossy(&script.text);
     let on = text.lines().next()?.strip_prefix("# on ")?.to_owned();
     let words: Vec<&str> =

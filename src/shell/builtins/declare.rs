@@ -14,13 +14,7 @@ fn halves(word: &[u8]) -> (&[u8], Option<&[u8]>) {
 }
 
 /// Names that are none are errors; bash goes on with the others.
-fn name_of(
-    shell: &mut Shell,
-    world: &mut dyn World,
-    program: &str,
-    word: &[u8],
-    status: &mut u8,
-) -> Outcome<bool> {
+fn name_of(shell: &mut Shell, world: &mut dyn World, program: &str, word: &[u8], status: &mut u8) -> Outcome<bool> {
     if is_name(halves(word).0) {
         return Ok(true);
     }

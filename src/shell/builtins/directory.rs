@@ -65,7 +65,8 @@ pub(super) fn cd(shell: &mut Shell, world: &mut dyn World, words: &[Bytes]) -> O
     if wanted.is_empty() {
         return Ok(0);
     }
-    let searched = !wanted.starts_with(b"/") && !matches!(wanted.split(|byte| *byte == b'/').next(), Some(b"." | b".."));
+    let searched =
+        !wanted.starts_with(b"/") && !matches!(wanted.split(|byte| *byte == b'/').next(), Some(b"." | b".."));
     let mut places = vec![(shell.absolute(&wanted), false)];
     if let Some(path) = shell.get(b"CDPATH").filter(|_| searched) {
         let directories = path.split(|byte| *byte == b':').filter(|directory| !directory.is_empty());

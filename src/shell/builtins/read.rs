@@ -46,7 +46,8 @@ pub(super) fn read(shell: &mut Shell, world: &mut dyn World, words: &[Bytes]) ->
     let last = wanted.names.len() - 1;
     for (number, name) in wanted.names.iter().enumerate() {
         let field;
-        (field, rest) = if number < last { first_field(rest, &separators) } else { (last_field(rest, &separators), [].as_slice()) };
+        (field, rest) =
+            if number < last { first_field(rest, &separators) } else { (last_field(rest, &separators), [].as_slice()) };
         shell.assign(world, name, field)?;
     }
     Ok(u8::from(ended))

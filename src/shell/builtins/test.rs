@@ -31,8 +31,24 @@ fn wrong<T>(shell: &mut Shell, world: &mut dyn World, message: &str) -> Outcome<
 fn asks(operator: &[u8]) -> bool {
     matches!(
         operator,
-        b"-b" | b"-c" | b"-d" | b"-e" | b"-f" | b"-g" | b"-G" | b"-h" | b"-k" | b"-L" | b"-O" | b"-p" | b"-r" | b"-s"
-            | b"-S" | b"-u" | b"-w" | b"-x"
+        b"-b"
+            | b"-c"
+            | b"-d"
+            | b"-e"
+            | b"-f"
+            | b"-g"
+            | b"-G"
+            | b"-h"
+            | b"-k"
+            | b"-L"
+            | b"-O"
+            | b"-p"
+            | b"-r"
+            | b"-s"
+            | b"-S"
+            | b"-u"
+            | b"-w"
+            | b"-x"
     )
 }
 
@@ -265,7 +281,9 @@ impl<'a> Reader<'a> {
         let Some(word) = self.word(0) else {
             return if dialect == Dialect::Dash { Ok(false) } else { self.wrong("argument expected") };
         };
-        if dialect == Dialect::Bash && self.word(1).is_some_and(|word| is_binary(word, dialect)) && self.word(2).is_some()
+        if dialect == Dialect::Bash
+            && self.word(1).is_some_and(|word| is_binary(word, dialect))
+            && self.word(2).is_some()
         {
             return self.binary_at();
         }

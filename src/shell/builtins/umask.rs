@@ -41,8 +41,11 @@ fn symbolic(mask: u16) -> String {
     let allowed = !mask & 0o777;
     let classes = [('u', 6), ('g', 3), ('o', 0)].map(|(class, shift)| {
         let bits = allowed >> shift;
-        let letters: String =
-            [('r', 4), ('w', 2), ('x', 1)].iter().filter(|(_, bit)| bits & bit != 0).map(|(letter, _)| *letter).collect();
+        let letters: String = [('r', 4), ('w', 2), ('x', 1)]
+            .iter()
+            .filter(|(_, bit)| bits & bit != 0)
+            .map(|(letter, _)| *letter)
+            .collect();
         format!("{class}={letters}")
     });
     classes.join(",")

@@ -137,7 +137,9 @@ fn expand_into(process: &mut Process, text: &[u8], expanded: &mut Bytes, depth: 
                 let body = lookup(process, name)?;
                 expand_into(process, &body, expanded, depth + 1)?;
             }
-            Some(b'(' | b'[' | b'?' | b'!' | b'*' | b'#' | b'-') => return unsupported("a macro that computes something"),
+            Some(b'(' | b'[' | b'?' | b'!' | b'*' | b'#' | b'-') => {
+                return unsupported("a macro that computes something");
+            }
             _ => expanded.push(b'%'),
         }
     }

@@ -158,11 +158,7 @@ impl Script {
         })
     }
 
-    fn evaluate(
-        &self,
-        process: &RefCell<Process>,
-        line: &Rc<Cell<Option<usize>>>,
-    ) -> mlua::Result<(String, String)> {
+    fn evaluate(&self, process: &RefCell<Process>, line: &Rc<Cell<Option<usize>>>) -> mlua::Result<(String, String)> {
         let libraries = StdLib::TABLE | StdLib::STRING | StdLib::UTF8 | StdLib::MATH;
         let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
         lua.set_memory_limit(MEMORY)?;

@@ -1,10 +1,10 @@
 //! Lua's `os` library: the tree's files, the fixed time, and programs through the shell. Rules: Lua 5.4's manual, §6.9.
 
+use super::dates;
 use super::io::file_failed;
 use super::posix::{change, unlink, without_slashes};
 use super::process::Process;
 use super::values::{Answer, Arguments, Failure, Trouble, Value, raise, unsupported};
-use super::dates;
 use crate::shell::{Dialect, Errno, Shell, Stop};
 use crate::tree::{self, Content};
 
@@ -124,7 +124,9 @@ fn date(process: &Process, arguments: &Arguments) -> Answer {
     let format = arguments.text_or(0, "%c")?;
     let time = arguments.integer_or(1, process.machine.files.epoch)?;
     let format = format.strip_prefix(b"!").unwrap_or(&format);
-    let Some(date) = dates::Date::of(time) else { return raise("date result cannot be represented in this installation") };
+    let Some(date) = dates::Date::of(time) else {
+        return raise("date result cannot be represented in this installation");
+    };
     if format.starts_with(b"*t") {
         return Ok(vec![date.table()]);
     }

@@ -52,7 +52,14 @@ impl<'t> Matcher<'t> {
     /// `anchors`: whether `^` at the beginning ties the pattern to the place where it is tried.
     pub(super) fn new(text: &'t [u8], pattern: &'t [u8], anchors: bool, steps: u64) -> Matcher<'t> {
         let rest = pattern.strip_prefix(b"^").filter(|_| anchors);
-        Matcher { text, pattern: rest.unwrap_or(pattern), anchored: rest.is_some(), captures: Vec::new(), depth: 0, steps }
+        Matcher {
+            text,
+            pattern: rest.unwrap_or(pattern),
+            anchored: rest.is_some(),
+            captures: Vec::new(),
+            depth: 0,
+            steps,
+        }
     }
 
     pub(super) fn is_anchored(&self) -> bool {

@@ -5,7 +5,7 @@ use super::process::Process;
 use super::values::{Answer, Arguments, DENIED, Failure, NO_CHILD, NO_ENTRY, Trouble, Value, raise, unsupported};
 use crate::assemble::accounts::book;
 use crate::assemble::scripts::files::Files;
-use crate::shell::{Bytes, Errno, Facts, Kind, Stop, World, handle, Stream};
+use crate::shell::{Bytes, Errno, Facts, Kind, Stop, Stream, World, handle};
 use crate::tree;
 
 /// What `posix.readlink` reads at most.

@@ -137,7 +137,15 @@ impl<'p, 'a> Process<'p, 'a> {
         };
         let fuel = Fuel::default();
         fuel.left.set(machine.steps);
-        Process { machine, state, fuel, over: None, journal: Journal::default(), parents: Vec::new(), processes: PROCESS }
+        Process {
+            machine,
+            state,
+            fuel,
+            over: None,
+            journal: Journal::default(),
+            parents: Vec::new(),
+            processes: PROCESS,
+        }
     }
 
     /// Makes this the process that waits for the one that has ended; none is left if not.
@@ -247,7 +255,8 @@ impl<'p, 'a> Process<'p, 'a> {
         let there = match name.contains(&b'/') {
             true => self.machine.files.exists(&shell.absolute(name)),
             false => {
-                let path = shell.get(b"PATH").cloned().unwrap_or_else(|| crate::assemble::scripts::machine::PATH.to_vec());
+                let path =
+                    shell.get(b"PATH").cloned().unwrap_or_else(|| crate::assemble::scripts::machine::PATH.to_vec());
                 self.machine.find(name, &path)?.is_some()
             }
         };

@@ -55,7 +55,8 @@ fn version(arguments: &Arguments) -> Answer {
             [epoch, evr.version(), evr.release()].map(str::to_owned)
         }
         3 => {
-            let part = |index: usize| arguments.text_or(index, "").map(|part| String::from_utf8_lossy(&part).into_owned());
+            let part =
+                |index: usize| arguments.text_or(index, "").map(|part| String::from_utf8_lossy(&part).into_owned());
             [part(0)?, part(1)?, part(2)?]
         }
         count => return raise(format!("invalid number of arguments: {count}")),
@@ -101,7 +102,8 @@ fn execute(process: &mut Process, arguments: &Arguments) -> Answer {
 
 fn spawn(process: &mut Process, arguments: &Arguments) -> Answer {
     let Value::Table(pairs) = arguments.table(0)? else { return raise("command not supplied") };
-    let word = |index: i64| pairs.iter().find(|(key, _)| *key == Value::Integer(index)).map(|(_, value)| value.as_text());
+    let word =
+        |index: i64| pairs.iter().find(|(key, _)| *key == Value::Integer(index)).map(|(_, value)| value.as_text());
     let words: Option<Vec<Bytes>> = (1..).map_while(word).collect();
     let Some(words) = words.filter(|words| !words.is_empty()) else { return raise("command not supplied") };
     let mut shell = process.state.shell.clone();

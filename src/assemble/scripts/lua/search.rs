@@ -89,11 +89,22 @@ impl Search<'_> {
             Value::Nil => 1,
             value => match self.lua.coerce_integer(value.clone())? {
                 Some(number) => number,
-                None => return fault(format!("bad argument #3 to '{function}' (number expected, got {})", value.type_name())),
+                None => {
+                    return fault(format!(
+                        "bad argument #3 to '{function}' (number expected, got {})",
+                        value.type_name()
+                    ));
+                }
             },
         };
         let length = i64::try_from(self.subject.len()).unwrap_or(i64::MAX);
-        let start = if start > 0 { start - 1 } else if start == 0 { 0 } else { (length + start).max(0) };
+        let start = if start > 0 {
+            start - 1
+        } else if start == 0 {
+            0
+        } else {
+            (length + start).max(0)
+        };
         Ok(usize::try_from(start).ok().filter(|start| *start <= self.subject.len()))
     }
 
@@ -163,7 +174,9 @@ impl Search<'_> {
             Value::Nil => i64::MAX,
             value => match self.lua.coerce_integer(value.clone())? {
                 Some(number) => number,
-                None => return fault(format!("bad argument #4 to 'gsub' (number expected, got {})", value.type_name())),
+                None => {
+                    return fault(format!("bad argument #4 to 'gsub' (number expected, got {})", value.type_name()));
+                }
             },
         };
         let mut matcher = self.matcher(true);
@@ -206,7 +219,9 @@ impl Search<'_> {
                 Some(b'1') if found.captures.is_empty() => whole,
                 Some(digit @ b'1'..=b'9') => match found.captures.get(usize::from(digit - b'1')) {
                     Some(capture) => *capture,
-                    None => return fault(format!("invalid capture index %{} in replacement string", char::from(*digit))),
+                    None => {
+                        return fault(format!("invalid capture index %{} in replacement string", char::from(*digit)));
+                    }
                 },
                 _ => return fault("invalid use of '%' in replacement string"),
             };

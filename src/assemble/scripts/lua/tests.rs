@@ -134,7 +134,10 @@ fn arguments_are_those_of_rpm() {
 #[test]
 fn failing_scriptlets_say_where() {
     let ran = run_on(&[], "\n\nerror('no')", &[], "");
-    assert_eq!((ran.status, ran.log.as_str()), (Ok(1), "error: lua script failed: [string \"%post(demo-1-1.noarch)\"]:3: no\n"));
+    assert_eq!(
+        (ran.status, ran.log.as_str()),
+        (Ok(1), "error: lua script failed: [string \"%post(demo-1-1.noarch)\"]:3: no\n")
+    );
     let ran = run_on(&[], "posix.mkdir({})", &[], "");
     assert!(ran.log.ends_with(":1: bad argument #1 to 'mkdir' (string expected, got table)\n"), "{ran:?}");
     let ran = run_on(&[], "error('FATAL: too old', 0)", &[], "");
@@ -159,7 +162,10 @@ fn what_is_not_known_ends_the_run_whatever_holds_errors() {
         ("string.dump(print)", "string.dump"),
         ("math.random()", "math.random"),
         ("setmetatable({}, {__gc = print})", "setmetatable with __gc"),
-        ("setmetatable({}, {__index = function() posix.nope() end}).x = 1; print(pcall(setmetatable({}, {__index = function() posix.nope() end}).y))", "posix.nope"),
+        (
+            "setmetatable({}, {__index = function() posix.nope() end}).x = 1; print(pcall(setmetatable({}, {__index = function() posix.nope() end}).y))",
+            "posix.nope",
+        ),
         ("for k in pairs({[{}] = 1, [print] = 2}) do end", "the order of keys that are tables or functions"),
         ("print(rpm.expand('%{dist}'))", "the macro `dist`"),
         ("print(string.format('%p', {}))", "string.format with %p"),
@@ -233,7 +239,12 @@ fn a_fork_is_a_child_and_then_its_parent() {
     assert_eq!(ran.paths, [("/etc/log".to_owned(), "f 644 once\ntwice\n".to_owned())].into());
     // One that runs a program, several, and one within another.
     let text = "for i = 1, 3 do local pid = posix.fork() if pid == 0 then posix.exec('/usr/bin/helper', i) else posix.wait(pid) io.write('p', i, ' ') end end";
-    let ran = run_on(&["bin/sh", "usr/bin/helper=#!/bin/sh\nprintf 'h%s ' \"$1\"\n"], &format!("posix.chmod('/usr/bin/helper', 755) {text}"), &[], "");
+    let ran = run_on(
+        &["bin/sh", "usr/bin/helper=#!/bin/sh\nprintf 'h%s ' \"$1\"\n"],
+        &format!("posix.chmod('/usr/bin/helper', 755) {text}"),
+        &[],
+        "",
+    );
     assert_eq!((ran.status, ran.output.as_str()), (Ok(0), "h1 p1 h2 p2 h3 p3 "), "{}", ran.log);
     let text = "if posix.fork() == 0 then if posix.fork() == 0 then io.write('a') os.exit() end io.write('b') os.exit(1) end io.write('c')";
     assert_eq!(run_on(&[], text, &[], "").output, "abc");
@@ -253,7 +264,8 @@ fn a_fork_is_a_child_and_then_its_parent() {
 
 #[test]
 fn file_triggers_get_their_paths() {
-    let text = "local f = rpm.next_file() while f do print(f) f = rpm.next_file() end print(rpm.next_file(), io.read())";
+    let text =
+        "local f = rpm.next_file() while f do print(f) f = rpm.next_file() end print(rpm.next_file(), io.read())";
     assert_eq!(run_on(&[], text, &[], "/usr/sbin/a\n/usr/sbin/b c\n").output, "/usr/sbin/a\n/usr/sbin/b c\nnil\tnil\n");
 }
 
@@ -289,14 +301,32 @@ fn what_programs_say_and_modules_bring() {
 #[test]
 fn accounts_and_the_system() {
     for (text, expected) in [
-        ("print(posix.getpasswd('ceph', 'uid'), posix.getpasswd(167).name, posix.getpasswd().shell, posix.getpasswd('x'))", "167.0\tceph\t/bin/bash\tnil\n"),
-        ("local g = posix.getgroup('ceph') print(g.name, g.gid, g[1], g[2], #g, posix.getgroup(9))", "ceph\t167.0\tann\tbob\t2\tnil\n"),
+        (
+            "print(posix.getpasswd('ceph', 'uid'), posix.getpasswd(167).name, posix.getpasswd().shell, posix.getpasswd('x'))",
+            "167.0\tceph\t/bin/bash\tnil\n",
+        ),
+        (
+            "local g = posix.getgroup('ceph') print(g.name, g.gid, g[1], g[2], #g, posix.getgroup(9))",
+            "ceph\t167.0\tann\tbob\t2\tnil\n",
+        ),
         ("print(posix.uname('%s %m %%'), posix.getprocessid('uid'), posix.getlogin())", "Linux x86_64 %\t0.0\tnil\n"),
         ("print(rpm.vercmp(posix.uname('%r'), '3.2.0') >= 0)", "true\n"),
-        ("print(os.time(), os.date('%Y-%m-%d'), os.time({year = 2024, month = 2, day = 29}), os.date('*t', 0).year, os.getenv('PATH') ~= nil)", "1700000000\t2023-11-14\t1709208000\t1970\ttrue\n"),
-        ("print(rpm.expand('%{_sysconfdir}/x %_libdir %% 5%'), rpm.isdefined('_bindir')) rpm.define('foo %{_var1}') rpm.define('_var1 /v') print(rpm.expand('%foo'), macros.foo)", "/etc/x /usr/lib64 % 5%\ttrue\tfalse\n/v\t/v\n"),
-        ("print(rpm.ver('1:2-3') > rpm.ver('2-3'), tostring(rpm.ver(1, 2, 3)), rpm.ver('2').e, rpm.ver('1.0') == rpm.ver('1.0'))", "true\t1:2-3\tnil\ttrue\n"),
-        ("posix.mkdir('/etc/a.d') for _, n in ipairs({'x', 'y'}) do io.open('/etc/a.d/' .. n, 'w'):close() end print(table.concat(rpm.glob('/etc/*.d/*'), ' '), rpm.glob('/no*'), rpm.glob('/no*', 'c')[1])", "/etc/a.d/x /etc/a.d/y\t/no*\t/no*\n"),
+        (
+            "print(os.time(), os.date('%Y-%m-%d'), os.time({year = 2024, month = 2, day = 29}), os.date('*t', 0).year, os.getenv('PATH') ~= nil)",
+            "1700000000\t2023-11-14\t1709208000\t1970\ttrue\n",
+        ),
+        (
+            "print(rpm.expand('%{_sysconfdir}/x %_libdir %% 5%'), rpm.isdefined('_bindir')) rpm.define('foo %{_var1}') rpm.define('_var1 /v') print(rpm.expand('%foo'), macros.foo)",
+            "/etc/x /usr/lib64 % 5%\ttrue\tfalse\n/v\t/v\n",
+        ),
+        (
+            "print(rpm.ver('1:2-3') > rpm.ver('2-3'), tostring(rpm.ver(1, 2, 3)), rpm.ver('2').e, rpm.ver('1.0') == rpm.ver('1.0'))",
+            "true\t1:2-3\tnil\ttrue\n",
+        ),
+        (
+            "posix.mkdir('/etc/a.d') for _, n in ipairs({'x', 'y'}) do io.open('/etc/a.d/' .. n, 'w'):close() end print(table.concat(rpm.glob('/etc/*.d/*'), ' '), rpm.glob('/no*'), rpm.glob('/no*', 'c')[1])",
+            "/etc/a.d/x /etc/a.d/y\t/no*\t/no*\n",
+        ),
     ] {
         assert_eq!(output(text), expected, "{text}");
     }
@@ -310,7 +340,8 @@ fn by_rpm(paths: &[&str], text: &str) -> Option<(String, BTreeMap<String, String
     lay(paths, &root);
     let script = directory.path().join("script");
     std::fs::write(&script, text).unwrap();
-    let script = std::process::Command::new(program).arg(script).current_dir(&root).env("LC_ALL", "C").output().unwrap();
+    let script =
+        std::process::Command::new(program).arg(script).current_dir(&root).env("LC_ALL", "C").output().unwrap();
     let output = String::from_utf8_lossy(&script.stdout).into_owned() + &String::from_utf8_lossy(&script.stderr);
     Some((output, look(&root)))
 }
@@ -321,7 +352,8 @@ fn agrees(paths: &[&str], text: &str) -> bool {
     let ran = run_on(paths, text, &[], "");
     assert_eq!(ran.status, Ok(0), "{text}\n{ran:?}");
     // In protected calls rpm's Lua names functions with their library.
-    let output = ["posix", "rpm", "io", "os"].iter().fold(output, |text, of| text.replace(&format!("to '{of}."), "to '"));
+    let output =
+        ["posix", "rpm", "io", "os"].iter().fold(output, |text, of| text.replace(&format!("to '{of}."), "to '"));
     for (index, (ours, theirs)) in ran.output.lines().zip(output.lines()).enumerate() {
         assert_eq!(ours, theirs, "line {index} of what this prints:\n{text}");
     }
@@ -330,8 +362,17 @@ fn agrees(paths: &[&str], text: &str) -> bool {
     true
 }
 
-const START: [&str; 9] =
-    ["etc/shells=/bin/sh\n/bin/dash\n", "etc/empty", "etc/text=one\ntwo\n\nlast", "lib->usr/lib", "usr/lib/", "dangling->no/where", "loop->loop", "d/", "d/full=x"];
+const START: [&str; 9] = [
+    "etc/shells=/bin/sh\n/bin/dash\n",
+    "etc/empty",
+    "etc/text=one\ntwo\n\nlast",
+    "lib->usr/lib",
+    "usr/lib/",
+    "dangling->no/where",
+    "loop->loop",
+    "d/",
+    "d/full=x",
+];
 
 #[test]
 fn calls_give_what_rpm_gives() {
@@ -373,7 +414,24 @@ fn calls_give_what_rpm_gives() {
 fn drawn(random: &mut impl rand::Rng) -> String {
     let mut text = "local function say(what, ...) io.write(what, ' ') print(...) end\n".to_owned();
     let path = |random: &mut dyn rand::RngCore| {
-        let names = ["etc", "etc/text", "etc/empty", "lib", "usr/lib/x", "lib/x", "dangling", "loop", "d", "d/full", "new", "new/a", "etc/../d", "no/where", "d/", ""];
+        let names = [
+            "etc",
+            "etc/text",
+            "etc/empty",
+            "lib",
+            "usr/lib/x",
+            "lib/x",
+            "dangling",
+            "loop",
+            "d",
+            "d/full",
+            "new",
+            "new/a",
+            "etc/../d",
+            "no/where",
+            "d/",
+            "",
+        ];
         names[rand::Rng::gen_range(random, 0..names.len())]
     };
     for number in 0..30 {
@@ -390,12 +448,21 @@ fn drawn(random: &mut impl rand::Rng) -> String {
             11 => format!("posix.stat('{one}', 'mode')"),
             12 => format!("posix.readlink('{one}')"),
             13 => format!("posix.access('{one}', 'x')"),
-            14 => format!("posix.chmod('{one}', '{}')", ["755", "u+s", "go-r", "rwxr-x--x", "a=r", "4711"][random.gen_range(0..6)]),
+            14 => format!(
+                "posix.chmod('{one}', '{}')",
+                ["755", "u+s", "go-r", "rwxr-x--x", "a=r", "4711"][random.gen_range(0..6)]
+            ),
             15 => format!("posix.chown('{one}', {}, {})", random.gen_range(0..3), random.gen_range(0..3)),
             16 => format!("#(posix.dir('{one}') or '')"),
-            17 => format!("(function() local f, m, n = io.open('{one}', 'w') if f then f:write('{other}', {number}, '\\n') f:close() return 1 end return m, n end)()"),
-            18 => format!("(function() local f, m, n = io.open('{one}', 'a+') if f then f:write('+') f:seek('set') m = f:read('a') f:close() end return m, n end)()"),
-            19 => format!("(function() local f, m, n = io.open('{one}') if f then m, n = f:read() f:close() end return m, n end)()"),
+            17 => format!(
+                "(function() local f, m, n = io.open('{one}', 'w') if f then f:write('{other}', {number}, '\\n') f:close() return 1 end return m, n end)()"
+            ),
+            18 => format!(
+                "(function() local f, m, n = io.open('{one}', 'a+') if f then f:write('+') f:seek('set') m = f:read('a') f:close() end return m, n end)()"
+            ),
+            19 => format!(
+                "(function() local f, m, n = io.open('{one}') if f then m, n = f:read() f:close() end return m, n end)()"
+            ),
             20 => format!("posix.chdir('{one}') == 0 and posix.chdir('..') == 0"),
             _ => format!("posix.stat('{one}', 'uid'), (posix.stat('{one}', 'gid'))"),
         };
@@ -419,8 +486,8 @@ fn drawn_calls_give_what_rpm_gives() {
 /// A search that is drawn.
 fn search(random: &mut impl rand::Rng) -> String {
     const PARTS: [&str; 28] = [
-        "a", "b", ".", "%a", "%d", "%s", "%w", "%W", "[ab]", "[^a]", "[a-c%d]", "[]]", "[^]a]", "%.", "%%", "(", ")", "()", "^", "$",
-        "%b()", "%f[%w]", "%1", "*", "+", "-", "?", "[",
+        "a", "b", ".", "%a", "%d", "%s", "%w", "%W", "[ab]", "[^a]", "[a-c%d]", "[]]", "[^]a]", "%.", "%%", "(", ")",
+        "()", "^", "$", "%b()", "%f[%w]", "%1", "*", "+", "-", "?", "[",
     ];
     const LETTERS: [&str; 11] = ["a", "b", "c", "1", " ", "(", ")", "]", ".", "%", "é"];
     let pattern: String = (0..random.gen_range(1..7)).map(|_| PARTS[random.gen_range(0..PARTS.len())]).collect();
@@ -450,7 +517,8 @@ fn texts_are_searched_as_by_rpm() {
     let mut random = rand::rngs::StdRng::seed_from_u64(5);
     let many = if std::env::var_os("NODESMITH_LONG").is_some() { 500 } else { 20 };
     for _ in 0..many {
-        let mut text = "local function try(f, ...) io.write(tostring(select(2, ...)), ' ') print(pcall(f, ...)) end\n".to_owned();
+        let mut text =
+            "local function try(f, ...) io.write(tostring(select(2, ...)), ' ') print(pcall(f, ...)) end\n".to_owned();
         (0..200).for_each(|_| text.push_str(&search(&mut random)));
         let Some((theirs, _)) = by_rpm(&[], &text) else { return };
         let theirs = theirs.replace(" in replacement string", "");
@@ -499,7 +567,14 @@ const SCRIPTLETS: [(&str, &[&str], &str); 11] = [
     ),
     (
         "the C library removes old copies and completes its configuration",
-        &["usr/lib64/", "usr/lib64/tls/", "usr/lib64/tls/libc-2.17.so", "usr/lib64/tls/libm.so.6", "usr/lib64/tls/other.so", "etc/ld.so.conf=/opt/lib\n# x"],
+        &[
+            "usr/lib64/",
+            "usr/lib64/tls/",
+            "usr/lib64/tls/libc-2.17.so",
+            "usr/lib64/tls/libm.so.6",
+            "usr/lib64/tls/other.so",
+            "etc/ld.so.conf=/opt/lib\n# x",
+        ],
         "local names = {'c', 'm'} local patterns = {} for i = 1, #names do\n\
          patterns[#patterns + 1] = 'lib' .. names[i] .. '%-[2-9]%.[0-9]+%.so$' patterns[#patterns + 1] = 'lib' .. names[i] .. '%.so%.[0-9]+$' end\n\
          for _, dir in ipairs({'/usr/lib64/tls', '/usr/lib64/none'}) do if posix.access(dir) then for file in posix.files(dir) do\n\
@@ -517,7 +592,15 @@ const SCRIPTLETS: [(&str, &[&str], &str); 11] = [
     ),
     (
         "policies are linked",
-        &["usr/share/", "usr/share/p/", "usr/share/p/DEFAULT/", "usr/share/p/DEFAULT/a.txt", "usr/share/p/DEFAULT/b.txt", "etc/p/", "etc/p/b.config->old"],
+        &[
+            "usr/share/",
+            "usr/share/p/",
+            "usr/share/p/DEFAULT/",
+            "usr/share/p/DEFAULT/a.txt",
+            "usr/share/p/DEFAULT/b.txt",
+            "etc/p/",
+            "etc/p/b.config->old",
+        ],
         "if not posix.access('/etc/p/config') then local policy = 'DEFAULT' local f = io.open('/proc/none', 'r') if f then f:close() end\n\
          f = io.open('/etc/p/config', 'w') if f then f:write(policy .. '\\n') f:close() end\n\
          for name in posix.files('/usr/share/p/' .. policy) do if name ~= '.' and name ~= '..' then\n\
@@ -546,7 +629,15 @@ const SCRIPTLETS: [(&str, &[&str], &str); 11] = [
     ),
     (
         "a directory of links is merged",
-        &["usr/sbin/", "usr/bin/a=1", "usr/sbin/a->../bin/a", "usr/sbin/b->../bin/b", "usr/local/", "usr/local/sbin/", "usr/local/sbin/c=1"],
+        &[
+            "usr/sbin/",
+            "usr/bin/a=1",
+            "usr/sbin/a->../bin/a",
+            "usr/sbin/b->../bin/b",
+            "usr/local/",
+            "usr/local/sbin/",
+            "usr/local/sbin/c=1",
+        ],
         "for _, path in ipairs({'/usr/sbin', '/usr/local/sbin'}) do local st = posix.stat(path) if st and st.type == 'directory' then\n\
          local good, items = true, {} for entry in posix.files(path) do local v = path .. '/' .. entry\n\
          if entry ~= '.' and entry ~= '..' then items[#items + 1] = v st = posix.stat(v)\n\
@@ -605,7 +696,11 @@ fn after(paths: &[&str], ran: &Ran) -> BTreeMap<String, String> {
     let mut all = show(&tree(paths));
     all.remove("/");
     for (path, shown) in &ran.paths {
-        if shown == "gone" { all.remove(path) } else { all.insert(path.clone(), shown.clone()) };
+        if shown == "gone" {
+            all.remove(path)
+        } else {
+            all.insert(path.clone(), shown.clone())
+        };
     }
     all
 }
@@ -616,10 +711,13 @@ fn scriptlets_leave_what_rpm_leaves() {
     let (Some(build), Some(rpm)) = (crate::oracle::oracle("rpmbuild"), crate::oracle::oracle("rpm")) else { return };
     let directory = tempfile::tempdir().unwrap();
     let place = |name: &str| directory.path().join(name);
-    let mut spec = "Name: demo\nVersion: 1\nRelease: 1\nSummary: x\nLicense: x\nBuildArch: noarch\n%description\nx\n".to_owned();
+    let mut spec =
+        "Name: demo\nVersion: 1\nRelease: 1\nSummary: x\nLicense: x\nBuildArch: noarch\n%description\nx\n".to_owned();
     for (index, (_, _, text)) in SCRIPTLETS.iter().enumerate() {
         let text = text.replace('%', "%%");
-        spec += &format!("%package p{index}\nSummary: x\n%description p{index}\nx\n%files p{index}\n%post p{index} -p <lua>\n{text}\n");
+        spec += &format!(
+            "%package p{index}\nSummary: x\n%description p{index}\nx\n%files p{index}\n%post p{index} -p <lua>\n{text}\n"
+        );
     }
     std::fs::write(place("demo.spec"), spec).unwrap();
     let top = format!("_topdir {}", directory.path().display());

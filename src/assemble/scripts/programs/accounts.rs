@@ -23,6 +23,7 @@ pub const ROWS: &[Row] = &[
     Row::native("groupdel", groupdel, "takes the group out of the image's book"),
     Row::native("gpasswd", gpasswd, "changes who is in a group"),
     Row::native("chsh", chsh, "changes the account's shell"),
+    Row::native("chfn", chfn, "changes the account's comment"),
     Row::native("getent", getent, "asks the image's book of accounts"),
     Row::native("id", id, "asks the image's book of accounts; scripts run as root"),
     Row::native("groups", groups, "asks the image's book of accounts"),
@@ -43,7 +44,6 @@ pub const ROWS: &[Row] = &[
     Row::done("update-passwd", "the builder writes base-passwd's accounts"),
     Row::refuse("chpasswd", "an image has no passwords: people come in with keys"),
     Row::refuse("newusers", "an image has no passwords: people come in with keys"),
-    Row::refuse("chfn", "names of people come from the node's metadata"),
 ];
 
 fn text(word: &[u8]) -> String {
@@ -67,9 +67,33 @@ fn changed(call: &mut Call) -> Result<u8, Stop> {
 }
 
 const ADDUSER: &[&str] = &[
-    "system", "group", "home=", "shell=", "no-create-home", "uid=", "gid=", "firstuid=", "lastuid=", "firstgid=",
-    "lastgid=", "ingroup=", "gecos|comment=", "disabled-password", "disabled-login", "q|quiet", "f|force-badname|allow-badname|allow-bad-names",
-    "allow-all-names", "debug", "verbose", "conf=", "c=", "add-extra-groups", "stdoutmsglevel=", "stderrmsglevel=", "logmsglevel=", "home-dir=",
+    "system",
+    "group",
+    "home=",
+    "shell=",
+    "no-create-home",
+    "uid=",
+    "gid=",
+    "firstuid=",
+    "lastuid=",
+    "firstgid=",
+    "lastgid=",
+    "ingroup=",
+    "gecos|comment=",
+    "disabled-password",
+    "disabled-login",
+    "q|quiet",
+    "f|force-badname|allow-badname|allow-bad-names",
+    "allow-all-names",
+    "debug",
+    "verbose",
+    "conf=",
+    "c=",
+    "add-extra-groups",
+    "stdoutmsglevel=",
+    "stderrmsglevel=",
+    "logmsglevel=",
+    "home-dir=",
 ];
 
 fn adduser(call: &mut Call) -> Result<u8, Stop> {
@@ -81,7 +105,9 @@ fn adduser(call: &mut Call) -> Result<u8, Stop> {
         ([name], _) if !is_name(name) => call.fail(1, format!("the name `{name}` is not allowed")),
         ([name], true) => add_group(call, name, &options),
         ([name], false) if options.has("system") => add_system_user(call, name, &options),
-        ([_], false) => call.unsupported("an account of a person: `users` in the recipe or the node's metadata makes those"),
+        ([_], false) => {
+            call.unsupported("an account of a person: `users` in the recipe or the node's metadata makes those")
+        }
         _ => call.fail(1, "one or two names are wanted"),
     }
 }
@@ -155,12 +181,25 @@ fn make_home(call: &mut Call, name: &str, home: &str, mode: u16) -> Result<(), S
     if let Err(errno) = call.machine.files.make_directories(path, mode) {
         return call.error(format!("cannot make the home {home}: {errno}"));
     }
-    let _: Result<(), Errno> = call.machine.files.update(path, true, |inode| (inode.mode, inode.uid, inode.gid) = (mode, uid, gid));
+    let _: Result<(), Errno> =
+        call.machine.files.update(path, true, |inode| (inode.mode, inode.uid, inode.gid) = (mode, uid, gid));
     Ok(())
 }
 
-const DELUSER: &[&str] =
-    &["system", "group", "q|quiet", "remove-home", "remove-all-files", "backup", "backup-to=", "force", "only-if-empty", "conf=", "debug", "verbose"];
+const DELUSER: &[&str] = &[
+    "system",
+    "group",
+    "q|quiet",
+    "remove-home",
+    "remove-all-files",
+    "backup",
+    "backup-to=",
+    "force",
+    "only-if-empty",
+    "conf=",
+    "debug",
+    "verbose",
+];
 
 fn deluser(call: &mut Call) -> Result<u8, Stop> {
     let options = parse(call, DELUSER, true)?;
@@ -192,7 +231,9 @@ fn deluser(call: &mut Call) -> Result<u8, Stop> {
 fn remove_user(call: &mut Call, name: &str) -> bool {
     let accounts = &mut call.machine.accounts;
     let Some(user) = accounts.users.remove(name) else { return false };
-    accounts.groups.values_mut().for_each(|group| drop(group.members.remove(name)));
+    for group in accounts.groups.values_mut() {
+        group.members.remove(name);
+    }
     let own = accounts.groups.get(name).is_some_and(|group| group.gid == user.gid && group.members.is_empty());
     if own && accounts.users.values().all(|other| other.gid != user.gid) {
         accounts.groups.remove(name);
@@ -201,9 +242,30 @@ fn remove_user(call: &mut Call, name: &str) -> bool {
 }
 
 const USERADD: &[&str] = &[
-    "r|system", "g|gid=", "s|shell=", "d|home-dir|home=", "c|comment=", "u|uid=", "M|no-create-home", "m|create-home", "N|no-user-group",
-    "U|user-group", "o|non-unique", "G|groups=", "l|no-log-init", "k|skel=", "K|key=", "b|base-dir=", "F|add-subids-for-system", "R|root=", "P|prefix=",
-    "badname|badnames", "Z|selinux-user=", "n", "e|expiredate=", "f|inactive=",
+    "r|system",
+    "g|gid=",
+    "s|shell=",
+    "d|home-dir|home=",
+    "c|comment=",
+    "u|uid=",
+    "M|no-create-home",
+    "m|create-home",
+    "N|no-user-group",
+    "U|user-group",
+    "o|non-unique",
+    "G|groups=",
+    "l|no-log-init",
+    "k|skel=",
+    "K|key=",
+    "b|base-dir=",
+    "F|add-subids-for-system",
+    "R|root=",
+    "P|prefix=",
+    "badname|badnames",
+    "Z|selinux-user=",
+    "n",
+    "e|expiredate=",
+    "f|inactive=",
 ];
 
 fn useradd(call: &mut Call) -> Result<u8, Stop> {
@@ -274,7 +336,8 @@ fn find_group(call: &Call, group: &str) -> Option<u32> {
     accounts.gid(group).or_else(|| group.parse().ok().filter(known))
 }
 
-const GROUPADD: &[&str] = &["r|system", "g|gid=", "f|force", "o|non-unique", "K|key=", "p|password=", "R|root=", "P|prefix=", "U|users="];
+const GROUPADD: &[&str] =
+    &["r|system", "g|gid=", "f|force", "o|non-unique", "K|key=", "p|password=", "R|root=", "P|prefix=", "U|users="];
 
 fn groupadd(call: &mut Call) -> Result<u8, Stop> {
     let options = parse(call, GROUPADD, true)?;
@@ -295,8 +358,27 @@ fn groupadd(call: &mut Call) -> Result<u8, Stop> {
 }
 
 const USERMOD: &[&str] = &[
-    "a|append", "G|groups=", "g|gid=", "u|uid=", "d|home=", "m|move-home", "c|comment=", "s|shell=", "L|lock", "U|unlock", "l|login=",
-    "e|expiredate=", "f|inactive=", "o|non-unique", "r|remove", "R|root=", "P|prefix=", "Z|selinux-user=", "p|password=",
+    "a|append",
+    "G|groups=",
+    "g|gid=",
+    "u|uid=",
+    "d|home=",
+    "m|move-home",
+    "c|comment=",
+    "s|shell=",
+    "L|lock",
+    "U|unlock",
+    "l|login=",
+    "e|expiredate=",
+    "f|inactive=",
+    "o|non-unique",
+    "r|remove",
+    "R|root=",
+    "P|prefix=",
+    "Z|selinux-user=",
+    "p|password=",
+    "add-subuids|v=",
+    "add-subgids|w=",
 ];
 
 fn usermod(call: &mut Call) -> Result<u8, Stop> {
@@ -305,6 +387,11 @@ fn usermod(call: &mut Call) -> Result<u8, Stop> {
     let name = text(name);
     if !call.machine.accounts.users.contains_key(&name) {
         return call.fail(6, format!("user '{name}' does not exist"));
+    }
+    for (option, file) in [("add-subuids", "/etc/subuid"), ("add-subgids", "/etc/subgid")] {
+        if let Some(range) = options.text(option) {
+            subordinate(call, &name, file, &range)?;
+        }
     }
     if let Some(what) = ["l", "p", "m"].into_iter().find(|option| options.has(option)) {
         return call.unsupported(format!("the option `-{what}`"));
@@ -317,9 +404,8 @@ fn usermod(call: &mut Call) -> Result<u8, Stop> {
         None => None,
     };
     let uid = options.text("u").map(|uid| number(call, "-u", &uid)).transpose()?;
-    let wanted: Option<Vec<String>> = options
-        .text("G")
-        .map(|list| list.split(',').filter(|group| !group.is_empty()).map(str::to_owned).collect());
+    let wanted: Option<Vec<String>> =
+        options.text("G").map(|list| list.split(',').filter(|group| !group.is_empty()).map(str::to_owned).collect());
     if let Some(group) = wanted.iter().flatten().find(|group| !call.machine.accounts.groups.contains_key(*group)) {
         return call.fail(6, format!("group '{group}' does not exist"));
     }
@@ -327,9 +413,9 @@ fn usermod(call: &mut Call) -> Result<u8, Stop> {
     if let Some(groups) = &wanted {
         for (other, group) in &mut accounts.groups {
             match (groups.contains(other), options.has("r")) {
-                (true, false) => drop(group.members.insert(name.clone())),
-                (true, true) => drop(group.members.remove(&name)),
-                (false, _) if !options.has("a") && !options.has("r") => drop(group.members.remove(&name)),
+                (true, false) => _ = group.members.insert(name.clone()),
+                (true, true) => _ = group.members.remove(&name),
+                (false, _) if !options.has("a") && !options.has("r") => _ = group.members.remove(&name),
                 _ => {}
             }
         }
@@ -343,6 +429,38 @@ fn usermod(call: &mut Call) -> Result<u8, Stop> {
             }
         }
     }
+    changed(call)
+}
+
+/// `NAME:FIRST:COUNT` from `FIRST-LAST`, at the end of the file.
+fn subordinate(call: &mut Call, name: &str, file: &str, range: &str) -> Result<(), Stop> {
+    let bounds = range.split_once('-').and_then(|(first, last)| Some((first.parse().ok()?, last.parse().ok()?)));
+    let Some((first, last)) = bounds.filter(|(first, last): &(u64, u64)| first <= last) else {
+        return call.unsupported(format!("the range `{range}`"));
+    };
+    let mut text = call.machine.files.read(file.as_bytes())?.unwrap_or_default();
+    text.extend(format!("{name}:{first}:{}\n", last - first + 1).into_bytes());
+    match call.machine.files.put(file.as_bytes(), text, 0o644) {
+        Ok(()) => Ok(()),
+        Err(errno) => call.error(format!("{file}: {errno}")),
+    }
+}
+
+fn chfn(call: &mut Call) -> Result<u8, Stop> {
+    let options = parse(call, &["f|full-name=", "r|room=", "w|work-phone=", "h|home-phone=", "o|other="], true)?;
+    let [name] = options.operands.as_slice() else { return call.unsupported("being called without a name") };
+    let name = text(name);
+    let Some(user) = call.machine.accounts.users.get_mut(&name) else {
+        return call.fail(1, format!("user '{name}' does not exist"));
+    };
+    let mut fields: Vec<String> = user.gecos.split(',').map(str::to_owned).collect();
+    for (at, option) in ["f", "r", "w", "h", "o"].into_iter().enumerate() {
+        if let Some(value) = options.text(option) {
+            fields.resize(fields.len().max(at + 1), String::new());
+            fields[at] = value;
+        }
+    }
+    user.gecos = fields.join(",");
     changed(call)
 }
 
@@ -384,7 +502,8 @@ fn groupdel(call: &mut Call) -> Result<u8, Stop> {
 }
 
 fn gpasswd(call: &mut Call) -> Result<u8, Stop> {
-    let options = parse(call, &["a|add=", "d|delete=", "M|members=", "r|remove-password", "R|restrict", "Q|root="], true)?;
+    let options =
+        parse(call, &["a|add=", "d|delete=", "M|members=", "r|remove-password", "R|restrict", "Q|root="], true)?;
     let [group] = options.operands.as_slice() else { return call.fail(2, "one group is wanted") };
     let group = text(group);
     let Some(Group { members, .. }) = call.machine.accounts.groups.get_mut(&group) else {
@@ -466,7 +585,8 @@ fn file_database(call: &mut Call, database: &str, keys: &[String]) -> Result<u8,
     for key in keys {
         let fits = |line: &&str| {
             let words = line.split('#').next().unwrap_or_default().split_whitespace();
-            words.clone().any(|word| word == key) || words.clone().nth(1).is_some_and(|it| it == key || it.split('/').next() == Some(key))
+            words.clone().any(|word| word == key)
+                || words.clone().nth(1).is_some_and(|it| it == key || it.split('/').next() == Some(key))
         };
         match whole.lines().find(fits) {
             Some(line) => call.out(format!("{line}\n"))?,
@@ -487,13 +607,19 @@ fn id(call: &mut Call) -> Result<u8, Stop> {
     let Some((name, user)) = accounts.users.get_key_value(&name).or_else(by_number) else {
         return call.fail(1, format!("‘{name}’: no such user"));
     };
-    let group_name = |gid: u32| accounts.groups.iter().find(|(_, group)| group.gid == gid).map(|(name, _)| name.clone());
+    let group_name =
+        |gid: u32| accounts.groups.iter().find(|(_, group)| group.gid == gid).map(|(name, _)| name.clone());
     let mut gids = vec![user.gid];
-    let mut others: Vec<u32> =
-        accounts.groups.values().filter(|group| group.members.contains(name) && group.gid != user.gid).map(|group| group.gid).collect();
+    let mut others: Vec<u32> = accounts
+        .groups
+        .values()
+        .filter(|group| group.members.contains(name) && group.gid != user.gid)
+        .map(|group| group.gid)
+        .collect();
     others.sort_unstable();
     gids.extend(others);
-    let group = |gid: u32| if options.has("n") { group_name(gid).unwrap_or_else(|| gid.to_string()) } else { gid.to_string() };
+    let group =
+        |gid: u32| if options.has("n") { group_name(gid).unwrap_or_else(|| gid.to_string()) } else { gid.to_string() };
     let line = if options.has("u") {
         if options.has("n") { name.clone() } else { user.uid.to_string() }
     } else if options.has("g") {
@@ -529,7 +655,7 @@ fn groups(call: &mut Call) -> Result<u8, Stop> {
 /// Where `systemd-sysusers` looks for a file that is given by its name.
 const SYSUSERS: [&str; 4] = ["/etc/sysusers.d", "/run/sysusers.d", "/usr/local/lib/sysusers.d", "/usr/lib/sysusers.d"];
 
-fn sysusers_program(call: &mut Call) -> Result<u8, Stop> {
+pub(super) fn sysusers_program(call: &mut Call) -> Result<u8, Stop> {
     let options = parse(call, &["replace=", "inline", "root=", "no-pager", "cat-config", "tldr", "dry-run"], true)?;
     if options.has("dry-run") || options.has("cat-config") {
         return Ok(0);

@@ -11,13 +11,33 @@ pub const ROWS: &[Row] = &[
     Row::native("make-ssl-cert", make_ssl_cert, "the node makes its certificate at its first boot"),
     Row::native("openssl", openssl, "the node makes keys and certificates at its first boot"),
     Row::native("dbus-uuidgen", dbus_uuidgen, "the node's machine-id is made at its first boot, and D-Bus uses it"),
-    Row::native("sshd", sshd, "it reads its configuration on the node"),
-    Row::refuse("uuidgen", "what it prints must differ from node to node, and goes into this image"),
-    Row::refuse("iscsi-iname", "what it prints must differ from node to node, and goes into this image"),
-    Row::refuse("pwgen", "what it prints must differ from node to node, and goes into this image"),
-    Row::refuse("mcookie", "what it prints must differ from node to node, and goes into this image"),
+    Row::native("sshd", sshd, "it reads its configuration on the node; `-G` prints that of the image"),
+    Row::native("sshd.session-split", sshd, "it reads its configuration on the node; `-G` prints that of the image"),
+    Row::native("mungekey", mungekey, "the node makes its key at its first boot"),
+    Row::native("uuidgen", told_by_the_node, NODE),
+    Row::native("iscsi-iname", told_by_the_node, NODE),
+    Row::native("mcookie", told_by_the_node, NODE),
+    Row::native("pwgen", told_by_the_node, NODE),
+    Row::native("makepasswd", told_by_the_node, NODE),
+    Row::native("nvme", nvme, NODE),
+    Row::native(
+        "hostname",
+        host_name,
+        "a node's name comes from its metadata: files that have it are filled at its first boot",
+    ),
+    Row::native(
+        "dnsdomainname",
+        host_name,
+        "a node's name comes from its metadata: files that have it are filled at its first boot",
+    ),
+    Row::native(
+        "domainname",
+        host_name,
+        "a node's name comes from its metadata: files that have it are filled at its first boot",
+    ),
 ];
 
+const NODE: &str = "what it prints differs from node to node: files that have it are filled at the node's first boot";
 const REASON: &str = "left to the node's first boot";
 
 /// Notes the call for the first boot; the paths that it makes exist from then on.
@@ -32,7 +52,13 @@ fn leave(call: &mut Call, program: &str, makes: Vec<Bytes>) -> Result<u8, Stop> 
             call.machine.files.later.insert(path, call.name.to_owned());
         }
     }
-    let wanted = FirstBoot { program: program.to_owned(), arguments, makes: paths, package: call.machine.running.package.clone() };
+    let wanted = FirstBoot {
+        program: program.to_owned(),
+        arguments,
+        makes: paths,
+        fills: None,
+        package: call.machine.running.package.clone(),
+    };
     if !call.machine.first_boot.contains(&wanted) {
         call.machine.first_boot.push(wanted);
     }
@@ -66,7 +92,10 @@ fn ssh_keygen(call: &mut Call) -> Result<u8, Stop> {
 fn make_ssl_cert(call: &mut Call) -> Result<u8, Stop> {
     match call.word(0) {
         Some("generate-default-snakeoil") => {
-            let makes = vec![b"/etc/ssl/certs/ssl-cert-snakeoil.pem".to_vec(), b"/etc/ssl/private/ssl-cert-snakeoil.key".to_vec()];
+            let makes = vec![
+                b"/etc/ssl/certs/ssl-cert-snakeoil.pem".to_vec(),
+                b"/etc/ssl/private/ssl-cert-snakeoil.key".to_vec(),
+            ];
             leave(call, "/usr/sbin/make-ssl-cert", makes)
         }
         Some(_) if call.words.len() >= 2 => {
@@ -78,7 +107,9 @@ fn make_ssl_cert(call: &mut Call) -> Result<u8, Stop> {
 }
 
 fn openssl(call: &mut Call) -> Result<u8, Stop> {
-    let Some(command) = call.word(0).map(str::to_owned) else { return call.unsupported("being called without a command") };
+    let Some(command) = call.word(0).map(str::to_owned) else {
+        return call.unsupported("being called without a command");
+    };
     let after = |name: &str| {
         let at = call.words.iter().position(|word| word == name.as_bytes())?;
         call.words.get(at + 1).cloned()
@@ -91,6 +122,15 @@ fn openssl(call: &mut Call) -> Result<u8, Stop> {
                 return call.unsupported(format!("`{command}` that prints what it makes"));
             }
             leave(call, "/usr/bin/openssl", makes)
+        }
+        // What is made of a key that the node makes.
+        "x509" | "rsa" | "pkey" | "pkcs12"
+            if after("-in").is_some_and(|key| call.machine.files.is_later(&call.path(&key))) =>
+        {
+            match after("-out") {
+                Some(out) => leave(call, "/usr/bin/openssl", vec![out]),
+                None => call.unsupported(format!("`{command}` that prints what it makes of a key of the node")),
+            }
         }
         other => call.unsupported(format!("`{other}`")),
     }
@@ -106,10 +146,75 @@ fn dbus_uuidgen(call: &mut Call) -> Result<u8, Stop> {
     }
 }
 
-/// `sshd -t`: the configuration is read on the node; `-T` would print it.
+/// `sshd -t`: the configuration is read on the node. `-G`: the options that the image's configuration sets, and the keys
+/// that are used where it names none (sshd_config(5)).
 fn sshd(call: &mut Call) -> Result<u8, Stop> {
     match call.word(0) {
-        Some("-t") => Ok(0),
-        _ => call.unsupported("anything but `-t`"),
+        Some("-t") => return Ok(0),
+        Some("-G") if call.words.len() == 1 => {}
+        _ => return call.unsupported("anything but `-t` and `-G`"),
     }
+    let text = call.machine.files.read(b"/etc/ssh/sshd_config")?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let mut lines = Vec::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let Some((option, value)) = line.split_once([' ', '\t', '=']) else { continue };
+        if option.eq_ignore_ascii_case("Match") {
+            break;
+        }
+        lines.push(format!("{} {}", option.to_ascii_lowercase(), value.trim()));
+    }
+    if !lines.iter().any(|line| line.starts_with("hostkey ")) {
+        lines.extend(["rsa", "ecdsa", "ed25519"].map(|kind| format!("hostkey /etc/ssh/ssh_host_{kind}_key")));
+    }
+    call.out(lines.join("\n") + "\n")?;
+    Ok(0)
+}
+
+/// Prints a mark in place of what the node will know. Files that hold it are filled at the first boot.
+fn told_by_the_node(call: &mut Call) -> Result<u8, Stop> {
+    call.note("first-boot", NODE);
+    let arguments: Vec<String> = call.words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+    let mark = call.machine.mark(call.name, &arguments);
+    call.out(format!("{mark}\n"))?;
+    Ok(0)
+}
+
+fn nvme(call: &mut Call) -> Result<u8, Stop> {
+    match call.word(0) {
+        Some("gen-hostnqn") => told_by_the_node(call),
+        _ => call.unsupported("anything but `gen-hostnqn`"),
+    }
+}
+
+/// Asking is answered by a mark, naming is refused.
+fn host_name(call: &mut Call) -> Result<u8, Stop> {
+    if call.words.iter().any(|word| !word.starts_with(b"-"))
+        || call.word(0).is_some_and(|word| word.starts_with("-F") || word == "-b")
+    {
+        return Err(Stop::refused(call.name, "an image has no name: its nodes get theirs from metadata"));
+    }
+    told_by_the_node(call)
+}
+
+/// The key has to belong to whoever makes it.
+fn mungekey(call: &mut Call) -> Result<u8, Stop> {
+    if !call.words.iter().any(|word| word == b"-c" || word == b"--create") {
+        return call.unsupported("anything but `--create`");
+    }
+    call.note("first-boot", REASON);
+    let key = "/etc/munge/munge.key";
+    let words = ["-u", "munge", "--", "/usr/sbin/mungekey", "-c"];
+    let package = call.machine.running.package.clone();
+    if let Ok(path) = call.machine.files.resolve(key.as_bytes(), true) {
+        call.machine.files.later.insert(path, "mungekey".to_owned());
+    }
+    call.machine.first_boot.push(FirstBoot {
+        program: "/usr/sbin/runuser".to_owned(),
+        arguments: words.map(str::to_owned).to_vec(),
+        makes: vec![key.to_owned()],
+        fills: None,
+        package,
+    });
+    Ok(0)
 }

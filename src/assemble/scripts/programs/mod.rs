@@ -10,6 +10,7 @@ pub mod dpkg;
 pub mod files;
 pub mod first_boot;
 pub mod options;
+pub mod services;
 pub mod shells;
 pub mod systemd;
 pub mod text;
@@ -72,8 +73,18 @@ impl Row {
 }
 
 /// All rows, by subject.
-const TABLES: &[&[Row]] =
-    &[accounts::ROWS, alternatives::ROWS, debconf::ROWS, dpkg::ROWS, files::ROWS, first_boot::ROWS, shells::ROWS, systemd::ROWS, text::ROWS];
+const TABLES: &[&[Row]] = &[
+    accounts::ROWS,
+    alternatives::ROWS,
+    debconf::ROWS,
+    dpkg::ROWS,
+    files::ROWS,
+    first_boot::ROWS,
+    services::ROWS,
+    shells::ROWS,
+    systemd::ROWS,
+    text::ROWS,
+];
 
 pub fn rows() -> impl Iterator<Item = &'static Row> {
     TABLES.iter().flat_map(|table| table.iter())

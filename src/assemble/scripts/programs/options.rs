@@ -57,9 +57,14 @@ pub fn parse(call: &Call, known: &[Known], mixed: bool) -> Result<Options, Stop>
             let value = match (kind, value) {
                 ('=', None) => match words.next() {
                     Some(value) => value.clone(),
-                    None => return call.unsupported(format!("the option `{}` without its value", String::from_utf8_lossy(word))),
+                    None => {
+                        return call
+                            .unsupported(format!("the option `{}` without its value", String::from_utf8_lossy(word)));
+                    }
                 },
-                (' ', Some(_)) => return call.unsupported(format!("the option `{}` with a value", String::from_utf8_lossy(word))),
+                (' ', Some(_)) => {
+                    return call.unsupported(format!("the option `{}` with a value", String::from_utf8_lossy(word)));
+                }
                 (_, value) => value.unwrap_or_default(),
             };
             options.given.push((first, value));

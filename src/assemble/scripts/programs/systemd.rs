@@ -14,7 +14,11 @@ const DAEMONS: &str = "nothing runs while an image is built, and services of an 
 const SYSV: &str = "links of init scripts: nodes start with systemd";
 
 pub const ROWS: &[Row] = &[
-    Row::native("systemctl", systemctl, "enabling and presets are noted and linked at the end; a running system is not there"),
+    Row::native(
+        "systemctl",
+        systemctl,
+        "enabling and presets are noted and linked at the end; a running system is not there",
+    ),
     Row::native("deb-systemd-helper", deb_systemd_helper, "units to enable are noted and linked at the end"),
     Row::nothing("deb-systemd-invoke", NOTHING_RUNS),
     Row::nothing("invoke-rc.d", NOTHING_RUNS),
@@ -58,16 +62,68 @@ pub const ROWS: &[Row] = &[
 ];
 
 const SYSTEMCTL: &[&str] = &[
-    "q|quiet", "now", "no-reload", "user", "global", "system", "no-block", "force|f", "runtime", "root=", "no-ask-password", "no-legend", "plain",
-    "t|type=", "p|property=", "value", "no-pager", "full|l", "all|a", "preset-mode=", "no-warn", "s|signal=", "kill-who=", "kill-whom=", "job-mode=",
-    "state=", "output|o=", "lines|n=", "no-wall", "wait", "machine|M=", "host|H=",
+    "q|quiet",
+    "now",
+    "no-reload",
+    "user",
+    "global",
+    "system",
+    "no-block",
+    "force|f",
+    "runtime",
+    "root=",
+    "no-ask-password",
+    "no-legend",
+    "plain",
+    "t|type=",
+    "p|property=",
+    "value",
+    "no-pager",
+    "full|l",
+    "all|a",
+    "preset-mode=",
+    "no-warn",
+    "s|signal=",
+    "kill-who=",
+    "kill-whom=",
+    "job-mode=",
+    "state=",
+    "output|o=",
+    "lines|n=",
+    "no-wall",
+    "wait",
+    "machine|M=",
+    "host|H=",
 ];
 
 /// Verbs that only tell a running manager something.
 const TELLING: [&str; 26] = [
-    "cancel", "condreload", "condrestart", "condstop", "daemon-reexec", "daemon-reload", "force-reload", "isolate", "kill", "log-level",
-    "reload", "reload-or-restart", "reload-or-try-restart", "reload-or-try-restart", "reset-failed", "restart", "set-environment",
-    "set-property", "start", "stop", "switch-root", "try-reload-or-restart", "try-restart", "unset-environment", "import-environment", "freeze",
+    "cancel",
+    "condreload",
+    "condrestart",
+    "condstop",
+    "daemon-reexec",
+    "daemon-reload",
+    "force-reload",
+    "isolate",
+    "kill",
+    "log-level",
+    "reload",
+    "reload-or-restart",
+    "reload-or-try-restart",
+    "reload-or-try-restart",
+    "reset-failed",
+    "restart",
+    "set-environment",
+    "set-property",
+    "start",
+    "stop",
+    "switch-root",
+    "try-reload-or-restart",
+    "try-restart",
+    "unset-environment",
+    "import-environment",
+    "freeze",
 ];
 
 fn systemctl(call: &mut Call) -> Result<u8, Stop> {
@@ -142,8 +198,19 @@ fn systemctl(call: &mut Call) -> Result<u8, Stop> {
 }
 
 /// Endings of unit names.
-const SUFFIXES: [&str; 11] =
-    [".service", ".socket", ".timer", ".target", ".path", ".mount", ".automount", ".slice", ".swap", ".device", ".scope"];
+const SUFFIXES: [&str; 11] = [
+    ".service",
+    ".socket",
+    ".timer",
+    ".target",
+    ".path",
+    ".mount",
+    ".automount",
+    ".slice",
+    ".swap",
+    ".device",
+    ".scope",
+];
 
 fn full_name(unit: &str) -> String {
     let name = unit.rsplit('/').next().unwrap_or(unit);
@@ -189,7 +256,8 @@ fn list_unit_files(call: &mut Call, patterns: &[String]) -> Result<u8, Stop> {
     let mut found = 0;
     for name in names.iter().map(|name| String::from_utf8_lossy(name).into_owned()) {
         let is_unit = SUFFIXES.iter().any(|suffix| name.ends_with(suffix));
-        let wanted = patterns.is_empty() || patterns.iter().any(|pattern| crate::shell::matches(pattern.as_bytes(), name.as_bytes()));
+        let wanted = patterns.is_empty()
+            || patterns.iter().any(|pattern| crate::shell::matches(pattern.as_bytes(), name.as_bytes()));
         if is_unit && wanted {
             found += 1;
             let state = if is_enabled(call, &name) { "enabled" } else { "disabled" };

@@ -139,13 +139,13 @@ fn join(lines: &[Bytes]) -> Bytes {
 }
 
 /// A priority as dpkg writes it.
-pub fn debian_rank(choice: &mut Choice, text: &[u8]) -> Option<()> {
+pub(super) fn debian_rank(choice: &mut Choice, text: &[u8]) -> Option<()> {
     choice.priority = std::str::from_utf8(text).ok()?.trim_start().parse().ok()?;
     Some(())
 }
 
 /// `@family@priority service`
-pub fn red_hat_rank(choice: &mut Choice, text: &[u8]) -> Option<()> {
+pub(super) fn red_hat_rank(choice: &mut Choice, text: &[u8]) -> Option<()> {
     let text = std::str::from_utf8(text).ok()?.trim_start();
     let (family, rest) = match text.strip_prefix('@') {
         Some(rest) => rest.split_once('@').map(|(family, rest)| (Some(family), rest))?,
@@ -160,7 +160,7 @@ pub fn red_hat_rank(choice: &mut Choice, text: &[u8]) -> Option<()> {
 }
 
 /// A number as C writes it: decimal, `0x1f`, `017`; nothing at all is zero, and one too large loses its upper bits.
-pub fn c_number(text: &str) -> Option<i32> {
+pub(super) fn c_number(text: &str) -> Option<i32> {
     let text = text.trim_start();
     let (sign, digits) = match text.strip_prefix('-') {
         Some(digits) => (-1, digits),

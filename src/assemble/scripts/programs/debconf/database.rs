@@ -36,13 +36,13 @@ pub(super) struct Database {
 
 impl Database {
     /// Loads a template; the question of its name exists from then on.
-    pub fn load(&mut self, owner: &[u8], stanza: Stanza) {
+    pub(super) fn load(&mut self, owner: &[u8], stanza: Stanza) {
         self.declare(&stanza.name, owner);
         self.templates.entry(stanza.name).or_default().fields = stanza.fields;
     }
 
     /// Makes the question that has its template's name, or another owner of it.
-    pub fn declare(&mut self, name: &[u8], owner: &[u8]) {
+    pub(super) fn declare(&mut self, name: &[u8], owner: &[u8]) {
         if !self.questions.contains_key(name) {
             self.add_question(name, name);
         }
@@ -65,7 +65,7 @@ impl Database {
     }
 
     /// The recipe's answer to a question, whether it is there already or not.
-    pub fn answer(&mut self, name: &[u8], value: &[u8]) {
+    pub(super) fn answer(&mut self, name: &[u8], value: &[u8]) {
         let question = self.questions.get_mut(name);
         self.answers.insert(name.to_vec(), (value.to_vec(), question.is_some()));
         if let Some(question) = question {
@@ -75,7 +75,7 @@ impl Database {
     }
 
     /// `REGISTER`: the question `name` is asked by `template`, which is there.
-    pub fn register(&mut self, template: &[u8], name: &[u8], owner: &[u8]) {
+    pub(super) fn register(&mut self, template: &[u8], name: &[u8], owner: &[u8]) {
         if !self.questions.contains_key(name) {
             self.add_question(name, template);
         }
@@ -89,7 +89,7 @@ impl Database {
     }
 
     /// Takes an owner away; a question that has none goes, and with it a template that has no question.
-    pub fn disown(&mut self, name: &[u8], owner: &[u8]) {
+    pub(super) fn disown(&mut self, name: &[u8], owner: &[u8]) {
         let Some(question) = self.questions.get_mut(name) else { return };
         question.owners.remove(owner);
         if question.owners.is_empty() {
@@ -109,7 +109,7 @@ impl Database {
 
     /// A field of a template as the locale C shows it: English if it is there, else the untranslated one; empty if none.
     /// One with an encoding behind the language is only for those who ask for it by name.
-    pub fn template_field(&self, template: &[u8], field: &[u8]) -> Bytes {
+    pub(super) fn template_field(&self, template: &[u8], field: &[u8]) -> Bytes {
         let Some(template) = self.templates.get(template) else { return Bytes::new() };
         let exact = |name: &[u8]| template.fields.get(name).cloned();
         let english = exact(&[field, b"-en"].concat());
@@ -117,17 +117,17 @@ impl Database {
         english.or_else(|| exact(field)).or_else(|| exact(plain)).unwrap_or_default()
     }
 
-    pub fn kind(&self, question: &Question) -> Bytes {
+    pub(super) fn kind(&self, question: &Question) -> Bytes {
         self.template_field(&question.template, b"type")
     }
 
     /// The answer, or the default.
-    pub fn value(&self, question: &Question) -> Bytes {
+    pub(super) fn value(&self, question: &Question) -> Bytes {
         question.value.clone().unwrap_or_else(|| self.template_field(&question.template, b"default"))
     }
 
     /// What a question says of itself; its variables are filled in where debconf does so.
-    pub fn question_field(&self, name: &[u8], question: &Question, field: &[u8]) -> Result<Bytes, Stop> {
+    pub(super) fn question_field(&self, name: &[u8], question: &Question, field: &[u8]) -> Result<Bytes, Stop> {
         Ok(match field {
             b"value" => self.value(question),
             b"name" => name.to_vec(),
@@ -145,7 +145,7 @@ impl Database {
     }
 
     /// What a question of the kind `select` may be answered with, untranslated.
-    pub fn choices(&self, question: &Question) -> Result<Vec<Bytes>, Stop> {
+    pub(super) fn choices(&self, question: &Question) -> Result<Vec<Bytes>, Stop> {
         let fields = self.templates.get(&question.template).map(|template| &template.fields);
         let field = |name: &[u8]| fields.and_then(|fields| fields.get(name)).cloned();
         let choices = field(b"choices-c").or_else(|| field(b"choices")).unwrap_or_default();

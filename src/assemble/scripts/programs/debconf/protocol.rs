@@ -26,7 +26,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub fn of(owner: Bytes) -> Session {
+    pub(super) fn of(owner: Bytes) -> Session {
         Session { owner, ..Session::default() }
     }
 }
@@ -48,7 +48,7 @@ impl Reply {
     }
 
     /// The line that goes over the wire, cut at the first newline.
-    pub fn line(&self) -> Bytes {
+    pub(super) fn line(&self) -> Bytes {
         let mut line = self.status.to_string().into_bytes();
         if let Some(text) = &self.text {
             line.push(b' ');

@@ -23,24 +23,24 @@ type Described<'d> = (&'d [u8], &'d [u8], Option<&'d str>);
 
 impl Diversions {
     /// Where the copies of others than the one who diverts go.
-    pub fn to(&self, path: &[u8]) -> Option<(&[u8], Option<&str>)> {
+    pub(super) fn to(&self, path: &[u8]) -> Option<(&[u8], Option<&str>)> {
         let diversion = self.0.get(path)?;
         Some((&diversion.to, diversion.by.as_deref()))
     }
 
     /// The diversion that begins or ends at a path.
-    pub fn concerning(&self, path: &[u8]) -> Option<Described<'_>> {
+    pub(super) fn concerning(&self, path: &[u8]) -> Option<Described<'_>> {
         let ends = |(from, diversion): &(&Bytes, &Diversion)| *from == path || diversion.to == path;
         let (from, Diversion { to, by }) = self.0.get_key_value(path).or_else(|| self.0.iter().find(ends))?;
         Some((from, to, by.as_deref()))
     }
 
-    pub fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.0.iter().map(|(from, diversion)| (from.as_slice(), diversion.to.as_slice()))
     }
 
     /// The file `diversions` of dpkg's database.
-    pub fn file(&self) -> Bytes {
+    pub(super) fn file(&self) -> Bytes {
         let lines = self
             .0
             .iter()

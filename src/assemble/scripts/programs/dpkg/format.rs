@@ -47,7 +47,7 @@ pub(super) struct Format(Vec<Piece>);
 
 impl Format {
     /// `${NAME}` and `${NAME;WIDTH}` between text with `\n`, `\t`, `\r` and `\\`.
-    pub fn parse(text: &[u8]) -> Result<Format, String> {
+    pub(super) fn parse(text: &[u8]) -> Result<Format, String> {
         let mut pieces = Vec::new();
         let mut rest = text;
         while !rest.is_empty() {
@@ -64,7 +64,7 @@ impl Format {
         if pieces.is_empty() { Err("may not be empty string".to_owned()) } else { Ok(Format(pieces)) }
     }
 
-    pub fn show(&self, machine: &Machine, package: &Known) -> Result<Bytes, Stop> {
+    pub(super) fn show(&self, machine: &Machine, package: &Known) -> Result<Bytes, Stop> {
         let mut shown = Bytes::new();
         for piece in &self.0 {
             match piece {

@@ -17,17 +17,17 @@ pub(super) struct Known<'a> {
 
 impl<'a> Known<'a> {
     /// The value of a field of the control stanza, by its name in any case.
-    pub fn field(&self, name: &str) -> Option<&'a str> {
+    pub(super) fn field(&self, name: &str) -> Option<&'a str> {
         let control = &self.package?.control;
         control.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    pub fn arch(&self) -> &'a str {
+    pub(super) fn arch(&self) -> &'a str {
         self.package.map_or("", |package| package.id.arch.as_str())
     }
 
     /// The name, with the architecture where several of them can be installed together.
-    pub fn full_name(&self) -> String {
+    pub(super) fn full_name(&self) -> String {
         match self.field("Multi-Arch") {
             Some("same") => format!("{}:{}", self.name, self.arch()),
             _ => self.name.to_owned(),
@@ -35,7 +35,7 @@ impl<'a> Known<'a> {
     }
 
     /// `install ok installed`
-    pub fn status(&self) -> String {
+    pub(super) fn status(&self) -> String {
         let (want, error) = match self.state {
             "not-installed" => ("unknown", "ok"),
             "half-installed" => ("install", "reinstreq"),
@@ -45,7 +45,7 @@ impl<'a> Known<'a> {
     }
 
     /// Its files, once they are unpacked.
-    pub fn files(&self) -> &'a [FileEntry] {
+    pub(super) fn files(&self) -> &'a [FileEntry] {
         match self.package {
             Some(package) if self.state != "half-installed" => &package.files,
             _ => &[],

@@ -19,7 +19,7 @@ pub(super) struct Overrides(pub BTreeMap<Bytes, Override>);
 
 impl Overrides {
     /// `user group mode path` by lines, as the file `statoverride` of dpkg's database has it.
-    pub fn lines<'o>(&'o self, machine: &'o Machine) -> impl Iterator<Item = (&'o [u8], Bytes)> {
+    pub(super) fn lines<'o>(&'o self, machine: &'o Machine) -> impl Iterator<Item = (&'o [u8], Bytes)> {
         self.0.iter().map(|(path, Override { uid, gid, mode })| {
             let user = machine.accounts.users.iter().find(|(_, user)| user.uid == *uid);
             let group = machine.accounts.groups.iter().find(|(_, group)| group.gid == *gid);

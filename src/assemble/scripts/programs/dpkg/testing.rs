@@ -162,22 +162,22 @@ pub(in crate::assemble::scripts::programs) fn directory_of(
 pub(in crate::assemble::scripts::programs) struct Chance(u64);
 
 impl Chance {
-    pub fn new(seed: u64) -> Chance {
+    pub(in crate::assemble::scripts::programs) fn new(seed: u64) -> Chance {
         Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    pub fn below(&mut self, end: usize) -> usize {
+    pub(in crate::assemble::scripts::programs) fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         usize::try_from((self.0 >> 11) % end as u64).unwrap()
     }
 
-    pub fn one<'o, T: ?Sized>(&mut self, of: &[&'o T]) -> &'o T {
+    pub(in crate::assemble::scripts::programs) fn one<'o, T: ?Sized>(&mut self, of: &[&'o T]) -> &'o T {
         of[self.below(of.len())]
     }
 
-    pub fn often(&mut self, of_a_hundred: usize) -> bool {
+    pub(in crate::assemble::scripts::programs) fn often(&mut self, of_a_hundred: usize) -> bool {
         self.below(100) < of_a_hundred
     }
 }

@@ -70,13 +70,16 @@ fn parse_epoch(text: &str) -> Result<u32, Problem> {
     number.ok_or(Problem::Error("epoch in version is too big"))
 }
 
+/// Whether the order of two versions is as an operator wants it.
+type Relation = fn(Ordering) -> bool;
+
 /// What an operator says of a lesser, an equal and a greater version, and whether it takes an empty one for the latest.
-fn operator(name: &str) -> Option<(fn(Ordering) -> bool, bool)> {
+fn operator(name: &str) -> Option<(Relation, bool)> {
     let (name, empty_is_last) = match name.strip_suffix("-nl") {
         Some(name @ ("lt" | "le" | "ge" | "gt")) => (name, true),
         _ => (name, false),
     };
-    let holds: fn(Ordering) -> bool = match name {
+    let holds: Relation = match name {
         "lt" | "<<" => Ordering::is_lt,
         // The single signs are old names of `<=` and `>=`.
         "le" | "<=" | "<" => Ordering::is_le,

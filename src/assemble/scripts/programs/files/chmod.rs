@@ -55,15 +55,8 @@ fn dashed_mode(words: &[Bytes]) -> (Option<Bytes>, Vec<Bytes>) {
 }
 
 fn run(call: &mut Call, dashed: Option<Bytes>) -> Result<u8, Stop> {
-    let known = [
-        "R|recursive",
-        "f|silent|quiet",
-        "v|verbose",
-        "c|changes",
-        "reference=",
-        "preserve-root",
-        "no-preserve-root",
-    ];
+    let known =
+        ["R|recursive", "f|silent|quiet", "v|verbose", "c|changes", "reference=", "preserve-root", "no-preserve-root"];
     let mut options = parse(call, &known, true)?;
     let umask = call.shell.umask;
     let mode = if let Some(reference) = options.value("reference") {

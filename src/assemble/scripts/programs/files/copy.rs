@@ -60,9 +60,16 @@ pub(super) struct Wish {
 
 #[derive(Debug)]
 enum Task {
-    Copy { source: Bytes, target: Bytes, operand: bool },
+    Copy {
+        source: Bytes,
+        target: Bytes,
+        operand: bool,
+    },
     /// Gives a directory what it has of its source, when everything is in it.
-    Finish { target: Bytes, source: Inode },
+    Finish {
+        target: Bytes,
+        source: Inode,
+    },
 }
 
 /// One run of cp.
@@ -433,7 +440,9 @@ impl Copier {
     ) -> Result<Result<(), ()>, Stop> {
         let path = at(call, target);
         let mode = if self.wish.plain_mode { 0o666 } else { facts.mode & 0o777 } & !call.shell.umask;
-        if matches!(room, Room::New { .. }) && status(call, target, false).is_ok_and(|facts| facts.kind == Kind::Symlink) {
+        if matches!(room, Room::New { .. })
+            && status(call, target, false).is_ok_and(|facts| facts.kind == Kind::Symlink)
+        {
             self.complain(call, format!("not writing through dangling symlink {}", quoted(target)))?;
             return Ok(Err(()));
         }

@@ -1,7 +1,7 @@
 //! dd, for small amounts.
 
-use super::times::number_with_unit;
 use super::quoting::quoted;
+use super::times::number_with_unit;
 use super::{Call, at};
 use crate::assemble::scripts::files::RANDOM;
 use crate::shell::{Bytes, Errno, Stop, Stream, World};
@@ -42,7 +42,10 @@ pub(super) fn dd(call: &mut Call) -> Result<u8, Stop> {
         let length = all.len() as u64;
         let records = |block: u64| format!("{}+{}", length / block, u64::from(length % block != 0));
         let read = if whole { records(wish.input_block) } else { records(length.max(1)) };
-        let text = format!("{read} records in\n{} records out\n{length} bytes copied, 0 s, 0 B/s\n", records(wish.output_block));
+        let text = format!(
+            "{read} records in\n{} records out\n{length} bytes copied, 0 s, 0 B/s\n",
+            records(wish.output_block)
+        );
         call.shell.write(call.machine, 2, text.as_bytes())?;
     }
     Ok(0)
@@ -67,7 +70,8 @@ fn wish(call: &Call) -> Result<Wish, Stop> {
             Some(number) if number <= MOST => Ok(number),
             _ => call.unsupported(format!("`{shown}`")),
         };
-        let block = || number().and_then(|number| if number == 0 { call.unsupported("blocks of nothing") } else { Ok(number) });
+        let block =
+            || number().and_then(|number| if number == 0 { call.unsupported("blocks of nothing") } else { Ok(number) });
         match name {
             "if" => wish.input = Some(word[3..].to_vec()),
             "of" => wish.output = Some(word[3..].to_vec()),
@@ -87,7 +91,8 @@ fn wish(call: &Call) -> Result<Wish, Stop> {
                     }
                 }
             }
-            "iflag" | "oflag" if value.split(',').all(|flag| ["direct", "sync", "dsync", "fullblock"].contains(&flag)) => {}
+            "iflag" | "oflag"
+                if value.split(',').all(|flag| ["direct", "sync", "dsync", "fullblock"].contains(&flag)) => {}
             _ => return call.unsupported(format!("`{shown}`")),
         }
     }

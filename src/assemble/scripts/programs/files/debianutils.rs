@@ -15,8 +15,11 @@ const SHELLS_DIRECTORY: &[u8] = b"/usr/share/debianutils/shells.d";
 
 pub(super) fn which(call: &mut Call) -> Result<u8, Stop> {
     let red_hat = call.machine.family == Family::Rpm;
-    let known: &[&str] =
-        if red_hat { &["a|all", "skip-alias", "skip-functions", "skip-dot", "skip-tilde", "tty-only"] } else { &["a", "s"] };
+    let known: &[&str] = if red_hat {
+        &["a|all", "skip-alias", "skip-functions", "skip-dot", "skip-tilde", "tty-only"]
+    } else {
+        &["a", "s"]
+    };
     let options = parse(call, known, false)?;
     let path = call.shell.get(b"PATH").cloned().unwrap_or_else(|| PATH.to_vec());
     let mut status = u8::from(options.operands.is_empty());
@@ -38,7 +41,8 @@ pub(super) fn which(call: &mut Call) -> Result<u8, Stop> {
         if found.is_empty() {
             status = 1;
             if red_hat {
-                let (word, path) = (String::from_utf8_lossy(word).into_owned(), String::from_utf8_lossy(&path).into_owned());
+                let (word, path) =
+                    (String::from_utf8_lossy(word).into_owned(), String::from_utf8_lossy(&path).into_owned());
                 call.error(format!("no {word} in ({path})"))?;
             }
         }
@@ -131,7 +135,11 @@ fn run_each(call: &mut Call, parts: &Parts) -> Result<u8, Stop> {
             Err(errno) => {
                 status = 1;
                 let broken = super::status(call, name, false).is_ok();
-                let text = if broken { format!("component {shown} is a broken symbolic link") } else { format!("failed to stat component {shown}: {errno}") };
+                let text = if broken {
+                    format!("component {shown} is a broken symbolic link")
+                } else {
+                    format!("failed to stat component {shown}: {errno}")
+                };
                 call.error(text)?;
                 continue;
             }
@@ -162,7 +170,8 @@ fn run_each(call: &mut Call, parts: &Parts) -> Result<u8, Stop> {
 
 fn run_one(call: &mut Call, parts: &Parts, name: &[u8]) -> Result<u8, Stop> {
     if parts.verbose {
-        let arguments = parts.arguments.iter().fold(Bytes::new(), |all, argument| [&all, b" ".as_slice(), argument].concat());
+        let arguments =
+            parts.arguments.iter().fold(Bytes::new(), |all, argument| [&all, b" ".as_slice(), argument].concat());
         call.shell.write(call.machine, 2, &[b"run-parts: executing ", name, &arguments, b"\n"].concat())?;
     }
     let words: Vec<Bytes> = std::iter::once(name.to_vec()).chain(parts.arguments.iter().cloned()).collect();

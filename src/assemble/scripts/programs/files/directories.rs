@@ -92,7 +92,11 @@ pub(super) fn make_parents(call: &mut Call, word: &[u8], verbose: bool) -> Resul
 fn tell(call: &mut Call, verbose: bool, word: &[u8]) -> Result<(), Stop> {
     if verbose {
         let name = call.name;
-        call.out(format!("{name}: {} directory {}\n", if name == "mkdir" { "created" } else { "creating" }, quoted(word)))?;
+        call.out(format!(
+            "{name}: {} directory {}\n",
+            if name == "mkdir" { "created" } else { "creating" },
+            quoted(word)
+        ))?;
     }
     Ok(())
 }

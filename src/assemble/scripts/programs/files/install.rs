@@ -23,8 +23,21 @@ struct Given {
 }
 
 pub(super) fn install(call: &mut Call) -> Result<u8, Stop> {
-    let known =
-        ["o|owner=", "g|group=", "m|mode=", "d|directory", "D", "p|preserve-timestamps", "s|strip", "strip-program=", "C|compare", "c", "v|verbose", "Z", "context?"];
+    let known = [
+        "o|owner=",
+        "g|group=",
+        "m|mode=",
+        "d|directory",
+        "D",
+        "p|preserve-timestamps",
+        "s|strip",
+        "strip-program=",
+        "C|compare",
+        "c",
+        "v|verbose",
+        "Z",
+        "context?",
+    ];
     let known: Vec<_> = known.iter().chain(&targets::KNOWN).copied().collect();
     let options = parse(call, &known, true)?;
     let given = match given(call, &options) {
@@ -139,7 +152,8 @@ fn install_directories(call: &mut Call, options: &Options, given: &Given) -> Res
 /// `install -C`: whether the target has everything that it would get.
 fn is_installed(call: &Call, given: &Given, source: &[u8], target: &[u8]) -> bool {
     let files = &call.machine.files;
-    let (Some(source), Some(target)) = (files.inode(&at(call, source), true), files.inode(&at(call, target), false)) else {
+    let (Some(source), Some(target)) = (files.inode(&at(call, source), true), files.inode(&at(call, target), false))
+    else {
         return false;
     };
     let (tree::Kind::File(new), tree::Kind::File(old)) = (&source.kind, &target.kind) else { return false };
@@ -148,4 +162,3 @@ fn is_installed(call: &Call, given: &Given, source: &[u8], target: &[u8]) -> boo
         && target.uid == given.user.unwrap_or(0)
         && target.gid == given.group.unwrap_or(0)
 }
-

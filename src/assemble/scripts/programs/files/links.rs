@@ -20,8 +20,16 @@ struct Wish {
 }
 
 pub(super) fn ln(call: &mut Call) -> Result<u8, Stop> {
-    let known =
-        ["s|symbolic", "f|force", "n|no-dereference", "r|relative", "v|verbose", "L|logical", "P|physical", "i|interactive"];
+    let known = [
+        "s|symbolic",
+        "f|force",
+        "n|no-dereference",
+        "r|relative",
+        "v|verbose",
+        "L|logical",
+        "P|physical",
+        "i|interactive",
+    ];
     let known: Vec<_> = known.iter().chain(&targets::KNOWN).copied().collect();
     let options = parse(call, &known, true)?;
     let wish = Wish {

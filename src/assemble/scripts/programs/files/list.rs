@@ -1,5 +1,6 @@
 //! ls, one name a line, as it is without a terminal.
 
+use super::super::text::sort::compare::versions;
 use super::modes::shown;
 use super::owners::{group_name, user_name};
 use super::quoting::quoted;
@@ -9,7 +10,7 @@ use super::{Call, at, complain, joined, last_of};
 use crate::assemble::scripts::programs::options::{Options, parse};
 use crate::shell::{Bytes, Facts, Kind, Stop, World};
 
-const KNOWN: [&str; 23] = [
+const KNOWN: [&str; 24] = [
     "1",
     "a|all",
     "A|almost-all",
@@ -21,6 +22,7 @@ const KNOWN: [&str; 23] = [
     "G|no-group",
     "t",
     "S",
+    "v",
     "U|f",
     "r|reverse",
     "R|recursive",
@@ -68,6 +70,7 @@ enum Sort {
     Name,
     Time,
     Size,
+    Version,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,7 +133,9 @@ pub(super) fn ls(call: &mut Call) -> Result<u8, Stop> {
         first = false;
         if wish.long {
             let blocks: u64 = items.iter().map(|item| kibibytes(&item.facts)).sum();
-            head.extend(format!("total {}\n", if wish.human { human(blocks << 10) } else { blocks.to_string() }).into_bytes());
+            head.extend(
+                format!("total {}\n", if wish.human { human(blocks << 10) } else { blocks.to_string() }).into_bytes(),
+            );
         }
         call.out(head)?;
         sort(&wish, &mut items);
@@ -138,7 +143,8 @@ pub(super) fn ls(call: &mut Call) -> Result<u8, Stop> {
         if wish.recursive {
             let below = items.into_iter().filter(|item| item.facts.kind == Kind::Directory);
             let below = below.filter(|item| item.name != b"." && item.name != b"..");
-            let below: Vec<Item> = below.map(|item| Item { name: joined(&directory.name, &item.name), ..item }).collect();
+            let below: Vec<Item> =
+                below.map(|item| Item { name: joined(&directory.name, &item.name), ..item }).collect();
             directories.extend(below.into_iter().rev());
         }
     }
@@ -152,9 +158,10 @@ fn wish(options: &Options) -> Wish {
         Some(_) => Hidden::AllButDots,
         None => Hidden::No,
     };
-    let sort = match last_of(options, &["t", "S", "U"]) {
+    let sort = match last_of(options, &["t", "S", "U", "v"]) {
         Some(("t", _)) => Sort::Time,
         Some(("S", _)) => Sort::Size,
+        Some(("v", _)) => Sort::Version,
         _ => Sort::Name,
     };
     let marks = match last_of(options, &["F", "p"]) {
@@ -186,6 +193,7 @@ fn sort(wish: &Wish, items: &mut [Item]) {
             Sort::Name => std::cmp::Ordering::Equal,
             Sort::Time => other.facts.mtime.cmp(&one.facts.mtime),
             Sort::Size => other.facts.size.cmp(&one.facts.size),
+            Sort::Version => versions(&one.name, &other.name),
         };
         by.then_with(|| one.name.cmp(&other.name))
     });
@@ -213,7 +221,8 @@ fn list(call: &mut Call, wish: &Wish, directory: &Item) -> Result<Vec<Item>, Sto
 }
 
 fn print(call: &mut Call, wish: &Wish, items: &[Item]) -> Result<(), Stop> {
-    let rows: Vec<Vec<String>> = if wish.long { items.iter().map(|item| columns(call, wish, item)).collect() } else { Vec::new() };
+    let rows: Vec<Vec<String>> =
+        if wish.long { items.iter().map(|item| columns(call, wish, item)).collect() } else { Vec::new() };
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(String::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..5).map(width).collect();
     let mut text = Bytes::new();
@@ -256,9 +265,10 @@ fn suffix(call: &Call, wish: &Wish, item: &Item) -> Bytes {
 fn columns(call: &Call, wish: &Wish, item: &Item) -> Vec<String> {
     let facts = &item.facts;
     let machine = &*call.machine;
-    let lists = machine.files.inode(&item.path, false).is_some_and(|inode| {
-        inode.xattrs.keys().any(|name| name.starts_with(b"system.posix_acl_"))
-    });
+    let lists = machine
+        .files
+        .inode(&item.path, false)
+        .is_some_and(|inode| inode.xattrs.keys().any(|name| name.starts_with(b"system.posix_acl_")));
     let mut columns = vec![shown(letter(facts.kind), facts.mode) + if lists { "+" } else { "" }];
     columns.push(super::links_of(call, &item.path, facts).to_string());
     let name = |name: Option<String>, id: u32| name.filter(|_| !wish.numeric).unwrap_or_else(|| id.to_string());

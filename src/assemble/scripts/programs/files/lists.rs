@@ -37,7 +37,8 @@ struct Entry {
 }
 
 pub(super) fn setfacl(call: &mut Call) -> Result<u8, Stop> {
-    let known = ["m|modify=", "b|remove-all", "k|remove-default", "R|recursive", "n|no-mask", "d|default", "P|physical"];
+    let known =
+        ["m|modify=", "b|remove-all", "k|remove-default", "R|recursive", "n|no-mask", "d|default", "P|physical"];
     let options = parse(call, &known, true)?;
     let mut entries = Vec::new();
     for (_, text) in options.given.iter().filter(|(name, _)| *name == "m") {
@@ -115,7 +116,13 @@ fn entry(call: &Call, text: &[u8], default: bool) -> Option<Entry> {
 
 fn modify(inode: &mut Inode, entries: &[Entry], keep_mask: bool) {
     let directory = inode.kind == Kind::Directory;
-    let base = |mode: u16| List::from([((OWNER, NOBODY), mode >> 6 & 7), ((OWNING_GROUP, NOBODY), mode >> 3 & 7), ((OTHER, NOBODY), mode & 7)]);
+    let base = |mode: u16| {
+        List::from([
+            ((OWNER, NOBODY), mode >> 6 & 7),
+            ((OWNING_GROUP, NOBODY), mode >> 3 & 7),
+            ((OTHER, NOBODY), mode & 7),
+        ])
+    };
     let executable = directory || inode.mode & 0o111 != 0;
     for (default, name) in [(false, ACCESS), (true, DEFAULT)] {
         let mine: Vec<&Entry> = entries.iter().filter(|entry| entry.default == default).collect();
@@ -131,7 +138,10 @@ fn modify(inode: &mut Inode, entries: &[Entry], keep_mask: bool) {
         let given = mine.iter().any(|entry| entry.tag == MASK);
         let has_mask = list.contains_key(&(MASK, NOBODY));
         if (named || has_mask) && !given && !(keep_mask && has_mask) {
-            let bits = list.iter().filter(|((tag, _), _)| matches!(*tag, USER | GROUP | OWNING_GROUP)).fold(0, |all, (_, bits)| all | bits);
+            let bits = list
+                .iter()
+                .filter(|((tag, _), _)| matches!(*tag, USER | GROUP | OWNING_GROUP))
+                .fold(0, |all, (_, bits)| all | bits);
             list.insert((MASK, NOBODY), bits);
         }
         store(inode, name, &list, default);
@@ -162,8 +172,12 @@ fn encode(list: &List) -> Bytes {
 
 fn decode(value: &[u8]) -> Option<List> {
     let entries = value.strip_prefix(&VERSION.to_le_bytes())?.chunks_exact(8);
-    Some(entries.map(|entry| {
-        let half = |at: usize| u16::from_le_bytes([entry[at], entry[at + 1]]);
-        ((half(0), u32::from_le_bytes([entry[4], entry[5], entry[6], entry[7]])), half(2))
-    }).collect())
+    Some(
+        entries
+            .map(|entry| {
+                let half = |at: usize| u16::from_le_bytes([entry[at], entry[at + 1]]);
+                ((half(0), u32::from_le_bytes([entry[4], entry[5], entry[6], entry[7]])), half(2))
+            })
+            .collect(),
+    )
 }

@@ -67,7 +67,11 @@ pub const ROWS: &[Row] = &[
     Row::native("mkdir", directories::mkdir, "makes directories in the tree"),
     Row::native("mkfifo", special::mkfifo, "makes pipes in the tree"),
     Row::native("mknod", special::mknod, "makes devices and pipes in the tree"),
-    Row::native("mktemp", temporary::mktemp, "makes a file or directory whose name comes from a counter, not from chance"),
+    Row::native(
+        "mktemp",
+        temporary::mktemp,
+        "makes a file or directory whose name comes from a counter, not from chance",
+    ),
     Row::refuse("mount", MOUNTS),
     Row::native("mountpoint", special::mountpoint, "only the root is one: nothing is mounted while an image is built"),
     Row::native("mv", mv::mv, "gives other names in the tree"),

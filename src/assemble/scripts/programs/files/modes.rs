@@ -50,9 +50,9 @@ impl Mode {
     fn clause(&mut self, clause: &[u8]) -> Option<()> {
         let start = clause.iter().position(|byte| b"=+-".contains(byte))?;
         let (who, mut rest) = clause.split_at(start);
-        let affected = who.iter().try_fold(0, |affected, letter| {
-            Some(affected | if *letter == b'a' { ALL } else { whose(*letter)? })
-        })?;
+        let affected = who
+            .iter()
+            .try_fold(0, |affected, letter| Some(affected | if *letter == b'a' { ALL } else { whose(*letter)? }))?;
         while let Some((operator, after)) = rest.split_first() {
             let end = after.iter().position(|byte| b"=+-".contains(byte)).unwrap_or(after.len());
             let (text, next) = after.split_at(end);
@@ -94,15 +94,17 @@ fn step(operator: u8, affected: u16, text: &[u8], is_last: bool) -> Option<Step>
         [letter @ (b'u' | b'g' | b'o')] => Value::Copied(whose(*letter)? & 0o777),
         _ => {
             let bits = text.iter().try_fold(0, |bits, letter| {
-                Some(bits | match letter {
-                    b'r' => 0o444,
-                    b'w' => 0o222,
-                    b'x' => 0o111,
-                    b'X' => 0,
-                    b's' => SET_ID,
-                    b't' => 0o1000,
-                    _ => return None,
-                })
+                Some(
+                    bits | match letter {
+                        b'r' => 0o444,
+                        b'w' => 0o222,
+                        b'x' => 0o111,
+                        b'X' => 0,
+                        b's' => SET_ID,
+                        b't' => 0o1000,
+                        _ => return None,
+                    },
+                )
             })?;
             if text.contains(&b'X') { Value::ExecuteIfAny(bits) } else { Value::Bits(bits) }
         }
@@ -152,4 +154,3 @@ pub(super) fn shown(letter: char, mode: u16) -> String {
     }
     text
 }
-

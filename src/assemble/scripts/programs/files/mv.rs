@@ -15,7 +15,16 @@ struct Wish {
 }
 
 pub(super) fn mv(call: &mut Call) -> Result<u8, Stop> {
-    let known = ["f|force", "i|interactive", "n|no-clobber", "u", "update?", "v|verbose", "Z|context", "strip-trailing-slashes"];
+    let known = [
+        "f|force",
+        "i|interactive",
+        "n|no-clobber",
+        "u",
+        "update?",
+        "v|verbose",
+        "Z|context",
+        "strip-trailing-slashes",
+    ];
     let known: Vec<_> = known.iter().chain(&targets::KNOWN).copied().collect();
     let mut options = parse(call, &known, true)?;
     if options.has("strip-trailing-slashes") {

@@ -283,7 +283,8 @@ impl Wish {
     fn new_owner(&self) -> Option<String> {
         let name = |named: &Option<(u32, String)>| named.as_ref().map(|(_, name)| name.clone());
         let group = name(&self.owner.group);
-        let user = name(&self.owner.user).or_else(|| group.as_ref().filter(|_| !self.only_group).map(|_| String::new()));
+        let user =
+            name(&self.owner.user).or_else(|| group.as_ref().filter(|_| !self.only_group).map(|_| String::new()));
         shown(user, group)
     }
 

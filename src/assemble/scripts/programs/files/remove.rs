@@ -161,7 +161,11 @@ pub(super) fn shred(call: &mut Call) -> Result<u8, Stop> {
             Err(errno) => Err(errno),
         };
         if let Err(errno) = removed {
-            complain(call, &mut failed, format!("{}: failed to open for writing: {errno}", super::quoting::plain(word)))?;
+            complain(
+                call,
+                &mut failed,
+                format!("{}: failed to open for writing: {errno}", super::quoting::plain(word)),
+            )?;
         }
     }
     Ok(failed.into())

@@ -196,7 +196,8 @@ pub(super) fn realpath(call: &mut Call) -> Result<u8, Stop> {
         _ => Missing::Last,
     };
     let textual = last_of(&options, &["s", "P"]).is_some_and(|(name, _)| name == "s");
-    let real = |call: &Call, word: &[u8]| if textual { strip(call, word, missing) } else { canonical(call, word, missing) };
+    let real =
+        |call: &Call, word: &[u8]| if textual { strip(call, word, missing) } else { canonical(call, word, missing) };
     let mut bases = Vec::new();
     for name in ["relative-to", "relative-base"] {
         let base = match options.value(name).map(|word| (word, real(call, word))) {

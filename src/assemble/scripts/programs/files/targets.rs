@@ -6,8 +6,7 @@ use crate::assemble::scripts::programs::options::Options;
 use crate::shell::{Bytes, Errno, Stop};
 
 /// What these programs have in common among their options.
-pub(super) const KNOWN: [&str; 5] =
-    ["t|target-directory=", "T|no-target-directory", "b", "backup?", "S|suffix="];
+pub(super) const KNOWN: [&str; 5] = ["t|target-directory=", "T|no-target-directory", "b", "backup?", "S|suffix="];
 
 /// Operands, told apart.
 #[derive(Debug)]

@@ -40,7 +40,8 @@ pub(super) fn mktemp(call: &mut Call) -> Result<u8, Stop> {
     let (place, deprecated) = (super::last_of(&options, &["p", "tmpdir"]), options.has("t"));
     let prefix = if place.is_some() || deprecated || !given {
         let asked = place.map(|(_, place)| place.clone()).filter(|place| !place.is_empty());
-        let place = if deprecated { temporary_directory(call).or(asked) } else { asked.or_else(|| temporary_directory(call)) };
+        let place =
+            if deprecated { temporary_directory(call).or(asked) } else { asked.or_else(|| temporary_directory(call)) };
         if deprecated && stem.contains(&b'/') {
             return call.fail(1, format!("invalid template, {}, contains directory separator", named(&template)));
         }

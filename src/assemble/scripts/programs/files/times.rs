@@ -7,8 +7,7 @@ use crate::shell::{Errno, Facts, Kind, Stop, World};
 use crate::tree::{Content, Kind as NodeKind};
 
 pub(super) fn touch(call: &mut Call) -> Result<u8, Stop> {
-    let known =
-        ["a", "m", "c|no-create", "h|no-dereference", "r|reference=", "d|date=", "t=", "f", "time="];
+    let known = ["a", "m", "c|no-create", "h|no-dereference", "r|reference=", "d|date=", "t=", "f", "time="];
     let options = parse(call, &known, true)?;
     let mut time = call.machine.files.epoch;
     if let Some(reference) = options.value("r") {
@@ -35,7 +34,8 @@ pub(super) fn touch(call: &mut Call) -> Result<u8, Stop> {
     }
     let access = |time: &[u8]| [b"access".as_slice(), b"atime", b"use"].contains(&time);
     let only_access = (options.has("a") || options.value("time").is_some_and(|time| access(time))) && !options.has("m");
-    let wish = Touching { time, create: !options.has("c") && !options.has("h"), follow: !options.has("h"), only_access };
+    let wish =
+        Touching { time, create: !options.has("c") && !options.has("h"), follow: !options.has("h"), only_access };
     let mut failed = false;
     for word in &options.operands {
         if let Err(text) = touch_one(call, wish, word) {

@@ -3,6 +3,7 @@
 //! Each reads its operands or the standard input whole and writes what GNU's would write. An option, a command or a
 //! pattern that is not done here ends the run.
 
+mod awk;
 mod base64;
 mod cat;
 mod cmp;
@@ -14,6 +15,7 @@ mod digest;
 mod dump;
 mod ends;
 mod expr;
+mod format;
 mod grep;
 mod matcher;
 mod md5;
@@ -21,7 +23,7 @@ pub mod regex;
 mod sed;
 mod seq;
 mod sha1;
-mod sort;
+pub(super) mod sort;
 mod streams;
 mod tables;
 mod translate;
@@ -32,6 +34,7 @@ mod xargs;
 use super::{Call, Row};
 
 pub const ROWS: &[Row] = &[
+    Row::native("awk", awk::awk, "POSIX's awk: mawk's ways on Debian, gawk's where that is the root's"),
     Row::native("base64", base64::base64, "bytes as letters, and back"),
     Row::refuse("bc", "no package's script needs a calculator but the shell's"),
     Row::native("cat", cat::cat, "files one behind the other"),
@@ -49,11 +52,13 @@ pub const ROWS: &[Row] = &[
     Row::native("expr", expr::expr, "expressions of POSIX and GNU"),
     Row::native("fgrep", grep::fgrep, "`grep -F`"),
     Row::native("fold", columns::fold, "long lines in pieces"),
+    Row::native("gawk", awk::awk, "POSIX's awk, with some functions of gawk's"),
     Row::native("grep", grep::grep, "finds lines, as GNU's in the C locale"),
     Row::native("head", ends::head, "the beginning of files"),
     Row::native("hexdump", dump::hexdump, "bytes as numbers, plain or with `-C`"),
     Row::native("iconv", words::iconv, "between character sets that are the same or agree on the text"),
     Row::native("join", tables::join, "lines of sorted files with the same key"),
+    Row::native("mawk", awk::awk, "POSIX's awk"),
     Row::native("md5sum", digest::sums, "digests of files, or checks them"),
     Row::native("nl", columns::nl, "numbers lines"),
     Row::native("od", dump::od, "bytes as numbers"),

@@ -7,7 +7,7 @@ use crate::shell::{Bytes, Stop};
 impl Program<'_, '_, '_> {
     pub(super) fn arguments(&mut self) -> Step<Request> {
         let mut request = Request::default();
-        let mut words = self.call.words.iter().cloned().collect::<Vec<_>>().into_iter();
+        let mut words = self.call.words.iter().cloned();
         while let Some(word) = words.next() {
             let option = shown(&word);
             match option.as_str() {
@@ -15,7 +15,9 @@ impl Program<'_, '_, '_> {
                 "--verbose" => self.verbosity = 1,
                 "--force" => self.force = true,
                 "--skip-auto" => {}
-                "--log" => drop(self.values::<1>(&option, &mut words)?),
+                "--log" => {
+                    let [_log] = self.values(&option, &mut words)?;
+                }
                 "--altdir" => [self.links] = self.values(&option, &mut words)?,
                 "--admindir" => [self.states] = self.values(&option, &mut words)?,
                 "--install" => {
@@ -62,7 +64,7 @@ impl Program<'_, '_, '_> {
     pub(super) fn values<const N: usize>(
         &mut self,
         option: &str,
-        words: &mut std::vec::IntoIter<Bytes>,
+        words: &mut impl Iterator<Item = Bytes>,
     ) -> Step<[Bytes; N]> {
         let values: Vec<Bytes> = words.take(N).collect();
         match values.try_into() {
@@ -78,7 +80,7 @@ impl Program<'_, '_, '_> {
         }
     }
 
-    pub(super) fn installation(&mut self, request: &mut Request, words: &mut std::vec::IntoIter<Bytes>) -> Step<()> {
+    pub(super) fn installation(&mut self, request: &mut Request, words: &mut impl Iterator<Item = Bytes>) -> Step<()> {
         let [link, name, path, priority] = self.values("--install", words)?;
         if link == path {
             return self.fail(format!("<link> '{}' is the same as <path>", shown(&link)));
@@ -95,7 +97,7 @@ impl Program<'_, '_, '_> {
         Ok(())
     }
 
-    pub(super) fn slave(&mut self, request: &mut Request, words: &mut std::vec::IntoIter<Bytes>) -> Step<()> {
+    pub(super) fn slave(&mut self, request: &mut Request, words: &mut impl Iterator<Item = Bytes>) -> Step<()> {
         let Some(installation) = &mut request.installation else {
             return self.fail("--slave only allowed with --install");
         };

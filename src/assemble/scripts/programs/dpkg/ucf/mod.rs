@@ -122,7 +122,7 @@ fn rewrite(call: &mut Call, record: &[u8], text: Bytes) -> Result<(), Errno> {
 /// The lines of a record that are not of this file, which stands last in them.
 fn lines_without(text: &[u8], path: &[u8]) -> Bytes {
     let lines = text.split_inclusive(|byte| *byte == b'\n');
-    lines.filter(|line| !is_of(line, path)).flat_map(|line| with_newline(line)).collect()
+    lines.filter(|line| !is_of(line, path)).flat_map(with_newline).collect()
 }
 
 fn with_newline(line: &[u8]) -> Bytes {

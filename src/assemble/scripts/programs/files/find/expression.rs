@@ -54,7 +54,10 @@ pub(super) enum Primary {
     Print(u8),
     Format(Vec<super::format::Piece>),
     Delete,
-    Execute { words: Vec<Bytes>, in_directory: bool },
+    Execute {
+        words: Vec<Bytes>,
+        in_directory: bool,
+    },
     ExecuteMany(usize),
 }
 

@@ -5,9 +5,9 @@ mod expression;
 mod format;
 mod parse;
 
+use super::Call;
 use super::quoting::named;
 use super::walk::{Entry, Event, Follow, Walk};
-use super::Call;
 use crate::shell::{Bytes, Stop};
 use expression::{Expression, Plan};
 
@@ -28,7 +28,8 @@ struct Search {
 
 pub(super) fn find(call: &mut Call) -> Result<u8, Stop> {
     let (follow, words) = leading_options(call)?;
-    let is_expression = |word: &Bytes| word.len() > 1 && word.starts_with(b"-") || matches!(word.as_slice(), b"(" | b"!" | b")" | b",");
+    let is_expression =
+        |word: &Bytes| word.len() > 1 && word.starts_with(b"-") || matches!(word.as_slice(), b"(" | b"!" | b")" | b",");
     let end = words.iter().position(is_expression).unwrap_or(words.len());
     let (starts, words) = words.split_at(end);
     let plan = match parse::parse(call, words, follow)? {
@@ -94,7 +95,9 @@ impl Search {
                 Event::Leave(_) => {}
                 Event::Circle(entry) => {
                     let name = named(&entry.shown);
-                    let text = format!("File system loop detected; {name} is part of the same file system loop as a directory above it.");
+                    let text = format!(
+                        "File system loop detected; {name} is part of the same file system loop as a directory above it."
+                    );
                     super::complain(call, &mut self.failed, text)?;
                 }
                 Event::Failed(name, errno) => {

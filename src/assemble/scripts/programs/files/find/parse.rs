@@ -42,11 +42,7 @@ pub(super) fn parse(call: &Call, words: &[Bytes], follow: Follow) -> Step<Plan> 
     let plan = Plan { expression, follow, depth_first: false, highest: 0, deepest: None, batches: Vec::new() };
     let words = words.iter().peekable();
     let mut parser = Parser { call, words, plan, acts: false, flavour: None, depth: 0 };
-    let expression = if parser.words.peek().is_none() {
-        Expression::All(Vec::new())
-    } else {
-        step!(parser.list())
-    };
+    let expression = if parser.words.peek().is_none() { Expression::All(Vec::new()) } else { step!(parser.list()) };
     if let Some(word) = parser.words.next() {
         return call.unsupported(format!("{} where it stands", named(word)));
     }
@@ -147,9 +143,13 @@ impl Parser<'_, '_, '_, '_> {
             "-false" => Primary::Constant(false),
             "-maxdepth" | "-mindepth" | "-depth" | "-d" | "-follow" | "-regextype" => self.option(word)?,
             // One file system, one thread, no hurry.
-            "-xdev" | "-mount" | "-noleaf" | "-nowarn" | "-warn" | "-ignore_readdir_race" | "-noignore_readdir_race" => {
-                Primary::Constant(true)
-            }
+            "-xdev"
+            | "-mount"
+            | "-noleaf"
+            | "-nowarn"
+            | "-warn"
+            | "-ignore_readdir_race"
+            | "-noignore_readdir_race" => Primary::Constant(true),
             "-name" | "-iname" => Primary::Name(self.glob(word)?),
             "-path" | "-ipath" | "-wholename" | "-iwholename" => Primary::Path(self.glob(word)?),
             "-lname" | "-ilname" => Primary::Target(self.glob(word)?),
@@ -230,7 +230,9 @@ impl Parser<'_, '_, '_, '_> {
         let reading = Reading { extent: Extent::WholeText, ..Reading::new(flavour, word == "-iregex") };
         Ok(match Regex::any_of(&[&pattern], reading) {
             Ok(regex) => Ok(Primary::Regex(regex)),
-            Err(problem) => Err(format!("failed to compile regular expression '{}': {problem}", String::from_utf8_lossy(&pattern))),
+            Err(problem) => {
+                Err(format!("failed to compile regular expression '{}': {problem}", String::from_utf8_lossy(&pattern)))
+            }
         })
     }
 

@@ -151,7 +151,8 @@ impl Bench {
         if ours.status != really.status {
             writeln!(differences, "status {} not {}", ours.status, really.status).unwrap();
         }
-        for (what, ours, really) in [("output", &ours.output, &really.output), ("errors", &ours.errors, &really.errors)] {
+        for (what, ours, really) in [("output", &ours.output, &really.output), ("errors", &ours.errors, &really.errors)]
+        {
             if ours != really {
                 let (ours, really) = (String::from_utf8_lossy(ours), String::from_utf8_lossy(really));
                 writeln!(differences, "{what}: ours\n{ours}really\n{really}").unwrap();
@@ -287,7 +288,9 @@ fn accounts() -> Accounts {
     }
     for line in fs::read_to_string("/etc/group").unwrap().lines() {
         let fields = fields(line);
-        accounts.groups.insert(fields[0].clone(), Group { gid: fields[2].parse().unwrap(), members: Default::default() });
+        accounts
+            .groups
+            .insert(fields[0].clone(), Group { gid: fields[2].parse().unwrap(), members: Default::default() });
     }
     accounts
 }

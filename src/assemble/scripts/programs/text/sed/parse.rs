@@ -184,7 +184,8 @@ impl Parser<'_, '_, '_> {
                     return fault("\":\" lacks a label");
                 }
                 self.labels.insert(label, index);
-                return self.end();
+                // A blank ends the label, and another command may follow.
+                return Ok(());
             }
             b'{' => {
                 if self.open.len() >= DEPTH {

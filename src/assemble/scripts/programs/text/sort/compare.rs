@@ -99,7 +99,7 @@ pub(super) fn months(one: &[u8], other: &[u8]) -> Ordering {
 }
 
 /// Versions of files: numbers in them by their value, endings like `.tar.gz` only if all else is equal.
-pub(in super::super) fn versions(one: &[u8], other: &[u8]) -> Ordering {
+pub(in crate::assemble::scripts::programs) fn versions(one: &[u8], other: &[u8]) -> Ordering {
     let early = |text: &[u8]| match text {
         b"" => 0,
         b"." => 1,

@@ -1,6 +1,6 @@
 //! `sort`: lines in order, in the C locale.
 
-mod compare;
+pub(in crate::assemble::scripts::programs) mod compare;
 mod keys;
 
 use std::cmp::Ordering;
