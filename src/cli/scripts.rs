@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_program_and_a_packages_scripts_are_shown() {
-        let rows = of_programs(Some("uuidgen"));
+        let rows = of_programs(Some("mysql"));
         assert!(shown(&rows[0]).contains("refused"), "{}", shown(&rows[0]));
         assert!(of_programs(Some("frobnicate")).is_empty());
         let manifest = json!({"scripts": [

@@ -115,7 +115,7 @@ impl Shell {
     /// A pattern, in which quoted text stands for itself.
     pub(super) fn pattern(&mut self, world: &mut dyn World, word: &Word) -> Outcome<Pattern> {
         let pieces = self.value(world, &word.parts, true)?;
-        let marked: Vec<Marked> = pieces.iter().flat_map(|piece| super::fields::marked(piece)).collect();
+        let marked: Vec<Marked> = pieces.iter().flat_map(super::fields::marked).collect();
         Ok(Pattern::new(&marked))
     }
 
@@ -254,7 +254,10 @@ impl Shell {
             };
             return self.fail(world, &message);
         }
-        debug_assert!(is_name(name));
+        if !is_name(name) {
+            let name = super::stop::quote(name, 60);
+            return self.fail(world, &format!("{name}: bad variable name"));
+        }
         let value = self.bounded(value.into())?;
         world.spend(1 + value.len() as u64 / 64)?;
         if let Some(array) = self.arrays.get_mut(name) {

@@ -331,19 +331,20 @@ impl Parser {
         let mistake = self.mistake("`for ((` without two semicolons and `))`");
         let Some(Word { parts }) = self.nested(|parser| parser.arithmetic_text())? else { return Err(mistake) };
         let Some(Part::Double(parts)) = parts.into_iter().next() else { return Err(mistake) };
-        let mut pieces = vec![Vec::new()];
+        let (mut pieces, mut piece) = (Vec::new(), Vec::new());
         for part in parts {
             let Part::Literal(text) = part else {
-                pieces.last_mut().map(|piece| piece.push(part));
+                piece.push(part);
                 continue;
             };
             for (number, text) in text.split(|byte| *byte == b';').enumerate() {
                 if number > 0 {
-                    pieces.push(Vec::new());
+                    pieces.push(std::mem::take(&mut piece));
                 }
-                pieces.last_mut().map(|piece| piece.push(Part::Literal(text.to_vec())));
+                piece.push(Part::Literal(text.to_vec()));
             }
         }
+        pieces.push(piece);
         let pieces: Vec<Word> = pieces.into_iter().map(|parts| Word { parts: vec![Part::Double(parts)] }).collect();
         let parts: [Word; 3] = pieces.try_into().map_err(|_| mistake)?;
         if self.at_operator(";")? {

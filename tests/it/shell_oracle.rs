@@ -196,8 +196,26 @@ const TEXTS: [&str; 26] = [
     "-n", "\\n", "a\\tb", "$a", "~", "a=b", "é", "  ", "x  y:z ",
 ];
 const PATTERNS: [&str; 20] = [
-    "*", "?", "a*", "*b", "*b*", "[ab]*", "[!a]*", "a", "\"*\"", "\\*", "''", "*:*", "*:", "[a-c]?*", "[[:alpha:]]*", "*[!c]",
-    "$a", "\"$a\"", "*' '*", "[]x]*",
+    "*",
+    "?",
+    "a*",
+    "*b",
+    "*b*",
+    "[ab]*",
+    "[!a]*",
+    "a",
+    "\"*\"",
+    "\\*",
+    "''",
+    "*:*",
+    "*:",
+    "[a-c]?*",
+    "[[:alpha:]]*",
+    "*[!c]",
+    "$a",
+    "\"$a\"",
+    "*' '*",
+    "[]x]*",
 ];
 
 impl Writer {
@@ -307,7 +325,11 @@ impl Writer {
                 2 => format!("${{{name}:{}:{}}}", self.pick(&["0", "1", " -2"]), self.pick(&["0", "1", "2"])),
                 _ => {
                     let pattern = self.pick(&PATTERNS);
-                    format!("${{{name}{}{pattern}/{}}}", self.pick(&["/", "//", "/#", "/%"]), self.pick(&["", "Z", "$b"]))
+                    format!(
+                        "${{{name}{}{pattern}/{}}}",
+                        self.pick(&["/", "//", "/#", "/%"]),
+                        self.pick(&["", "Z", "$b"])
+                    )
                 }
             },
             _ if name != "@" && name != "*" && name != "#" => {
@@ -359,7 +381,12 @@ impl Writer {
         match self.random.gen_range(0..12) {
             0 => format!("[ -n \"${}\" ]", self.variable()),
             1 => format!("[ -z \"{}\" ]", self.pick(&["$a", "", "x"])),
-            2 => format!("[ {} {} {} ]", self.number(), self.pick(&["-eq", "-ne", "-lt", "-ge", "-gt", "-le"]), self.number()),
+            2 => format!(
+                "[ {} {} {} ]",
+                self.number(),
+                self.pick(&["-eq", "-ne", "-lt", "-ge", "-gt", "-le"]),
+                self.number()
+            ),
             3 => format!("[ {left} = {right} ]"),
             4 => format!("[ {left} != {right} ]"),
             5 => format!("[ {left} ]"),
@@ -371,7 +398,10 @@ impl Writer {
                 let operator = self.pick(&["==", "!=", "="]);
                 format!("[[ $a {operator} {} {} -n $b ]]", self.pick(&PATTERNS), self.pick(&["&&", "||"]))
             }
-            _ => format!("[ {} ]", self.pick(&["", "!", "-n", "a", "''", "= = =", "! ''", "-f", "\\( a \\)", "\\( '' \\)", "! ! a"])),
+            _ => format!(
+                "[ {} ]",
+                self.pick(&["", "!", "-n", "a", "''", "= = =", "! ''", "-f", "\\( a \\)", "\\( '' \\)", "! ! a"])
+            ),
         }
     }
 
@@ -389,7 +419,9 @@ impl Writer {
             14 => format!("n={}; n=$(({}))", self.random.gen_range(0..9), self.expression(2)),
             15 => format!("echo $(({}))", self.expression(3)),
             16 => format!("unset {}", self.variable()),
-            17 => self.pick(&["IFS=:", "IFS=' :'", "IFS=", "unset IFS", "IFS=' '", "IFS=' \t\n'", "IFS=a", "IFS=': '"]).into(),
+            17 => self
+                .pick(&["IFS=:", "IFS=' :'", "IFS=", "unset IFS", "IFS=' '", "IFS=' \t\n'", "IFS=a", "IFS=': '"])
+                .into(),
             18 => self.test(depth),
             19 => {
                 let test = self.test(depth);
@@ -405,26 +437,76 @@ impl Writer {
                 let options = self.pick(&["", "-r "]);
                 let names = self.pick(&["a", "a b", "a b c", "b c"]);
                 let text = self.pick(&[
-                    "one two three four", "  lead  trail  ", "a:b:c:d:", "x\\ y z", "back\\\\slash n", ":a : b", "a\\\nb c", "",
-                    "a  :", "one:", " : ", "a b:c d",
+                    "one two three four",
+                    "  lead  trail  ",
+                    "a:b:c:d:",
+                    "x\\ y z",
+                    "back\\\\slash n",
+                    ":a : b",
+                    "a\\\nb c",
+                    "",
+                    "a  :",
+                    "one:",
+                    " : ",
+                    "a b:c d",
                 ]);
                 let newline = self.pick(&["\n", ""]);
-                format!("read {options}{names} <<'E'\n{text}\nE\nprintf '(%s)' \"$?\" \"$a\" \"$b\" \"$c\"{}", newline.trim())
+                format!(
+                    "read {options}{names} <<'E'\n{text}\nE\nprintf '(%s)' \"$?\" \"$a\" \"$b\" \"$c\"{}",
+                    newline.trim()
+                )
             }
-            25 => format!("eval {}", self.pick(&[
-                "'a=1; b=\"$a x\"'", "\"printf '%s.' \\$a \\$b\"", "'false'", "'echo \"$a\"; (exit 4)'", "\"c='x y'\"", "''",
-                "'for i in $a; do echo \"$i\"; done'", "'eval \"echo \\\"\\$b\\\"\"'",
-            ])),
+            25 => format!(
+                "eval {}",
+                self.pick(&[
+                    "'a=1; b=\"$a x\"'",
+                    "\"printf '%s.' \\$a \\$b\"",
+                    "'false'",
+                    "'echo \"$a\"; (exit 4)'",
+                    "\"c='x y'\"",
+                    "''",
+                    "'for i in $a; do echo \"$i\"; done'",
+                    "'eval \"echo \\\"\\$b\\\"\"'",
+                ])
+            ),
             26 => self.here_document(depth),
-            27 => format!("echo {} | {}", self.word(depth), self.pick(&[
-                "cat", "while read x; do echo \"<$x>\"; done", "{ read x y; echo \"$y-$x\"; }", "(cat; echo $?)", "cat | cat", "read a",
-                "false",
-            ])),
-            28 => self.pick(&[
-                "umask 027; umask", "umask u=rwx,g=rx,o=; umask", "umask -S", "umask 22", "command echo c", "command -v echo",
-                "command -v if", "type true", "export c; b=2", "export c=3", "readonly d=1", "echo \"$-\" >/dev/null", "hash -r",
-                "(cd /; pwd)", "wait", "set -f", "set +f", "trap : INT", "exec 3>&1; echo x >&3; exec 3>&-", "local a || :",
-            ]).into(),
+            27 => format!(
+                "echo {} | {}",
+                self.word(depth),
+                self.pick(&[
+                    "cat",
+                    "while read x; do echo \"<$x>\"; done",
+                    "{ read x y; echo \"$y-$x\"; }",
+                    "(cat; echo $?)",
+                    "cat | cat",
+                    "read a",
+                    "false",
+                ])
+            ),
+            28 => self
+                .pick(&[
+                    "umask 027; umask",
+                    "umask u=rwx,g=rx,o=; umask",
+                    "umask -S",
+                    "umask 22",
+                    "command echo c",
+                    "command -v echo",
+                    "command -v if",
+                    "type true",
+                    "export c; b=2",
+                    "export c=3",
+                    "readonly d=1",
+                    "echo \"$-\" >/dev/null",
+                    "hash -r",
+                    "(cd /; pwd)",
+                    "wait",
+                    "set -f",
+                    "set +f",
+                    "trap : INT",
+                    "exec 3>&1; echo x >&3; exec 3>&-",
+                    "local a || :",
+                ])
+                .into(),
             29 => format!("{}=${{{}}}", self.variable(), self.variable()),
             _ => format!("for v in{}; do printf '%s,' \"$v\"; done", self.words(depth)),
         };
@@ -433,8 +515,23 @@ impl Writer {
 
     fn printf(&mut self, depth: usize) -> String {
         let format = self.pick(&[
-            "%s|%s\\n", "%5s|%-5s|", "%d %s;", "%x-%o-%u ", "%c", "%b.", "%%%s", "%05d|", "%.2s|", "a\\tb\\101\\n", "%+d ", "%*s|",
-            "%i\\n", "%X %#x %#o|", "% d", "%s\\\\%s", "%.3d|",
+            "%s|%s\\n",
+            "%5s|%-5s|",
+            "%d %s;",
+            "%x-%o-%u ",
+            "%c",
+            "%b.",
+            "%%%s",
+            "%05d|",
+            "%.2s|",
+            "a\\tb\\101\\n",
+            "%+d ",
+            "%*s|",
+            "%i\\n",
+            "%X %#x %#o|",
+            "% d",
+            "%s\\\\%s",
+            "%.3d|",
         ]);
         let words = if format.contains(['d', 'i', 'x', 'X', '*']) && !format.contains("\\tb") {
             let count = self.random.gen_range(0..4);
@@ -453,7 +550,9 @@ impl Writer {
             let line = match self.random.gen_range(0..5) {
                 // What it assigns is lost with the process that bash has for `cat`.
                 0 => Some(self.parameter(depth.min(1), true)).filter(|text| !text.contains('=')).unwrap_or_default(),
-                1 => Some(format!("$(({}))", self.expression(1))).filter(|text| !text.contains('=')).unwrap_or_default(),
+                1 => {
+                    Some(format!("$(({}))", self.expression(1))).filter(|text| !text.contains('=')).unwrap_or_default()
+                }
                 2 => "\"$a\" '$b' \\$c \\\\ \\x `echo in`".into(),
                 3 => "tab\there  $(echo \"a  b\")".into(),
                 _ => self.pick(&["plain", "", "  spaces  ", "\\\nx", "a\\\nEE", "$", "$*", "$@"]).into(),
@@ -474,14 +573,16 @@ impl Writer {
         if self.one_in(2) {
             let word = self.word(1);
             let name = self.variable();
-            let text = self.pick(&["local NAME=WORD", "local NAME; NAME=WORD", "local NAME=$(false)", "local a b=WORD"]).to_owned();
+            let text = self
+                .pick(&["local NAME=WORD", "local NAME; NAME=WORD", "local NAME=$(false)", "local a b=WORD"])
+                .to_owned();
             self.line(&text.replace("NAME", name).replace("WORD", &word));
         }
         self.block(2);
         if self.one_in(3) {
-                let text = format!("return {}", self.pick(&["0", "3", "", "$?"]));
+            let text = format!("return {}", self.pick(&["0", "3", "", "$?"]));
             self.line(&text);
-            }
+        }
         self.loops = loops;
         self.in_function = false;
         self.line(if subshell { ")" } else { "}" });
@@ -592,14 +693,36 @@ impl Writer {
                 self.line(&text);
             }
             13 => {
-                let text = self.pick(&["echo to file >F", "echo more >>F", "cat <F", "echo err 2>/dev/null >&2", "echo x >F; echo y >>F; cat F",
-                    "cat <nothing 2>/dev/null", "echo both >F 2>&1; cat F", "{ echo o; echo e >&2; } 2>/dev/null", "exec 4<F; read a <&4; exec 4<&-",
-                    "echo *", "echo F*", ": >F; echo F", "{ echo e >&2; echo o; } 2>&1 >/dev/null | cat", "echo lost >&- 2>/dev/null || :",
-                    "set -C; echo x >F 2>/dev/null || echo not; set +C", "while read l; do echo \"$l.\"; done <F"]).replace('F', "file");
+                let text = self
+                    .pick(&[
+                        "echo to file >F",
+                        "echo more >>F",
+                        "cat <F",
+                        "echo err 2>/dev/null >&2",
+                        "echo x >F; echo y >>F; cat F",
+                        "cat <nothing 2>/dev/null",
+                        "echo both >F 2>&1; cat F",
+                        "{ echo o; echo e >&2; } 2>/dev/null",
+                        "exec 4<F; read a <&4; exec 4<&-",
+                        "echo *",
+                        "echo F*",
+                        ": >F; echo F",
+                        "{ echo e >&2; echo o; } 2>&1 >/dev/null | cat",
+                        "echo lost >&- 2>/dev/null || :",
+                        "set -C; echo x >F 2>/dev/null || echo not; set +C",
+                        "while read l; do echo \"$l.\"; done <F",
+                    ])
+                    .replace('F', "file");
                 self.line(&text);
             }
             14 => {
-                let text = self.pick(&["trap 'echo trap $?' EXIT", "trap - EXIT", "trap '' EXIT", "trap 'echo one; (exit 9)' 0", "trap 'exit 8' EXIT"]);
+                let text = self.pick(&[
+                    "trap 'echo trap $?' EXIT",
+                    "trap - EXIT",
+                    "trap '' EXIT",
+                    "trap 'echo one; (exit 9)' 0",
+                    "trap 'exit 8' EXIT",
+                ]);
                 let text = text.to_owned();
                 if self.one_in(3) && self.traps {
                     self.line(&text);
@@ -607,7 +730,17 @@ impl Writer {
             }
             15 => {
                 let letters = self.pick(&["ab:c", ":ab:c", "abc", "x:"]);
-                let words = self.pick(&["-a -b foo -c rest", "-abfoo", "-x", "-b", "-a -- -c", "rest -a", "-ca", "\"$@\"", "-a '' -b"]);
+                let words = self.pick(&[
+                    "-a -b foo -c rest",
+                    "-abfoo",
+                    "-x",
+                    "-b",
+                    "-a -- -c",
+                    "rest -a",
+                    "-ca",
+                    "\"$@\"",
+                    "-a '' -b",
+                ]);
                 self.line(&format!(
                     "OPTIND=1\nwhile getopts {letters} o {words} 2>/dev/null; do\n echo \"$o ${{OPTARG-none}}\"\ndone\necho $OPTIND"
                 ));
@@ -625,11 +758,24 @@ impl Writer {
                 self.line(&text);
             }
             18 if self.bash() => {
-                let text = self.pick(&["arr=(x 'y z' w); echo \"${#arr[@]}\" \"${arr[1]}\" \"${arr[@]}\"", "arr=($a $b); printf '<%s>' \"${arr[@]}\"",
-                    "arr=(1 2 3); arr[5]=6; arr+=(7); echo \"${!arr[@]} ${arr[*]}\"", "((n = 3 + 4)); echo $n", "((0)) || echo zero",
-                    "echo {a,b}{1..3} x{,y}", "a+=more; echo \"$a\"", "cat <<< \"$a\"", "echo $'a\\tb\\x41\\''", "let n=2*3; echo $n",
-                    "for ((i = 0; i < 3; i++)); do echo $i; done", "b=name; name=value; echo ${!b}", "echo \"${a:1:2}\" \"${@:2}\" \"${@:1:1}\"",
-                    "function g { local a=in; echo $a; }; g; echo \"$a\"", "echo x &>/dev/null", "[[ -z $a && -n x ]] && echo both"]);
+                let text = self.pick(&[
+                    "arr=(x 'y z' w); echo \"${#arr[@]}\" \"${arr[1]}\" \"${arr[@]}\"",
+                    "arr=($a $b); printf '<%s>' \"${arr[@]}\"",
+                    "arr=(1 2 3); arr[5]=6; arr+=(7); echo \"${!arr[@]} ${arr[*]}\"",
+                    "((n = 3 + 4)); echo $n",
+                    "((0)) || echo zero",
+                    "echo {a,b}{1..3} x{,y}",
+                    "a+=more; echo \"$a\"",
+                    "cat <<< \"$a\"",
+                    "echo $'a\\tb\\x41\\''",
+                    "let n=2*3; echo $n",
+                    "for ((i = 0; i < 3; i++)); do echo $i; done",
+                    "b=name; name=value; echo ${!b}",
+                    "echo \"${a:1:2}\" \"${@:2}\" \"${@:1:1}\"",
+                    "function g { local a=in; echo $a; }; g; echo \"$a\"",
+                    "echo x &>/dev/null",
+                    "[[ -z $a && -n x ]] && echo both",
+                ]);
                 let text = text.to_owned();
                 self.line(&text);
             }

@@ -101,6 +101,11 @@ impl<'r, 'a, 'o> Transaction<'r, 'a, 'o> {
         }
         for package in packages {
             run::set_status(&mut self.machine, &package.id.name, Status::HalfConfigured);
+            // debconf's frontend, which a postinst starts with its confmodule, asks once more: all is there now.
+            let asks = |script: &Script| script.text.windows(10).any(|word| word == b"confmodule");
+            if package.scripts.iter().any(|script| script.name == "postinst" && asks(script)) {
+                self.script(package, "config", &["configure", ""])?;
+            }
             self.script(package, "postinst", &["configure", ""])?;
             run::set_status(&mut self.machine, &package.id.name, Status::Installed);
         }

@@ -427,7 +427,7 @@ fn quoted(word: &[u8]) -> Bytes {
     let mut out = Bytes::new();
     for (number, byte) in word.iter().enumerate() {
         let safe = byte.is_ascii_alphanumeric() || b"_-./:=@%+".contains(byte) || *byte == b'~' && number > 0;
-        if !safe && !(*byte == b'#' && number > 0) {
+        if !(safe || *byte == b'#' && number > 0) {
             out.push(b'\\');
         }
         out.push(*byte);

@@ -120,7 +120,7 @@ fn line(shell: &Shell, world: &mut dyn World, wanted: &Wanted) -> Outcome<(Marke
         if wanted.most.is_some_and(|most| text.len() >= most) || text.len() > limits::VALUE {
             return Ok((text, false));
         }
-        if text.len() % 64 == 0 {
+        if text.len().is_multiple_of(64) {
             world.spend(1)?;
         }
         let Some(next) = byte(shell, wanted.descriptor) else { return Ok((text, true)) };

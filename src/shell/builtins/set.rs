@@ -5,7 +5,7 @@ use super::super::{Bytes, Dialect, Options, Shell, World};
 use super::{requoted, shown, unsupported};
 
 /// The option of a letter or a name.
-fn option<'a>(options: &'a mut Options, letter: u8) -> Option<&'a mut bool> {
+fn option(options: &mut Options, letter: u8) -> Option<&mut bool> {
     Some(match letter {
         b'e' => &mut options.errexit,
         b'u' => &mut options.nounset,

@@ -73,7 +73,11 @@ pub const ROWS: &[Row] = &[
         "makes a file or directory whose name comes from a counter, not from chance",
     ),
     Row::refuse("mount", MOUNTS),
-    Row::native("mountpoint", special::mountpoint, "only the root is one: nothing is mounted while an image is built"),
+    Row::native(
+        "mountpoint",
+        special::mountpoint,
+        "only the root and /proc, as dpkg has them: nothing else is mounted while an image is built",
+    ),
     Row::native("mv", mv::mv, "gives other names in the tree"),
     Row::native("pwd", resolving::pwd, "the directory that the script is in"),
     Row::native("readlink", resolving::readlink, "where a link of the tree points"),

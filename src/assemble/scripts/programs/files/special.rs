@@ -87,7 +87,11 @@ pub(super) fn mountpoint(call: &mut Call) -> Result<u8, Stop> {
         }
         return Ok(1);
     }
-    let root = call.machine.files.resolve(&at(call, word), true).is_ok_and(|path| path.is_root());
+    let root = call
+        .machine
+        .files
+        .resolve(&at(call, word), true)
+        .is_ok_and(|path| path.is_root() || path.as_bytes() == b"/proc");
     if !quiet {
         let not = if root { "" } else { "not " };
         call.out([word, format!(" is {not}a mountpoint\n").as_bytes()].concat())?;
