@@ -6,6 +6,7 @@
 //! asked of the next URL. Servers see a plain client: `http:`, `https:` and `file:` URLs, HTTP/1.1 ranges (RFC 9110).
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
@@ -80,6 +81,18 @@ pub struct Wanted {
     /// What to do when no server has it any more.
     pub if_gone: &'static str,
 }
+
+/// A place that has no such file. Found in the chain of an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gone(String);
+
+impl fmt::Display for Gone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Gone {}
 
 /// The network and the store it fills.
 #[derive(Debug)]
@@ -372,7 +385,9 @@ impl<'a> Fetcher<'a> {
         if status.is_success() {
             return Ok(response);
         }
-        let error = anyhow!("the server answers {status}");
+        let text = format!("the server answers {status}");
+        let absent = [StatusCode::NOT_FOUND, StatusCode::GONE].contains(&status);
+        let error = if absent { Error::new(Gone(text)) } else { anyhow!(text) };
         let busy = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS, StatusCode::RANGE_NOT_SATISFIABLE];
         let passing = status.is_server_error() || busy.contains(&status);
         Err(if passing { Failure::Passing(error) } else { Failure::Gone(error) })
@@ -481,7 +496,7 @@ fn file_path(url: &str) -> Option<std::path::PathBuf> {
 
 fn open_file(path: &Path) -> Result<File, Failure> {
     File::open(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Failure::Gone(error.into()),
+        io::ErrorKind::NotFound => Failure::Gone(Gone(error.to_string()).into()),
         _ => Failure::Passing(error.into()),
     })
 }
