@@ -14,9 +14,11 @@ use pgp::composed::KeyType;
 use crate::testkey::TestKey;
 use crate::testserver::{Server, ok, status};
 
-/// As much of a distribution as a lock needs: what the recipe names, what the build needs, and an essential package; with
-/// their versions and what else their stanzas say.
-pub(crate) const PACKAGES: [(&str, &str, &str); 4] = [
+/// A package, its version, and what else its stanza says.
+pub(crate) type Stanza = (&'static str, &'static str, &'static str);
+
+/// As much of a distribution as a lock needs: what the recipe names, what the build needs, and an essential package.
+pub(crate) const PACKAGES: [Stanza; 4] = [
     ("base-files", "6.12-1", "Essential: yes\n"),
     ("e2fsprogs", "6.12-1", "Depends: base-files (>= 2)\n"),
     ("linux-image-cloud-amd64", "6.12-1", ""),
@@ -32,13 +34,8 @@ fn repository(key: &TestKey, more: &str) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// What is served below `dists/NAME/`.
-pub(crate) fn suite(
-    key: &TestKey,
-    name: &str,
-    packages: &[(&str, &str, &str)],
-    more: &str,
-) -> BTreeMap<String, Vec<u8>> {
-    let stanza = |(package, version, more): &(&str, &str, &str)| {
+pub(crate) fn suite(key: &TestKey, name: &str, packages: &[Stanza], more: &str) -> BTreeMap<String, Vec<u8>> {
+    let stanza = |(package, version, more): &Stanza| {
         let digest = Digest::of(format!("{package} {version}"));
         format!(
             "Package: {package}\nVersion: {version}\nArchitecture: amd64\n{more}Filename: pool/{name}/{package}.deb\n\

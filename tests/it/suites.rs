@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::process::{Command, Output};
 
-use crate::signatures::{PACKAGES, suite};
+use crate::signatures::{PACKAGES, Stanza, suite};
 use crate::testkey::TestKey;
 use crate::testserver::{Server, ok, status};
 
@@ -20,7 +20,7 @@ fn served(key: &TestKey) -> BTreeMap<String, Vec<u8>> {
         // A point release has taken it over, and it is still here.
         ("linux-image-cloud-amd64", "6.12-1", ""),
     ];
-    let suites: [(&str, &str, &[(&str, &str, &str)]); 3] = [
+    let suites: [(&str, &str, &[Stanza]); 3] = [
         ("debian", "trixie", &PACKAGES),
         ("debian", "trixie-updates", &updates),
         ("debian-security", "trixie-security", &security),
