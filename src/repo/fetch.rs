@@ -31,6 +31,8 @@ const PARALLEL: usize = 4;
 const CHUNK: usize = 1 << 17;
 /// Time for a connection, for an answer, and for each further piece of the body.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// What `ci/fresh` knows a server by that is not there: a name that nobody knows, or no connection.
+const NO_ANSWER: &str = "the server does not answer";
 /// Kind under which files without a known digest are kept for offline use.
 const KEPT: &str = "text-1";
 
@@ -377,9 +379,10 @@ impl<'a> Fetcher<'a> {
                 request = request.header(IF_RANGE, validator);
             }
         }
-        let response = request.send().map_err(|error| match error.is_builder() {
-            true => Failure::Gone(error.without_url().into()),
-            false => Failure::Passing(error.without_url().into()),
+        let response = request.send().map_err(|error| match (error.is_builder(), error.is_connect()) {
+            (true, _) => Failure::Gone(error.without_url().into()),
+            (false, true) => Failure::Passing(Error::new(error.without_url()).context(NO_ANSWER)),
+            (false, false) => Failure::Passing(error.without_url().into()),
         })?;
         let status = response.status();
         if status.is_success() {

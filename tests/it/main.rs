@@ -6,6 +6,7 @@
 //! * `dnf_closure`: our choice of RPMs against dnf's
 //! * `build`: `nodesmith build` as a program, confined and killed
 //! * `failures`: what a build says when the world is not as it should be
+//! * `fresh`: what `ci/fresh` says of recipes
 //! * `fuzz`: the fuzz targets over their corpus
 //! * `signatures`: repositories that are not to be believed, and the same ones when they are
 //! * `suites`: several suites of one distribution, on mirrors of two archives
@@ -26,6 +27,7 @@ mod build;
 mod dnf_closure;
 mod erofs;
 mod failures;
+mod fresh;
 mod fuzz;
 mod images;
 mod import;
