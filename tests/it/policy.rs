@@ -73,6 +73,15 @@ fn unsafe_code_stays_in_its_one_file() {
 }
 
 #[test]
+fn the_clock_is_read_for_commands_of_people_only() {
+    for path in ["src", "tests", "examples"].map(Path::new).into_iter().flat_map(sources) {
+        let text = fs::read_to_string(&path).unwrap();
+        let reads = ["Utc", "Local", "SystemTime"].iter().any(|clock| text.contains(&format!("{clock}::now")));
+        assert_eq!(reads, path == Path::new("src/cli/mod.rs"), "{}", path.display());
+    }
+}
+
+#[test]
 fn the_agents_dependencies_are_the_reviewed_ones() {
     let output = Command::new(env!("CARGO"))
         .args(["tree", "--locked", "--no-default-features", "--edges", "normal", "--prefix", "none", "--format", "{p}"])
