@@ -21,7 +21,7 @@ use crate::repo::pick::pick;
 use crate::repo::rpmmd::mirrors::{self, Mirrors, Source};
 use crate::repo::rpmmd::modules::filter;
 use crate::repo::store::Store;
-use crate::repo::trust::Keyring;
+use crate::repo::trust::{Keyring, Refusal};
 use crate::repo::{Index, Offer, Snapshot, apt, host, rpm_directory, rpmmd};
 use crate::resolve::{Preferences, keep_line, newest, resolve_with};
 use crate::spelling;
@@ -132,9 +132,17 @@ fn read(
                 keyring: &apt.keyring,
             };
             let snapshot = apt::read(&archive, &Fetcher::new(store, base.network(offline)), as_of, progress);
-            snapshot.map_err(|error| match error.chain().any(|cause| cause.is::<Gone>()) {
-                true => anyhow!("{error:#}; {}", without_suite(apt, base)),
-                false => error,
+            snapshot.map_err(|error| {
+                let expired = |cause: &Refusal| matches!(cause, Refusal::ReleaseExpired { .. });
+                if error.chain().any(|cause| cause.is::<Gone>()) {
+                    return anyhow!("{error:#}; {}", without_suite(apt, base));
+                }
+                match error.chain().any(|cause| cause.downcast_ref().is_some_and(expired)) {
+                    true => {
+                        anyhow!("{error:#}; the mirror stands still: take another, or --as-of a day when it was valid")
+                    }
+                    false => error,
+                }
             })
         }
         RepositoryKind::Rpm(rpm) => {

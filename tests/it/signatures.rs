@@ -156,7 +156,10 @@ fn an_expired_key_is_named_with_the_day() {
 fn a_repository_past_its_valid_until_is_named_with_the_day() {
     let key = TestKey::new(1);
     let world = World::new(repository(&key, VALID_UNTIL), &key);
-    world.assert_refused("2025-12-05", &["valid until 2025-11-26 only, before 2025-12-05", "[release-expired]"]);
+    world.assert_refused(
+        "2025-12-05",
+        &["valid until 2025-11-26 only, before 2025-12-05", "[release-expired]; the mirror stands still"],
+    );
     world.assert_locked("2025-11-20", &key);
 }
 
