@@ -16,12 +16,12 @@ use crate::recipe::{
     AptRepository, Arch, Dropped, KeySource, Mirror, PackageRequest, Recipe, Repository, RepositoryKind, RpmRepository,
     RpmSource, print,
 };
-use crate::repo::fetch::{Fetcher, Network, Progress, Wanted, below, beside};
+use crate::repo::fetch::{Fetcher, Gone, Network, Progress, Wanted, below, beside};
 use crate::repo::pick::pick;
 use crate::repo::rpmmd::mirrors::{self, Mirrors, Source};
 use crate::repo::rpmmd::modules::filter;
 use crate::repo::store::Store;
-use crate::repo::trust::Keyring;
+use crate::repo::trust::{Keyring, Refusal};
 use crate::repo::{Index, Offer, Snapshot, apt, host, rpm_directory, rpmmd};
 use crate::resolve::{Preferences, keep_line, newest, resolve_with};
 use crate::spelling;
@@ -150,7 +150,19 @@ fn read(
                 arch: arch.debian(),
                 keyring: &apt.keyring,
             };
-            apt::read(&archive, &Fetcher::new(store, base.network(offline)), as_of, progress)
+            let snapshot = apt::read(&archive, &Fetcher::new(store, base.network(offline)), as_of, progress);
+            snapshot.map_err(|error| {
+                let expired = |cause: &Refusal| matches!(cause, Refusal::ReleaseExpired { .. });
+                if error.chain().any(|cause| cause.is::<Gone>()) {
+                    return anyhow!("{error:#}; {}", without_suite(apt, base));
+                }
+                match error.chain().any(|cause| cause.downcast_ref().is_some_and(expired)) {
+                    true => {
+                        anyhow!("{error:#}; the mirror stands still: take another, or --as-of a day when it was valid")
+                    }
+                    false => error,
+                }
+            })
         }
         RepositoryKind::Rpm(rpm) => {
             let keyring = keyring(repository, rpm, Some(as_of), store, offline, progress)?;
@@ -164,6 +176,20 @@ fn read(
             }
         }
     }
+}
+
+/// What to write where an archive does not have a suite.
+fn without_suite(apt: &AptRepository, base: &Base) -> String {
+    let suite = apt.suite.trim_end_matches('/');
+    let Some(main) = host::security_of(suite) else { return format!("so this archive has no suite `{suite}`") };
+    let why = match base.guessed {
+        true => {
+            "this machine's apt names no mirror of Debian's security archive, and there is none beside its main one"
+        }
+        false => "Debian has its security suites in an archive of their own, and this mirror is none of it",
+    };
+    let write = host::PUBLIC_SECURITY;
+    format!("{why}: write `mirror: {write}`, or your own mirror of it; `suite: {main}` does without its fixes")
 }
 
 /// Largest file of keys that is fetched, in bytes.
@@ -347,6 +373,8 @@ struct Base {
     proxy: Option<String>,
     /// Whether nothing but the connection says that what comes is right.
     https_only: bool,
+    /// Whether nobody says that a mirror is there, and it only is as a rule.
+    guessed: bool,
 }
 
 impl Base {
@@ -370,12 +398,13 @@ fn base(
     offline: bool,
     progress: &dyn Progress,
 ) -> anyhow::Result<Base> {
-    let one = |url: &str| Ok(Base { mirrors: Mirrors::of(url), proxy: None, https_only: false });
+    let one = |url: &str| Ok(Base { mirrors: Mirrors::of(url), proxy: None, https_only: false, guessed: false });
     match &repository.kind {
         RepositoryKind::Apt(AptRepository { mirror: Mirror::Url(url), .. }) => one(url),
-        RepositoryKind::Apt(AptRepository { mirror: Mirror::Host, .. }) => {
-            let mirror = host::debian_mirror().context("finding the mirror of this machine's apt")?;
-            Ok(Base { mirrors: Mirrors::of(&mirror.url), proxy: mirror.proxy, https_only: false })
+        RepositoryKind::Apt(AptRepository { mirror: Mirror::Host, suite, .. }) => {
+            let mirror = host::debian_mirror(suite).context("finding the mirror of this machine's apt")?;
+            let mirrors = Mirrors::of(&mirror.url);
+            Ok(Base { mirrors, proxy: mirror.proxy, https_only: false, guessed: !mirror.named })
         }
         RepositoryKind::Rpm(rpm) => {
             let source = match &rpm.source {
@@ -394,7 +423,7 @@ fn base(
             let mirrors = mirrors::locate(&repository.name, source, arch.rpm(), authentic, &fetcher, progress)?;
             // A metalink that is right says itself what its mirrors may have.
             let https_only = authentic && !matches!(source, Source::Metalink(_));
-            Ok(Base { mirrors, proxy: None, https_only })
+            Ok(Base { mirrors, proxy: None, https_only, guessed: false })
         }
     }
 }
@@ -453,6 +482,18 @@ mod tests {
         };
         let lock = Lock::new(&print::package_inputs(&recipe), vec![], vec![package("one"), package("two")], vec![]);
         (directory, recipe, store, lock)
+    }
+
+    #[test]
+    fn a_security_suite_beside_no_mirror_is_told_that_it_was_looked_for() {
+        let (_directory, recipe, _, _) = world("two: not wanted here");
+        let RepositoryKind::Apt(apt) = &recipe.repositories[0].kind else { panic!("apt's") };
+        let apt = AptRepository { suite: "trixie-security".into(), ..apt.clone() };
+        let base = |guessed| Base { mirrors: Mirrors::of("http://x"), proxy: None, https_only: false, guessed };
+        let text = without_suite(&apt, &base(true));
+        assert!(text.starts_with("this machine's apt names no mirror of Debian's security archive, and"), "{text}");
+        assert!(text.contains("write `mirror: https://security.debian.org/debian-security`"), "{text}");
+        assert!(without_suite(&apt, &base(false)).starts_with("Debian has its security suites in an archive"));
     }
 
     #[test]

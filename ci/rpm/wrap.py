@@ -128,9 +128,11 @@ def scripts(deb):
         return {m.name.removeprefix("./"): archive.extractfile(m).read().decode("utf-8", "replace") for m in archive if m.isfile()}
 
 
-def units(texts):
-    found = re.findall(r"deb-systemd-helper (?:enable|was-enabled) '([^']+)'", texts.get("postinst", ""))
-    return sorted(set(found))
+def units(contents):
+    """The units of a package that can be enabled: what EL's packagers write behind %systemd_post."""
+    unit = re.compile(r"/usr/lib/systemd/system/([^/]+\.(?:service|socket|timer|path|target|mount))")
+    return sorted(match[1] for path, data in contents.items()
+        if (match := unit.fullmatch(path)) and re.search(rb"^\[Install\]$", data, re.MULTILINE))
 
 
 def alternatives(texts):
@@ -255,7 +257,7 @@ def wrap(deb, place, left_out):
         encoded = base64.b64encode(line.encode() + b" " * (-len(line.encode()) % 3)).decode()
         spec.provides.append(f"{'user' if kind == 'u' else 'group'}({who}) = {encoded}" if " " in line.strip() else f"user({who})")
     spec.provides += PATHS.get(name, ())
-    started = units(texts)
+    started = units(contents)
     if started:
         helper = "/usr/lib/systemd/systemd-update-helper"
         spec.scripts.append(("%post", f'if [ $1 -eq 1 ] && [ -x "{helper}" ]; then\n    # Initial installation\n    {helper} '

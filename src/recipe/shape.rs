@@ -62,8 +62,13 @@ const REPOSITORY: Shape = Shape::OneOf(&[
 ]);
 
 const APT: &[Field] = &[
-    need("mirror", Shape::Text, "the archive's URL, or `host` for the mirror that this machine's apt uses"),
-    need("suite", Shape::Text, "suite or code name, such as trixie"),
+    need(
+        "mirror",
+        Shape::Text,
+        "the archive's URL, or `host` for the mirror of Debian that this machine's apt uses, of suites that end in \
+         -security its mirror of the security archive",
+    ),
+    need("suite", Shape::Text, "suite or code name, such as trixie, trixie-updates, trixie-security"),
     may("components", TEXTS, "default main"),
     need("keyring", Shape::Text, "file with the archive's OpenPGP keys"),
 ];

@@ -7,6 +7,7 @@
 //! and `file:` URLs, HTTP/1.1 ranges (RFC 9110).
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
@@ -31,6 +32,8 @@ const PARALLEL: usize = 4;
 const CHUNK: usize = 1 << 17;
 /// Time for a connection, for an answer, and for each further piece of the body.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// What `ci/fresh` knows a server by that is not there: a name that nobody knows, or no connection.
+const NO_ANSWER: &str = "the server does not answer";
 /// Kind under which files without a known digest are kept for offline use.
 const KEPT: &str = "text-1";
 
@@ -81,6 +84,18 @@ pub struct Wanted {
     /// What to do when no server has it any more.
     pub if_gone: &'static str,
 }
+
+/// A place that has no such file. Found in the chain of an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gone(String);
+
+impl fmt::Display for Gone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Gone {}
 
 /// The network and the store it fills.
 #[derive(Debug)]
@@ -376,15 +391,18 @@ impl<'a> Fetcher<'a> {
                 request = request.header(IF_RANGE, validator);
             }
         }
-        let response = request.send().map_err(|error| match error.is_builder() {
-            true => Failure::Gone(error.without_url().into()),
-            false => Failure::Passing(error.without_url().into()),
+        let response = request.send().map_err(|error| match (error.is_builder(), error.is_connect()) {
+            (true, _) => Failure::Gone(error.without_url().into()),
+            (false, true) => Failure::Passing(Error::new(error.without_url()).context(NO_ANSWER)),
+            (false, false) => Failure::Passing(error.without_url().into()),
         })?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);
         }
-        let error = anyhow!("the server answers {status}");
+        let text = format!("the server answers {status}");
+        let absent = [StatusCode::NOT_FOUND, StatusCode::GONE].contains(&status);
+        let error = if absent { Error::new(Gone(text)) } else { anyhow!(text) };
         let busy = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS, StatusCode::RANGE_NOT_SATISFIABLE];
         let passing = status.is_server_error() || busy.contains(&status);
         Err(if passing { Failure::Passing(error) } else { Failure::Gone(error) })
@@ -493,7 +511,7 @@ fn file_path(url: &str) -> Option<std::path::PathBuf> {
 
 fn open_file(path: &Path) -> Result<File, Failure> {
     File::open(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Failure::Gone(error.into()),
+        io::ErrorKind::NotFound => Failure::Gone(Gone(error.to_string()).into()),
         _ => Failure::Wrong(error.into()),
     })
 }

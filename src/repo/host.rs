@@ -1,5 +1,6 @@
 //! What this machine's apt is configured with: `mirror: host` in a recipe means the Debian mirror that the machine
-//! itself uses.
+//! itself uses. Debian has its security suites (`trixie-security`) in an archive of their own, which apt's configuration
+//! names as well, or which mirrors have beside the main one.
 //!
 //! Reads `sources.list` (sources.list(5)), `sources.list.d/*.{list,sources}` and the proxy of `apt.conf` (apt.conf(5)).
 //! The result stays in the process: locks and images keep the word `host`.
@@ -29,41 +30,70 @@ const SUITES: [&str; 13] = [
     "experimental",
 ];
 
+/// What the names of Debian's security archive's suites end in.
+const SECURITY: &str = "-security";
+/// Debian's security archive for whoever has no mirror of it.
+pub const PUBLIC_SECURITY: &str = "https://security.debian.org/debian-security";
+
 /// The part of apt's configuration that builds use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostMirror {
-    /// Base URL of Debian's main archive.
+    /// Base URL of Debian's archive that has the suite.
     pub url: String,
+    /// Whether apt's configuration names the URL. Otherwise it is where a mirror of the main archive usually has the
+    /// security archive.
+    pub named: bool,
     /// Proxy for `http:` URLs.
     pub proxy: Option<String>,
 }
 
-/// The mirror of Debian's main archive, and the way to it, of this machine's apt.
-pub fn debian_mirror() -> Result<HostMirror> {
-    read(Path::new("/etc/apt"))
+/// The suite of the main archive that a suite of the security archive has fixes for.
+pub fn security_of(suite: &str) -> Option<&str> {
+    suite.strip_suffix(SECURITY)
 }
 
-fn read(etc_apt: &Path) -> Result<HostMirror> {
+/// The mirror of Debian's archive that has the suite, and the way to it, of this machine's apt.
+pub fn debian_mirror(suite: &str) -> Result<HostMirror> {
+    read(Path::new("/etc/apt"), suite)
+}
+
+fn read(etc_apt: &Path, suite: &str) -> Result<HostMirror> {
     let mut files = vec![etc_apt.join("sources.list")];
     files.extend(listed(&etc_apt.join("sources.list.d"), &["list", "sources"])?);
-    let mut mirror = None;
+    let mut sources: Vec<Source> = Vec::new();
     for file in files {
         let Some(text) = text_of(&file)? else { continue };
-        let sources = match file.extension().is_some_and(|extension| extension == "sources") {
-            true => parse_stanzas(&text).with_context(|| format!("reading {}", file.display()))?,
-            false => text.lines().filter_map(parse_line).collect(),
-        };
-        for uri in sources.into_iter().filter(Source::is_debian_main).flat_map(|source| source.uris) {
-            mirror = mirror.or(resolve(&uri)?);
+        match file.extension().is_some_and(|extension| extension == "sources") {
+            true => sources.extend(parse_stanzas(&text).with_context(|| format!("reading {}", file.display()))?),
+            false => sources.extend(text.lines().filter_map(parse_line)),
         }
     }
-    let mirror = mirror.with_context(|| {
+    let first = |fits: fn(&Source) -> bool| -> Result<Option<String>> {
+        for uri in sources.iter().filter(|source| fits(source)).flat_map(|source| &source.uris) {
+            if let Some(url) = resolve(uri)? {
+                return Ok(Some(url));
+            }
+        }
+        Ok(None)
+    };
+    let none = |what: &str, write: &str| {
         let dir = etc_apt.display();
         format!(
-            "no apt source of this machine serves Debian's `main` ({dir}/sources.list, {dir}/sources.list.d): \
-             `mirror: host` cannot work here, write `mirror: https://…`"
+            "no apt source of this machine serves Debian's {what} ({dir}/sources.list, {dir}/sources.list.d): \
+             `mirror: host` cannot work here for the suite {suite}, write `mirror: {write}`"
         )
-    })?;
+    };
+    let main = || first(Source::is_debian_main);
+    let (url, named) = match security_of(suite) {
+        None => (main()?.with_context(|| none("`main`", "https://…"))?, true),
+        Some(_) => match first(Source::is_debian_security)? {
+            Some(url) => (url, true),
+            None => {
+                let beside = main()?.as_deref().and_then(security_beside);
+                (beside.with_context(|| none("security archive", PUBLIC_SECURITY))?, false)
+            }
+        },
+    };
     let mut files = listed(&etc_apt.join("apt.conf.d"), &["conf", ""])?;
     files.push(etc_apt.join("apt.conf"));
     let mut proxy = None;
@@ -71,7 +101,8 @@ fn read(etc_apt: &Path) -> Result<HostMirror> {
         proxy = text_of(&file)?.and_then(|text| http_proxy(&text)).or(proxy);
     }
     Ok(HostMirror {
-        url: mirror,
+        url,
+        named,
         proxy: proxy.filter(|proxy| !proxy.is_empty() && proxy != "DIRECT" && proxy != "false"),
     })
 }
@@ -85,9 +116,24 @@ struct Source {
 
 impl Source {
     fn is_debian_main(&self) -> bool {
-        self.components.iter().any(|component| component == "main")
-            && self.suites.iter().any(|suite| SUITES.contains(&suite.as_str()))
+        self.has_main() && self.suites.iter().any(|suite| SUITES.contains(&suite.as_str()))
     }
+
+    fn is_debian_security(&self) -> bool {
+        let of_debian = |suite: &String| security_of(suite).is_some_and(|suite| SUITES.contains(&suite));
+        self.has_main() && self.suites.iter().any(of_debian)
+    }
+
+    fn has_main(&self) -> bool {
+        // The security archive calls it `updates/main`, and apt takes either name.
+        self.components.iter().any(|component| component == "main" || component == "updates/main")
+    }
+}
+
+/// Where a mirror of the main archive usually has the security archive.
+fn security_beside(main: &str) -> Option<String> {
+    let above = main.trim_end_matches('/').strip_suffix("/debian")?;
+    Some(format!("{above}/debian-security"))
 }
 
 fn words(text: &str) -> Vec<String> {
@@ -215,13 +261,17 @@ mod tests {
     use super::*;
 
     fn host(files: &[(&str, &str)]) -> Result<HostMirror> {
+        of_suite("trixie", files)
+    }
+
+    fn of_suite(suite: &str, files: &[(&str, &str)]) -> Result<HostMirror> {
         let dir = tempfile::tempdir().unwrap();
         for (name, text) in files {
             let path = dir.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
-        read(dir.path())
+        read(dir.path(), suite)
     }
 
     #[test]
@@ -231,7 +281,8 @@ mod tests {
                        Components: main\n\nTypes: deb deb-src\nURIs: http://mirror.example/debian/\n\
                        Suites: bookworm bookworm-updates\nComponents: main contrib\n";
         let found = host(&[("sources.list.d/debian.sources", stanzas)]).unwrap();
-        assert_eq!(found, HostMirror { url: "http://mirror.example/debian".to_owned(), proxy: None });
+        let main = HostMirror { url: "http://mirror.example/debian".to_owned(), named: true, proxy: None };
+        assert_eq!(found, main);
         let off = stanzas.replace("Types: deb deb-src\n", "Types: deb\nEnabled: no\n");
         assert!(host(&[("sources.list.d/debian.sources", &off)]).is_err());
 
@@ -240,6 +291,42 @@ mod tests {
                      deb cdrom:[disk]/ trixie main\n\
                      deb [arch=amd64 signed-by=/k.gpg] https://mirror.example/debian trixie main # remark\n";
         assert_eq!(host(&[("sources.list", lines)]).unwrap().url, "https://mirror.example/debian");
+    }
+
+    #[test]
+    fn a_security_suite_has_the_mirror_that_apt_names_or_the_one_beside_the_main_archives() {
+        let security = |sources: &str| of_suite("trixie-security", &[("sources.list", sources)]);
+        let main = "deb http://mirror.example/debian trixie main\n";
+        let named = |url: &str| HostMirror { url: url.to_owned(), named: true, proxy: None };
+        for line in [
+            "deb http://other.example/security bookworm-security main\n",
+            "deb http://other.example/security/ stable-security updates/main contrib\n",
+        ] {
+            assert_eq!(security(&format!("{main}{line}")).unwrap(), named("http://other.example/security"));
+            assert_eq!(security(line).unwrap(), named("http://other.example/security"));
+            let updates = of_suite("trixie-updates", &[("sources.list", &format!("{line}{main}"))]);
+            assert_eq!(updates.unwrap(), named("http://mirror.example/debian"));
+        }
+        let one_for_all =
+            "Types: deb\nURIs: https://mirror.example/all\nSuites: trixie trixie-security\nComponents: main\n";
+        let found = of_suite("trixie-security", &[("sources.list.d/debian.sources", one_for_all)]);
+        assert_eq!(found.unwrap(), named("https://mirror.example/all"));
+        // Others have suites of such names too.
+        let foreign = "deb http://archive.example/ubuntu noble-security main\n";
+        let beside = HostMirror { named: false, ..named("http://mirror.example/debian-security") };
+        assert_eq!(security(&format!("{foreign}{main}")).unwrap(), beside);
+    }
+
+    #[test]
+    fn a_machine_without_a_security_archive_is_told_what_to_write() {
+        for line in ["deb http://mirror.example/remote trixie main\n", "deb http://archive.example/ubuntu noble main\n"]
+        {
+            let error = of_suite("trixie-security", &[("sources.list", line)]).unwrap_err().to_string();
+            assert!(error.starts_with("no apt source of this machine serves Debian's security archive ("), "{error}");
+            assert!(error.ends_with(
+                "for the suite trixie-security, write `mirror: https://security.debian.org/debian-security`"
+            ));
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! * `rpm_node`: all of that on a node made of RPMs alone
 //! * `selinux`: labels and domains of a node with SELinux
 //! * `tampering`: flipped bytes in the root must not come up
+//! * `mirror`: the day by which what comes from the Debian mirror is judged
 //! * `kernels`: kernels 6.12 and 6.1 read every file of the root back
 //!
 //! One guest runs at a time: two emulated machines on two cores would only time each other out.
@@ -17,6 +18,9 @@ mod cluster;
 mod command;
 mod join;
 mod kernels;
+#[path = "../it/mirror.rs"]
+#[expect(dead_code, reason = "the integration tests use the rest")]
+mod mirror;
 mod mutants;
 mod node;
 mod rpm_node;

@@ -65,8 +65,8 @@ fn a_node_starts_from_its_kernel_and_initrd() {
 
 #[test]
 fn the_quickstart_node_starts_from_qcow2_and_says_that_it_is_ready() {
-    let image =
-        crate::support::build("recipes/quickstart.yaml".as_ref(), "quickstart", "check.lock").with_extension("qcow2");
+    let image = crate::support::build("tests/recipes/quickstart.yaml".as_ref(), "quickstart", "quickstart.lock")
+        .with_extension("qcow2");
     let serial = place().join("qcow2.serial.log");
     let output = nodesmith()
         .arg("boot")

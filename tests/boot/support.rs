@@ -1,12 +1,15 @@
 //! Builds each image once a run, and runs one guest at a time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
+use nodesmith::repo::store::Store;
 use serde_json::Value;
+
+use crate::mirror;
 
 /// Seconds that a guest may take: about five times what an idle machine needs.
 const TIME_LIMIT: &str = "600";
@@ -32,14 +35,30 @@ pub(crate) fn image(name: &str) -> PathBuf {
         .clone()
 }
 
-/// Builds a recipe into a directory of its own. Recipes that ask for the same packages share a lock.
+/// Builds a recipe into a directory of its own. Recipes that ask for the same packages share a lock. Dates are judged by
+/// the day of the Debian mirror.
 pub(crate) fn build(recipe: &Path, name: &str, lock: &str) -> PathBuf {
+    static DAY: LazyLock<String> = LazyLock::new(|| {
+        let store = Store::open(&place().join("store")).unwrap();
+        mirror::day(&store).unwrap().to_string()
+    });
+    build_as_of(&DAY, recipe, name, lock)
+}
+
+/// The same on a day of the test's.
+pub(crate) fn build_as_of(day: &str, recipe: &Path, name: &str, lock: &str) -> PathBuf {
+    static LOCKED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let out = place().join(name);
+    // A mirror may not have any more what an earlier run locked.
+    if LOCKED.lock().unwrap_or_else(PoisonError::into_inner).insert(lock.to_owned()) {
+        let _ = fs::remove_file(place().join(lock));
+    }
     let output = nodesmith()
         .arg("build")
         .arg(recipe)
         .args(["--out".as_ref(), out.as_os_str(), "--store".as_ref(), place().join("store").as_os_str()])
         .args(["--lock".as_ref(), place().join(lock).as_os_str()])
+        .args(["--as-of", day])
         .output()
         .unwrap();
     assert!(output.status.success(), "building {}:\n{}", recipe.display(), String::from_utf8_lossy(&output.stderr));

@@ -1,8 +1,9 @@
 //! The resolver against apt: the same roots must give the same packages in the same versions.
 //!
-//! apt gets directories of its own below the target directory, an empty status and the mirror that this machine is
-//! configured with; it is asked with `apt-get -s install`, Recommends off, the essential packages named as well. Our
-//! side reads the same mirror. Names that the suite lacks must be found missing by both.
+//! apt gets directories of its own below the target directory, an empty status and the suites that the shipped recipes
+//! name, on the mirror that this machine is configured with; it is asked with `apt-get -s install`, Recommends off, the
+//! essential packages named as well. Our side reads the same mirror. Names that no suite has must be found missing by
+//! both, and of a package that several suites have, both take the newest version.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,16 +12,14 @@ use std::process::{Command, Output};
 
 use nodesmith::diag::{Location, Source};
 use nodesmith::recipe::PackageRequest;
-use nodesmith::repo::fetch::{Fetcher, Network};
 use nodesmith::repo::store::Store;
-use nodesmith::repo::{Index, apt, host};
+use nodesmith::repo::{Index, apt};
 use nodesmith::resolve::resolve;
 
+use crate::mirror::suites;
 use crate::support::{oracle, skip};
 
-const SUITE: &str = "trixie";
 const ARCH: &str = "amd64";
-const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// Quickstart, and the sets that people put on nodes.
 const SETS: [&str; 12] = [
@@ -73,13 +72,16 @@ fn the_resolver_chooses_what_apt_chooses() {
 /// apt's configuration file and our index, both of the mirror of this machine; or why there is nothing to compare.
 fn prepare(dir: &Path) -> Result<(PathBuf, Index), String> {
     oracle("apt-get").ok_or("no apt-get")?;
-    let mirror = host::debian_mirror().map_err(|error| format!("{error:#}"))?;
-    fs::metadata(KEYRING).map_err(|error| format!("{KEYRING}: {error}"))?;
+    let suites = suites().map_err(|error| format!("{error:#}"))?;
     let failed = |error: std::io::Error| format!("{}: {error}", dir.display());
     for part in ["lists/partial", "cache/archives/partial", "state"] {
         fs::create_dir_all(dir.join(part)).map_err(failed)?;
     }
-    let sources = format!("deb [signed-by={KEYRING} arch={ARCH}] {} {SUITE} main\n", mirror.url);
+    let source = |suite: &crate::mirror::Suite| {
+        let (keyring, components) = (suite.apt.keyring.display(), suite.apt.components.join(" "));
+        format!("deb [signed-by={keyring} arch={ARCH}] {} {} {components}\n", suite.mirror.url, suite.apt.suite)
+    };
+    let sources: String = suites.iter().map(source).collect();
     fs::write(dir.join("sources.list"), sources).map_err(failed)?;
     fs::write(dir.join("status"), "").map_err(failed)?;
     let at = |name: &str| dir.join(name).display().to_string();
@@ -87,7 +89,8 @@ fn prepare(dir: &Path) -> Result<(PathBuf, Index), String> {
         "Dir::Etc::sourcelist \"{}\"; Dir::Etc::sourceparts \"/dev/null\"; Dir::Etc::preferencesparts \"/dev/null\";\n\
          Dir::State \"{}\"; Dir::State::lists \"{}\"; Dir::State::status \"{}\"; Dir::Cache \"{}\";\n\
          APT::Architecture \"{ARCH}\"; APT::Architectures {{ \"{ARCH}\"; }}; APT::Install-Recommends \"false\";\n\
-         APT::Sandbox::User \"root\"; Acquire::Languages \"none\"; Debug::NoLocking \"true\";\n",
+         APT::Sandbox::User \"root\"; Acquire::Languages \"none\"; Debug::NoLocking \"true\";\n\
+         Acquire::Check-Valid-Until \"false\"; Acquire::Check-Date \"false\";\n",
         at("sources.list"),
         at("state"),
         at("lists"),
@@ -101,20 +104,22 @@ fn prepare(dir: &Path) -> Result<(PathBuf, Index), String> {
         return Err(format!("apt-get update: {}", String::from_utf8_lossy(&update.stderr)));
     }
     let store = Store::open(&dir.join("store")).map_err(|error| format!("{error:#}"))?;
-    let fetcher = Fetcher::new(&store, Network { proxy: mirror.proxy, ..Network::default() });
-    let components = ["main".to_owned()];
-    let archive = apt::Archive {
-        name: "debian",
-        base_url: &mirror.url,
-        suite: SUITE,
-        components: &components,
-        arch: ARCH,
-        keyring: Path::new(KEYRING),
-    };
-    let today = chrono::Utc::now().date_naive();
-    // The mirror answered apt: from here on, a failure is ours.
-    let snapshot = apt::read(&archive, &fetcher, today, &()).expect("reading what apt has just read");
-    Ok((apt, Index { offers: snapshot.offers }))
+    let mut index = Index::default();
+    for suite in suites {
+        let archive = apt::Archive {
+            name: &suite.name,
+            base_url: &suite.mirror.url,
+            suite: &suite.apt.suite,
+            components: &suite.apt.components,
+            arch: ARCH,
+            keyring: &suite.apt.keyring,
+        };
+        // The mirror answered apt: from here on, a failure is ours.
+        let fetcher = suite.fetcher(&store, false);
+        let snapshot = apt::read(&archive, &fetcher, suite.day(&store).unwrap(), &());
+        index.offers.extend(snapshot.expect("reading what apt has just read").offers);
+    }
+    Ok((apt, index))
 }
 
 fn ours(names: &[&str], index: &Index) -> Closure {

@@ -1,6 +1,7 @@
 //! `nodesmith build` as a program: what it needs, what it leaves, and what it says when the world is not as it should be.
 //!
-//! The packages come from the mirror that this machine's apt uses, once; after that every build here is offline.
+//! The packages come from the mirror that this machine's apt uses, once, with a lock of this run; after that every build
+//! here is offline.
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
@@ -9,23 +10,32 @@ use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use nodesmith::repo::store::Store;
+
+use crate::mirror;
 use crate::support::oracle;
 
-/// A finished build of quickstart, its store, and its lock.
+/// A finished build of quickstart, its store, its lock, and the day on which that was made.
 pub(crate) struct Reference {
     pub(crate) out: PathBuf,
     pub(crate) store: PathBuf,
     pub(crate) lock: PathBuf,
+    pub(crate) day: String,
 }
 
 pub(crate) static REFERENCE: LazyLock<Reference> = LazyLock::new(|| {
     let place = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("build");
     fs::create_dir_all(&place).unwrap();
-    let reference =
-        Reference { out: place.join("reference"), store: place.join("store"), lock: place.join("quickstart.lock") };
+    let store = place.join("store");
+    let day = mirror::day(&Store::open(&store).unwrap()).unwrap().to_string();
+    let reference = Reference { out: place.join("reference"), store, lock: place.join("quickstart.lock"), day };
     let _ = fs::remove_dir_all(&reference.out);
-    let output =
-        nodesmith("recipes/quickstart.yaml", &reference.out, &reference.store, &reference.lock).output().unwrap();
+    // The mirror may not have any more what an earlier run locked.
+    let _ = fs::remove_file(&reference.lock);
+    let output = nodesmith("tests/recipes/quickstart.yaml", &reference.out, &reference.store, &reference.lock)
+        .args(["--as-of", &reference.day])
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", text(&output));
     reference
 });

@@ -1,7 +1,7 @@
 //! What a build says, and leaves, when the world is not as it should be: one clear error each, exit code 2, no output.
 //!
-//! The mirror is a directory made from the real one's signed index and the packages of the reference build, so that
-//! signatures and digests are real, and each test spoils one thing in a copy of what it needs.
+//! The mirror is a directory made from what the reference build has fetched, the signed indexes of all suites and the
+//! packages, so that signatures and digests are real, and each test spoils one thing in a copy of what it needs.
 
 use std::fs;
 use std::os::unix::fs::FileExt;
@@ -9,40 +9,50 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
 
-use nodesmith::repo::fetch::{Fetcher, Network, below};
-use nodesmith::repo::host;
 use nodesmith::repo::store::Store;
 use nodesmith::tree::Digest;
 
 use crate::build::REFERENCE;
+use crate::mirror::{Suite, suites};
 use crate::support::skip;
+use crate::testkey::TestKey;
 
 /// The package that the tests spoil: small, and in every node.
 const VICTIM: &str = "kmod";
 
+/// A directory with an archive for each suite, by the name of its repository.
 static MIRROR: LazyLock<PathBuf> = LazyLock::new(|| {
     let mirror = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("build/mirror");
     let _ = fs::remove_dir_all(&mirror);
     let store = Store::open(&REFERENCE.store).unwrap();
-    let host = host::debian_mirror().unwrap();
-    let fetcher = Fetcher::new(&store, Network { proxy: host.proxy, ..Network::default() });
-    let put = |path: &str, bytes: &[u8]| {
-        let path = mirror.join(path);
+    let put = |path: PathBuf, bytes: &[u8]| {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bytes).unwrap();
     };
-    for path in ["dists/trixie/InRelease", "dists/trixie/main/binary-amd64/Packages.xz"] {
-        put(path, &fetcher.text(path, &below(&host.url, path).unwrap(), 64 << 20, &()).unwrap());
+    for suite in suites().unwrap() {
+        // As the lock saw it: the real mirror may have changed since.
+        let in_release = suite.in_release(&store, true).unwrap();
+        let dists = mirror.join(&suite.name).join("dists").join(&suite.apt.suite);
+        let index = "main/binary-amd64/Packages.xz";
+        let listed =
+            in_release.lines().find_map(|line| Digest::parse(line.strip_suffix(index)?.split_whitespace().next()?));
+        put(dists.join(index), &fs::read(store.blob_path(&listed.unwrap())).unwrap());
+        put(dists.join("InRelease"), in_release.as_bytes());
     }
     for package in packages() {
         let digest = Digest::parse(package["sha256"].as_str().unwrap()).unwrap();
         // What the recipe drops was never fetched, and will not be asked for.
         if let Ok(deb) = fs::read(store.blob_path(&digest)) {
-            put(package["path"].as_str().unwrap(), &deb);
+            put(place_of(&mirror, &package), &deb);
         }
     }
     mirror
 });
+
+/// Where a package of the lock lies below the mirror.
+fn place_of(mirror: &Path, package: &serde_json::Value) -> PathBuf {
+    mirror.join(package["repository"].as_str().unwrap()).join(package["path"].as_str().unwrap())
+}
 
 fn packages() -> Vec<serde_json::Value> {
     let lock: serde_json::Value = serde_json::from_slice(&fs::read(&REFERENCE.lock).unwrap()).unwrap();
@@ -50,28 +60,33 @@ fn packages() -> Vec<serde_json::Value> {
     [list("packages"), list("tools")].concat()
 }
 
-fn victim() -> PathBuf {
-    let path = packages().into_iter().find(|package| package["name"] == VICTIM).unwrap();
-    MIRROR.join(path["path"].as_str().unwrap())
+fn victim() -> serde_json::Value {
+    packages().into_iter().find(|package| package["name"] == VICTIM).unwrap()
 }
 
-/// A build from the mirror with an empty store.
-fn build(place: &Path, keyring: &str, out: &Path) -> Output {
+/// The quickstart recipe in `place`, with these mirrors and this keyring for its suites.
+fn recipe(place: &Path, mirror: impl Fn(&Suite) -> String, keyring: &str) -> PathBuf {
     let recipe = place.join("quickstart.yaml");
-    let base = fs::canonicalize("recipes/quickstart.yaml").unwrap();
-    let text = format!(
-        "extends: [{}]\nrepositories: {{debian: {{apt: {{mirror: \"file://{}\", keyring: {keyring}}}}}}}\n",
-        base.display(),
-        MIRROR.display()
-    );
+    let base = fs::canonicalize("tests/recipes/quickstart.yaml").unwrap();
+    let mut text = format!("extends: [{}]\nrepositories:\n", base.display());
+    for suite in suites().unwrap() {
+        let (name, mirror) = (&suite.name, mirror(&suite));
+        text.push_str(&format!("  {name}: {{apt: {{mirror: \"{mirror}\", keyring: {keyring}}}}}\n"));
+    }
     fs::write(&recipe, text).unwrap();
+    recipe
+}
+
+/// A build with an empty store, on the day of the mirror.
+fn build(place: &Path, recipe: &Path, out: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_nodesmith"))
         .arg("build")
-        .arg(&recipe)
+        .arg(recipe)
         .arg("--out")
         .arg(out)
         .arg("--store")
         .arg(place.join("store"))
+        .args(["--as-of", &REFERENCE.day])
         .output()
         .unwrap()
 }
@@ -96,28 +111,34 @@ fn assert_fails(output: &Output, out: &Path, words: &[&str]) {
 fn spoiled_packages_and_foreign_keys_are_one_clear_error_each() {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("out");
-    let path = victim();
+    let build = |keyring: &str| {
+        let mirror = |suite: &Suite| format!("file://{}", MIRROR.join(&suite.name).display());
+        build(place.path(), &recipe(place.path(), mirror, keyring), &out)
+    };
+    let victim = victim();
+    let path = place_of(&MIRROR, &victim);
+    let repository = format!("repository {}", victim["repository"].as_str().unwrap());
     let whole = fs::read(&path).unwrap();
 
     fs::write(&path, &whole[..whole.len() / 2]).unwrap();
-    assert_fails(&build(place.path(), KEYRING, &out), &out, &[VICTIM, "repository debian"]);
+    assert_fails(&build(KEYRING), &out, &[VICTIM, &repository]);
 
     // In the half that the interrupted download does not have yet.
     let late = u64::try_from(whole.len()).unwrap() - 1000;
     let flipped = whole[whole.len() - 1000] ^ 1;
     fs::write(&path, &whole).unwrap();
     fs::File::options().write(true).open(&path).unwrap().write_all_at(&[flipped], late).unwrap();
-    assert_fails(&build(place.path(), KEYRING, &out), &out, &[VICTIM, "repository debian"]);
+    assert_fails(&build(KEYRING), &out, &[VICTIM, &repository]);
 
     fs::remove_file(&path).unwrap();
-    assert_fails(&build(place.path(), KEYRING, &out), &out, &[VICTIM, "repository debian", "nodesmith lock --update"]);
+    assert_fails(&build(KEYRING), &out, &[VICTIM, &repository, "nodesmith lock --update"]);
 
     fs::write(&path, &whole).unwrap();
     let _ = fs::remove_file(place.path().join("quickstart.lock"));
-    let foreign = "/usr/share/keyrings/debian-archive-removed-keys.gpg";
-    assert_fails(&build(place.path(), foreign, &out), &out, &["InRelease", "debian-archive-removed-keys"]);
+    fs::write(place.path().join("foreign.gpg"), TestKey::new(1).public()).unwrap();
+    assert_fails(&build("foreign.gpg"), &out, &["InRelease", "foreign.gpg"]);
 
-    let output = build(place.path(), KEYRING, &out);
+    let output = build(KEYRING);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -125,21 +146,16 @@ fn spoiled_packages_and_foreign_keys_are_one_clear_error_each() {
 fn a_mirror_that_is_gone_is_one_clear_error() {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("out");
-    let recipe = place.path().join("quickstart.yaml");
-    let base = fs::canonicalize("recipes/quickstart.yaml").unwrap();
     // Nothing listens on port 9 of this machine.
-    let text = format!(
-        "extends: [{}]\nrepositories: {{debian: {{apt: {{mirror: \"http://127.0.0.1:9/debian\", keyring: {KEYRING}}}}}}}\n",
-        base.display()
-    );
-    fs::write(&recipe, text).unwrap();
+    let recipe = recipe(place.path(), |_| "http://127.0.0.1:9/debian".to_owned(), KEYRING);
     let output = Command::new(env!("CARGO_BIN_EXE_nodesmith"))
         .arg("build")
         .arg(&recipe)
-        .arg("--out")
+        .args(["--as-of", "2026-11-01", "--out"])
         .arg(&out)
         .arg("--store")
         .arg(place.path().join("store"))
+        .env("NO_PROXY", "127.0.0.1")
         .output()
         .unwrap();
     assert_fails(&output, &out, &["InRelease", "127.0.0.1:9"]);

@@ -6,8 +6,10 @@
 //! * `dnf_closure`: our choice of RPMs against dnf's
 //! * `build`: `nodesmith build` as a program, confined and killed
 //! * `failures`: what a build says when the world is not as it should be
+//! * `fresh`: what `ci/fresh` says of recipes
 //! * `fuzz`: the fuzz targets over their corpus
 //! * `signatures`: repositories that are not to be believed, and the same ones when they are
+//! * `suites`: several suites of one distribution, on mirrors of two archives
 //! * `images`: other people's tools look at what a build left
 //! * `erofs`, `oracles_disk`: other people's tools look at what each format writer writes
 //! * `rpm`: our reading of RPMs against rpm's own
@@ -15,6 +17,7 @@
 //! * `rpm_root`: roots of nothing but RPMs against rpm, ldconfig, systemctl and p11-kit
 //! * `selinux`: labels of paths against libselinux's
 //! * `support`, `import`: finding those tools, reading directories back
+//! * `mirror`: the suites that the shipped recipes name, and the day by which they are judged
 //! * `testkey`, `testserver`: what the library's own tests sign and serve repositories with
 
 #![expect(clippy::unwrap_used, reason = "clippy knows only functions marked as tests for tests")]
@@ -24,9 +27,11 @@ mod build;
 mod dnf_closure;
 mod erofs;
 mod failures;
+mod fresh;
 mod fuzz;
 mod images;
 mod import;
+mod mirror;
 mod oracles_disk;
 mod policy;
 mod recipes;
@@ -36,6 +41,7 @@ mod rpm_root;
 mod rpm_samples;
 mod selinux;
 mod signatures;
+mod suites;
 mod support;
 #[path = "../../src/repo/testkey.rs"]
 mod testkey;

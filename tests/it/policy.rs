@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nodesmith::recipe::{check, load};
+use nodesmith::recipe::{RepositoryKind, check, load};
 use nodesmith::report::{Color, render};
 
 fn sources(directory: &Path) -> Vec<PathBuf> {
@@ -73,6 +73,15 @@ fn unsafe_code_stays_in_its_one_file() {
 }
 
 #[test]
+fn the_clock_is_read_for_commands_of_people_only() {
+    for path in ["src", "tests", "examples"].map(Path::new).into_iter().flat_map(sources) {
+        let text = fs::read_to_string(&path).unwrap();
+        let reads = ["Utc", "Local", "SystemTime"].iter().any(|clock| text.contains(&format!("{clock}::now")));
+        assert_eq!(reads, path == Path::new("src/cli/mod.rs"), "{}", path.display());
+    }
+}
+
+#[test]
 fn the_agents_dependencies_are_the_reviewed_ones() {
     let output = Command::new(env!("CARGO"))
         .args(["tree", "--locked", "--no-default-features", "--edges", "normal", "--prefix", "none", "--format", "{p}"])
@@ -105,6 +114,43 @@ fn every_shipped_recipe_passes_check() {
             panic!("{}:\n{}", path.display(), render(&mistakes, Color::Never));
         }
     }
+}
+
+#[test]
+fn every_shipped_recipe_takes_the_repositories_that_fixes_come_into() {
+    let day = chrono::NaiveDate::from_ymd_opt(2026, 11, 1).unwrap();
+    let mut looked_at = 0;
+    for entry in fs::read_dir("recipes").unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
+        let recipe = check::check(&load::load(&path).unwrap(), day).unwrap();
+        let has = |fits: &dyn Fn(&RepositoryKind) -> bool| recipe.repositories.iter().any(|it| fits(&it.kind));
+        for repository in &recipe.repositories {
+            // Those of Enterprise Linux, EPEL, elrepo, docker.com and pkgs.k8s.io have no others for fixes.
+            let missing: Vec<String> = match &repository.kind {
+                RepositoryKind::Apt(apt) if !apt.suite.contains('-') => {
+                    let suites = ["updates", "security"].map(|of| format!("{}-{of}", apt.suite));
+                    let taken = |suite: &String| has(&|it| matches!(it, RepositoryKind::Apt(it) if it.suite == *suite));
+                    suites.into_iter().filter(|suite| !taken(suite)).collect()
+                }
+                RepositoryKind::Rpm(rpm) => match rpm.source.print().split_once("repo=fedora-") {
+                    None => continue,
+                    Some((_, rest)) => {
+                        let updates = format!("repo=updates-released-f{rest}");
+                        let taken =
+                            has(&|it| matches!(it, RepositoryKind::Rpm(it) if it.source.print().contains(&updates)));
+                        Some(updates).filter(|_| !taken).into_iter().collect()
+                    }
+                },
+                RepositoryKind::Apt(_) => continue,
+            };
+            assert!(missing.is_empty(), "{} lacks {missing:?}", path.display());
+            looked_at += 1;
+        }
+    }
+    assert!(looked_at >= 3, "{looked_at}");
 }
 
 #[test]

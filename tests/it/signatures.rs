@@ -14,12 +14,15 @@ use pgp::composed::KeyType;
 use crate::testkey::TestKey;
 use crate::testserver::{Server, ok, status};
 
+/// A package, its version, and what else its stanza says.
+pub(crate) type Stanza = (&'static str, &'static str, &'static str);
+
 /// As much of a distribution as a lock needs: what the recipe names, what the build needs, and an essential package.
-const PACKAGES: [(&str, &str); 4] = [
-    ("base-files", "Essential: yes\n"),
-    ("e2fsprogs", "Depends: base-files (>= 2)\n"),
-    ("linux-image-cloud-amd64", ""),
-    ("systemd-boot-efi", ""),
+pub(crate) const PACKAGES: [Stanza; 4] = [
+    ("base-files", "6.12-1", "Essential: yes\n"),
+    ("e2fsprogs", "6.12-1", "Depends: base-files (>= 2)\n"),
+    ("linux-image-cloud-amd64", "6.12-1", ""),
+    ("systemd-boot-efi", "6.12-1", ""),
 ];
 /// 2025-11-15 09:44:51 UTC.
 const SIGNED_AT: i64 = 1_763_199_891;
@@ -27,16 +30,21 @@ const VALID_UNTIL: &str = "Valid-Until: Wed, 26 Nov 2025 09:44:51 UTC\n";
 
 /// What is served below `/debian/dists/trixie/`.
 fn repository(key: &TestKey, more: &str) -> BTreeMap<String, Vec<u8>> {
-    let stanza = |(name, more): &(&str, &str)| {
-        let digest = Digest::of(name);
+    suite(key, "trixie", &PACKAGES, more)
+}
+
+/// What is served below `dists/NAME/`.
+pub(crate) fn suite(key: &TestKey, name: &str, packages: &[Stanza], more: &str) -> BTreeMap<String, Vec<u8>> {
+    let stanza = |(package, version, more): &Stanza| {
+        let digest = Digest::of(format!("{package} {version}"));
         format!(
-            "Package: {name}\nVersion: 6.12-1\nArchitecture: amd64\n{more}Filename: pool/{name}.deb\nSize: 9\n\
-             SHA256: {digest}\n\n"
+            "Package: {package}\nVersion: {version}\nArchitecture: amd64\n{more}Filename: pool/{name}/{package}.deb\n\
+             Size: 9\nSHA256: {digest}\n\n"
         )
     };
-    let packages: String = PACKAGES.iter().map(stanza).collect();
+    let packages: String = packages.iter().map(stanza).collect();
     let release = format!(
-        "Suite: stable\nCodename: trixie\nDate: Sat, 15 Nov 2025 09:44:51 UTC\n{more}Architectures: amd64\n\
+        "Suite: stable\nCodename: {name}\nDate: Sat, 15 Nov 2025 09:44:51 UTC\n{more}Architectures: amd64\n\
          Components: main\nSHA256:\n {} {} main/binary-amd64/Packages\n",
         Digest::of(&packages),
         packages.len()
@@ -148,7 +156,10 @@ fn an_expired_key_is_named_with_the_day() {
 fn a_repository_past_its_valid_until_is_named_with_the_day() {
     let key = TestKey::new(1);
     let world = World::new(repository(&key, VALID_UNTIL), &key);
-    world.assert_refused("2025-12-05", &["valid until 2025-11-26 only, before 2025-12-05", "[release-expired]"]);
+    world.assert_refused(
+        "2025-12-05",
+        &["valid until 2025-11-26 only, before 2025-12-05", "[release-expired]; the mirror stands still"],
+    );
     world.assert_locked("2025-11-20", &key);
 }
 

@@ -139,7 +139,9 @@ fn a_server_that_is_not_there_is_tried_again_and_named() {
     let error = Fetcher::new(&store, network()).blob(&wanted(std::slice::from_ref(&url)), &()).unwrap_err();
     let line = format!("{error:#}");
     assert!(
-        line.starts_with(&format!("fetching fox 1.0 from repository test: {url}: error sending request")),
+        line.starts_with(&format!(
+            "fetching fox 1.0 from repository test: {url}: the server does not answer: error sending request"
+        )),
         "{line}"
     );
 }
