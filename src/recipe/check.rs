@@ -273,7 +273,7 @@ fn unknown_programs(value: &Value) -> UnknownPrograms {
 
 /// Questions are named with their packages, so that a reader knows whose they are; templates may be shared.
 fn debconf(value: &Value) -> BTreeMap<String, String> {
-    let questions = table(value.get("debconf")).into_iter().flat_map(|(_, questions)| table(Some(questions)));
+    let questions = table(value.get("debconf")).flat_map(|(_, questions)| table(Some(questions)));
     questions.filter_map(|(question, answer)| Some((question.text.clone(), answer.text()?.to_owned()))).collect()
 }
 

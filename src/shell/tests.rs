@@ -218,7 +218,7 @@ fn what_is_nested_too_deeply_is_a_mistake() {
         for (open, middle, close) in shapes {
             let stop = stop(dialect, &nested(open, middle, close, 3_000));
             assert!(matches!(stop.kind, StopKind::Limit(_)), "{open}: {stop:?}");
-            let ran = run(dialect, nested(open, middle, close, 16).as_bytes());
+            let ran = run(dialect, nested(open, middle, close, 12).as_bytes());
             assert!(ran.result.is_ok(), "{open}: {:?}", ran.result);
         }
         for (open, close) in [("${x:-", "}"), ("$((", "))"), ("\"${x:-", "}\"")] {

@@ -87,11 +87,11 @@ impl<'r, 'a, 'o> Transaction<'r, 'a, 'o> {
 
     fn debs(&mut self, packages: &[&'a Package]) -> anyhow::Result<()> {
         for package in packages {
-            if let Some(templates) = package.members.get("templates") {
-                if let Err(problem) = self.machine.debconf.load_templates(&package.id.name, templates) {
-                    let what = format!("its debconf templates: {problem}");
-                    self.problem_of(package, "templates", Why::Stopped(Stop::new(StopKind::Syntax(what))));
-                }
+            if let Some(templates) = package.members.get("templates")
+                && let Err(problem) = self.machine.debconf.load_templates(&package.id.name, templates)
+            {
+                let what = format!("its debconf templates: {problem}");
+                self.problem_of(package, "templates", Why::Stopped(Stop::new(StopKind::Syntax(what))));
             }
             self.script(package, "config", &["configure", ""])?;
         }

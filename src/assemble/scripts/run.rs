@@ -43,8 +43,8 @@ pub(super) fn run(
     machine.find_marks()?;
     let status = result?;
     let log = log.borrow_mut().take();
-    let lines = log.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    let complaint = lines.last().map(|line| crate::shell::quote(line, Stop::QUOTE)).unwrap_or_default();
+    let mut lines = log.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let complaint = lines.next_back().map(|line| crate::shell::quote(line, Stop::QUOTE)).unwrap_or_default();
     Ok(Ran {
         status,
         complaint,

@@ -50,8 +50,10 @@ fn braces(pattern: &[u8]) -> Result<Vec<Bytes>, Trouble> {
     Ok(done)
 }
 
+type Braces<'a> = (&'a [u8], Vec<&'a [u8]>, &'a [u8]);
+
 /// What stands before the first braces, the choices in them, what stands behind.
-fn first_braces(text: &[u8]) -> Option<(&[u8], Vec<&[u8]>, &[u8])> {
+fn first_braces(text: &[u8]) -> Option<Braces<'_>> {
     let start = text.iter().position(|byte| *byte == b'{')?;
     let (mut depth, mut choices, mut from) = (0_usize, Vec::new(), start + 1);
     for (at, byte) in text.iter().enumerate().skip(start) {

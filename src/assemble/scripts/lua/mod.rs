@@ -45,7 +45,7 @@ const PRELUDE: &str = include_str!("prelude.lua");
 const LEVELS: usize = 40;
 
 /// Runs a scriptlet with `arguments` (`$1` and on) and nothing on its input; what it prints is dropped.
-pub fn run(machine: &mut Machine, text: &[u8], arguments: &[Bytes]) -> Result<u8, Stop> {
+pub(super) fn run(machine: &mut Machine, text: &[u8], arguments: &[Bytes]) -> Result<u8, Stop> {
     let mut shell = Shell::new(Dialect::Bash, b"<lua>", arguments);
     shell.export(b"PATH", PATH);
     run_in(machine, &shell, text)
@@ -53,7 +53,7 @@ pub fn run(machine: &mut Machine, text: &[u8], arguments: &[Bytes]) -> Result<u8
 
 /// The same with descriptors, environment and arguments of `shell`. The lines of its standard input are the paths that a
 /// file trigger is called for. The status is 1 if the scriptlet fails: its message is on the standard error.
-pub fn run_in(machine: &mut Machine, shell: &Shell, text: &[u8]) -> Result<u8, Stop> {
+pub(super) fn run_in(machine: &mut Machine, shell: &Shell, text: &[u8]) -> Result<u8, Stop> {
     let mut shell = shell.clone();
     shell.directory = b"/".to_vec();
     let running = &machine.running;

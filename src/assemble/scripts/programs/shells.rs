@@ -316,7 +316,7 @@ fn behind_options(call: &mut Call) -> Result<u8, Stop> {
             break;
         }
     }
-    if words.is_empty() { Ok(0) } else { call.run(&words.to_vec()) }
+    if words.is_empty() { Ok(0) } else { call.run(words) }
 }
 
 fn timeout(call: &mut Call) -> Result<u8, Stop> {

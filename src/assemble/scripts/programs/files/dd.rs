@@ -40,7 +40,7 @@ pub(super) fn dd(call: &mut Call) -> Result<u8, Stop> {
     }
     if wish.told {
         let length = all.len() as u64;
-        let records = |block: u64| format!("{}+{}", length / block, u64::from(length % block != 0));
+        let records = |block: u64| format!("{}+{}", length / block, u64::from(!length.is_multiple_of(block)));
         let read = if whole { records(wish.input_block) } else { records(length.max(1)) };
         let text = format!(
             "{read} records in\n{} records out\n{length} bytes copied, 0 s, 0 B/s\n",

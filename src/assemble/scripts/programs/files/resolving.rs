@@ -251,7 +251,7 @@ fn strip(call: &Call, word: &[u8], missing: Missing) -> Result<Bytes, Errno> {
     match missing {
         _ if word.is_empty() => return Err(Errno::NoEntry),
         Missing::Anything => {}
-        Missing::Nothing => drop(files.status(&text, true)?),
+        Missing::Nothing => _ = files.status(&text, true)?,
         Missing::Last => drop(files.resolve(&text, false)?),
     }
     Ok(text)

@@ -172,7 +172,7 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
 /// Year, month and day of a number of days since 1970-01-01.
 pub(super) fn civil(day: i64) -> (i64, i64, i64) {
     // 400 years are 146,097 days; the guess is at most a year off.
-    let mut year = 1970 + day.div_euclid(366).max(-800_000).min(800_000);
+    let mut year = 1970 + day.div_euclid(366).clamp(-800_000, 800_000);
     while days(year + 1, 1, 1) <= day {
         year += 1 + (day - days(year + 1, 1, 1)) / 366;
     }

@@ -35,11 +35,9 @@ pub(super) fn cat(call: &mut Call) -> Result<u8, Stop> {
         if blank && was_blank && options.has("s") {
             continue;
         }
-        if options.has("n") || options.has("b") {
-            if !(blank && options.has("b")) {
-                number += 1;
-                out.extend(format!("{number:6}\t").bytes());
-            }
+        if (options.has("n") || options.has("b")) && !(blank && options.has("b")) {
+            number += 1;
+            out.extend(format!("{number:6}\t").bytes());
         }
         for byte in line {
             match byte {

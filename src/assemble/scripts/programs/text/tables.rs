@@ -58,7 +58,7 @@ pub(super) fn comm(call: &mut Call) -> Result<u8, Stop> {
     }
     call.out(&out)?;
     let sorted = |lines: &[&[u8]]| lines.is_sorted();
-    if !options.has("nocheck-order") && !(sorted(&one) && sorted(&other)) {
+    if !(options.has("nocheck-order") || sorted(&one) && sorted(&other)) {
         return call.fail(1, "a file is not in sorted order");
     }
     Ok(0)
@@ -194,7 +194,7 @@ impl Join {
             None => {
                 fields.push(key);
                 for (file, line) in files.iter().enumerate() {
-                    let others = line.into_iter().flat_map(|fields| fields.iter().enumerate());
+                    let others = line.iter().flat_map(|fields| fields.iter().enumerate());
                     fields.extend(others.filter(|(index, _)| *index != self.keys[file]).map(|(_, field)| Some(*field)));
                 }
             }

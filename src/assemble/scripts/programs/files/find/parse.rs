@@ -313,7 +313,7 @@ impl Parser<'_, '_, '_, '_> {
         self.acts = true;
         let mut words: Vec<Bytes> = Vec::new();
         let in_directory = word == "-execdir";
-        while let Some(next) = self.words.next() {
+        for next in self.words.by_ref() {
             match next.as_slice() {
                 b";" if words.is_empty() => break,
                 b";" => return Ok(Primary::Execute { words, in_directory }),

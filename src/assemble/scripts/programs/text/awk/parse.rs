@@ -18,7 +18,6 @@ pub(super) type Parsed<T> = Result<T, String>;
 pub(super) struct Parser {
     tokens: Vec<(Token, usize)>,
     at: usize,
-    pub(super) dialect: Dialect,
     depth: usize,
     globals: BTreeMap<Bytes, usize>,
     names: Vec<Bytes>,
@@ -38,7 +37,6 @@ pub(super) fn parse(text: &[u8], dialect: Dialect) -> Parsed<Program> {
     let mut parser = Parser {
         tokens,
         at: 0,
-        dialect,
         depth: 0,
         globals: BTreeMap::new(),
         names: Vec::new(),

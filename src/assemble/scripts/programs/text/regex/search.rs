@@ -230,7 +230,7 @@ impl Trial<'_> {
                     continue;
                 }
                 Some(Step::Save(slot)) => {
-                    let before = std::mem::replace(&mut self.slots[*slot], Some(at));
+                    let before = self.slots[*slot].replace(at);
                     self.jobs.push(Job::Slot(*slot, before));
                 }
                 Some(Step::Round(counter)) => {

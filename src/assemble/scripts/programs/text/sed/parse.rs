@@ -127,11 +127,13 @@ impl Parser<'_, '_, '_> {
                 (_, true) => end,
                 (None, false) => return panic(format!("can't find label for jump to `{}'", streams::shown(&label))),
             };
-            if let Some(Command { action, .. }) = self.commands.get_mut(index) {
-                match action {
-                    Action::Jump(to) | Action::JumpIfReplaced(to) | Action::JumpUnlessReplaced(to) => *to = target,
-                    _ => {}
-                }
+            let command = self.commands.get_mut(index);
+            if let Some(Command {
+                action: Action::Jump(to) | Action::JumpIfReplaced(to) | Action::JumpUnlessReplaced(to),
+                ..
+            }) = command
+            {
+                *to = target;
             }
         }
         Ok(())
