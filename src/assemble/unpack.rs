@@ -203,9 +203,11 @@ fn unpack_directory<'a>(
         return Ok(());
     }
     ensure_parents(root, &target)?;
+    // What a script made is there for dpkg, and not for rpm, which gives a directory what its package says.
+    let is_rpms = package.family == Family::Rpm && !brought.contains_key(&target);
     match root.tree.get(&target) {
         // One that nobody has brought yet takes the package's owner and mode.
-        Some(Inode { kind: Kind::Directory, origin: first, .. }) if first.starts_with("nodesmith") => {}
+        Some(Inode { kind: Kind::Directory, origin: first, .. }) if is_rpms || first.starts_with("nodesmith") => {}
         Some(Inode { kind: Kind::Directory, .. }) => return Ok(()),
         Some(other) => {
             let problem = Problem::Occupied(other.origin.clone());

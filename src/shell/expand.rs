@@ -200,6 +200,8 @@ impl Shell {
         let mut child = self.subshell();
         // Dash forgets here that somebody looks at the status, bash in the words of `for` and the like.
         child.tested = self.tested && self.in_simple && self.dialect == Dialect::Bash;
+        // Bash only has `set -e` there in its sh mode.
+        child.options.errexit &= self.posix;
         let output = Stream::output();
         child.descriptors.insert(1, output.clone());
         let status = self.fork(world, child, |child, world| child.list(world, &substitution.body))?;

@@ -88,7 +88,10 @@ impl Pattern {
 
     /// Steps that one match of this many bytes may take.
     pub(super) fn cost(&self, length: usize) -> u64 {
-        1 + (self.elements.len() as u64).saturating_mul(length as u64) / 64
+        let count = self.elements.len();
+        // Without a star, what is longer than the pattern is soon known not to match.
+        let length = if self.elements.contains(&Element::Star) { length } else { length.min(count) };
+        1 + (count as u64).saturating_mul(length as u64) / 64
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -141,6 +144,7 @@ impl Pattern {
 /// Follows all ways to match at once: `active` holds the elements that may come next.
 fn first_run<'a>(elements: &[Element], text: impl Iterator<Item = &'a u8>, longest: bool) -> Option<usize> {
     let mut active = vec![false; elements.len() + 1];
+    let mut next = active.clone();
     activate(elements, &mut active, 0);
     let mut found = None;
     let done = |active: &[bool]| active.last() == Some(&true);
@@ -151,7 +155,7 @@ fn first_run<'a>(elements: &[Element], text: impl Iterator<Item = &'a u8>, longe
         if found.is_some() && !longest {
             break;
         }
-        let mut next = vec![false; elements.len() + 1];
+        next.fill(false);
         let mut alive = false;
         for (number, element) in elements.iter().enumerate() {
             if active.get(number) == Some(&true) && element.takes(*byte) {
@@ -159,7 +163,7 @@ fn first_run<'a>(elements: &[Element], text: impl Iterator<Item = &'a u8>, longe
                 activate(elements, &mut next, if *element == Element::Star { number } else { number + 1 });
             }
         }
-        active = next;
+        std::mem::swap(&mut active, &mut next);
         if done(&active) {
             found = Some(count + 1);
         }

@@ -54,7 +54,7 @@ impl Shell {
         let saved = match self.redirect(world, &command.redirections) {
             Ok(Ok(saved)) => saved,
             Ok(Err(_)) if special && self.dialect == Dialect::Dash => return Err(self.fatal()),
-            Ok(Err(status)) if special => return Err(Halt::Exit(status)),
+            Ok(Err(status)) if special => return Err(Halt::Error(status)),
             Ok(Err(status)) => return Ok(status),
             // Bash redirects a program in that program's process.
             Err(Halt::Error(status)) if self.dialect == Dialect::Bash && matches!(runner, Runner::World) => {
@@ -75,10 +75,14 @@ impl Shell {
         if !(ends || keeps && matches!(result, Ok(Ok(_)))) {
             self.restore(saved);
         }
+        // What such a text cannot expand ends the shell, also where they are no special built-ins.
+        let runs_text = [b"eval".as_slice(), b".", b"source"].contains(&name.as_slice());
         // Assignments that fail end the shell whatever they stand before.
         match result? {
-            Err(Halt::Error(status)) if !special && matches!(runner, Runner::Builtin(_)) => Ok(status),
-            Err(Halt::Error(status)) if special && self.dialect == Dialect::Bash => Err(Halt::Exit(status)),
+            Err(Halt::Error(status)) if !special && !runs_text && matches!(runner, Runner::Builtin(_)) => Ok(status),
+            Err(Halt::Error(status)) if (special || runs_text) && self.dialect == Dialect::Bash => {
+                Err(Halt::Exit(status))
+            }
             result => result,
         }
     }
@@ -88,7 +92,7 @@ impl Shell {
             return (Runner::World, false);
         }
         let builtin = builtins::find(name, self.dialect);
-        if let Some(builtin) = builtin.filter(|builtin| builtin.special) {
+        if let Some(builtin) = builtin.filter(|builtin| builtin.special && self.posix) {
             return (Runner::Builtin(builtin), true);
         }
         if let Some(function) = self.functions.get(name).filter(|_| !plain) {

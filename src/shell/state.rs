@@ -46,6 +46,8 @@ pub struct Shell {
     /// `$1` and on.
     pub arguments: Vec<Bytes>,
     pub options: Options,
+    /// Bash's sh mode, in which it is from the start; `#!/bin/bash` asks for the other one. Dash always has its own.
+    pub posix: bool,
     pub umask: u16,
     /// Absolute, and without links only after `cd -P`.
     pub directory: Bytes,
@@ -100,6 +102,7 @@ impl Shell {
             name: name.to_vec(),
             arguments: arguments.to_vec(),
             options: Options::default(),
+            posix: true,
             umask: 0o022,
             directory: b"/".to_vec(),
             descriptors: (0..3).map(|number| (number, null.clone())).collect(),
@@ -128,6 +131,11 @@ impl Shell {
     }
 
     pub(super) fn put_back(&mut self, name: Bytes, before: Before) {
+        if name == b"OPTIND" {
+            let value = before.variable.as_ref().and_then(|variable| variable.value.as_ref());
+            let number = value.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
+            self.next_option = (number.unwrap_or(1), 0);
+        }
         match before.array {
             Some(array) => self.arrays.insert(name.clone(), array),
             None => self.arrays.remove(&name),

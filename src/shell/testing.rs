@@ -251,7 +251,11 @@ pub struct Ran {
 
 /// Runs a script with these arguments in `/tmp` of a world.
 pub fn run_in(memory: &mut Memory, dialect: Dialect, script: &[u8], arguments: &[Bytes]) -> Ran {
-    let mut shell = Shell::new(dialect, b"script", arguments);
+    run_shell(memory, Shell::new(dialect, b"script", arguments), script)
+}
+
+/// Runs a script in a shell that somebody has made, in `/tmp` of a world.
+pub fn run_shell(memory: &mut Memory, mut shell: Shell, script: &[u8]) -> Ran {
     let (out, error) = (Stream::output(), Stream::output());
     shell.descriptors.insert(1, out.clone());
     shell.descriptors.insert(2, error.clone());

@@ -15,6 +15,7 @@
 //! * `rpm`: our reading of RPMs against rpm's own
 //! * `rpm_repositories`: mirrors, modules and signatures of RPM-md repositories, locked by the program
 //! * `rpm_root`: roots of nothing but RPMs against rpm, ldconfig, systemctl and p11-kit
+//! * `shell_oracle`: our shell against dash and bash, on random scripts
 //! * `selinux`: labels of paths against libselinux's
 //! * `support`, `import`: finding those tools, reading directories back
 //! * `mirror`: the suites that the shipped recipes name, and the day by which they are judged
@@ -40,6 +41,7 @@ mod rpm_repositories;
 mod rpm_root;
 mod rpm_samples;
 mod selinux;
+mod shell_oracle;
 mod signatures;
 mod suites;
 mod support;

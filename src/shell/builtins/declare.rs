@@ -197,6 +197,9 @@ pub(super) fn declare(shell: &mut Shell, world: &mut dyn World, words: &[Bytes])
             if !shell.called_with.contains(&name.to_vec()) {
                 let exported = shell.variables.get(name).is_some_and(|variable| variable.exported && value.is_some());
                 shell.arrays.remove(name);
+                if name == b"OPTIND" {
+                    shell.next_option = (1, 0);
+                }
                 let variable = shell.variables.entry(name.to_vec()).or_default();
                 *variable = super::super::Variable { exported, ..Default::default() };
             }

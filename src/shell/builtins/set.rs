@@ -33,8 +33,6 @@ fn changes_nothing(name: &[u8], dialect: Dialect) -> bool {
     match name {
         b"notify" | b"monitor" | b"vi" | b"emacs" | b"ignoreeof" | b"nolog" | b"verbose" | b"b" | b"m" | b"v" => true,
         b"hashall" | b"braceexpand" | b"histexpand" | b"history" | b"h" | b"B" | b"H" => dialect == Dialect::Bash,
-        // That is how it runs already.
-        b"posix" => dialect == Dialect::Bash,
         _ => false,
     }
 }
@@ -85,6 +83,10 @@ pub(super) fn set(shell: &mut Shell, world: &mut dyn World, words: &[Bytes]) -> 
 fn named(shell: &mut Shell, name: &[u8], on: bool) -> Outcome<()> {
     if name == b"pipefail" && shell.dialect == Dialect::Bash {
         shell.options.pipefail = on;
+        return Ok(());
+    }
+    if name == b"posix" && shell.dialect == Dialect::Bash {
+        shell.posix = on;
         return Ok(());
     }
     let letter = NAMES.iter().find(|(known, _)| *known == name).map(|(_, letter)| *letter);

@@ -92,7 +92,7 @@ pub(in super::super) fn unary(
                 b"xtrace" => options.xtrace,
                 b"allexport" => options.allexport,
                 b"pipefail" => options.pipefail,
-                b"posix" => true,
+                b"posix" => shell.posix,
                 _ => return unsupported("test", &[b"-o ", word].concat()),
             }
         }

@@ -17,6 +17,7 @@ pub const ROWS: &[Row] = &[
     Row::native("ionice", behind_options, "runs the program that it names"),
     Row::native("nohup", behind_options, "runs the program that it names"),
     Row::native("setsid", behind_options, "runs the program that it names"),
+    Row::native("setpriv", behind_options, "runs the program that it names; who runs it does not matter on a tree"),
     Row::native("chronic", behind_options, "runs the program that it names"),
     Row::native("timeout", timeout, "runs the program that it names; time stands still"),
     Row::native("flock", flock, "runs the program that it names; nobody else writes"),
@@ -310,7 +311,8 @@ fn su(call: &mut Call) -> Result<u8, Stop> {
 fn behind_options(call: &mut Call) -> Result<u8, Stop> {
     let mut words = call.words;
     while let Some((word, rest)) = words.split_first().filter(|(word, _)| word.starts_with(b"-")) {
-        let takes_value = [b"-n".as_slice(), b"-c", b"-p"].contains(&word.as_slice());
+        let takes_value =
+            [b"-n".as_slice(), b"-c", b"-p", b"--reuid", b"--regid", b"--groups"].contains(&word.as_slice());
         words = if takes_value { rest.get(1..).unwrap_or_default() } else { rest };
         if word == b"--" {
             break;

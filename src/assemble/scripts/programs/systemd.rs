@@ -284,6 +284,8 @@ fn deb_systemd_helper(call: &mut Call) -> Result<u8, Stop> {
         }
         // The state that it keeps is about later versions of the package.
         "purge" | "update-state" => Ok(0),
+        // Not its own: it ends well for any word, and packages have called it so.
+        "start" | "stop" | "restart" | "daemon-reload" => Ok(0),
         // On a fresh system every unit was: so it is enabled.
         "was-enabled" => Ok(0),
         "debian-installed" => Ok(1),
