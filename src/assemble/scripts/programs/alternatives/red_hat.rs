@@ -65,6 +65,11 @@ struct Program<'p, 'c, 'a> {
 }
 
 pub(super) fn program(call: &mut Call) -> Result<u8, Stop> {
+    // The package that has the program brings them; of a distribution without it nobody does.
+    for place in [LINKS, STATES] {
+        // Where that fails, the program itself tells what is missing.
+        let _: Result<(), Errno> = call.machine.files.make_directories(place.as_bytes(), 0o755);
+    }
     let mut program = Program {
         call,
         links: LINKS.as_bytes().to_vec(),

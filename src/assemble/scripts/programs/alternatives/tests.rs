@@ -173,10 +173,9 @@ fn every_call_leaves_what_dpkgs_leaves() {
 
 /// Chkconfig's program is not in Debian: `NODESMITH_ALTERNATIVES` names a static one.
 #[test]
+#[ignore = "by hand: Debian does not have chkconfig's program"]
 fn every_call_leaves_what_red_hats_leaves() {
-    let Some(program) = std::env::var_os("NODESMITH_ALTERNATIVES") else {
-        return crate::oracle::skip("NODESMITH_ALTERNATIVES names no program");
-    };
+    let program = std::env::var_os("NODESMITH_ALTERNATIVES").expect("NODESMITH_ALTERNATIVES names no program");
     differential(Family::Rpm, red_hat_call, |root, words| {
         // A copy could still be open for writing in a process that another test starts.
         let _ = std::fs::hard_link(&program, root.join("rh-alternatives"));
