@@ -56,7 +56,7 @@ fn agree(dialect: Dialect, shell: &str, posix: bool) {
             .map(|worker| {
                 scope.spawn(move || {
                     let directory = tempfile::tempdir().unwrap();
-                    let known = |seed: &u64| posix && dialect == Dialect::Bash && KNOWN.contains(seed);
+                    let known = |seed: &u64| posix && dialect == Dialect::Bash && KNOWN.contains(seed) && std::env::var_os("NODESMITH_KNOWN").is_none();
                     let seeds = (first..first + scripts).filter(|seed| seed % threads == worker && !known(seed));
                     let differences = seeds.filter_map(|seed| {
                         let script = script(seed, dialect);
