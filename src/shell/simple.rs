@@ -54,7 +54,7 @@ impl Shell {
         let saved = match self.redirect(world, &command.redirections) {
             Ok(Ok(saved)) => saved,
             Ok(Err(_)) if special && self.dialect == Dialect::Dash => return Err(self.fatal()),
-            Ok(Err(status)) if special => return Err(Halt::Exit(status)),
+            Ok(Err(status)) if special => return Err(self.checked(status).err().unwrap_or(Halt::Exit(status))),
             Ok(Err(status)) => return Ok(status),
             // Bash redirects a program in that program's process.
             Err(Halt::Error(status)) if self.dialect == Dialect::Bash && matches!(runner, Runner::World) => {
@@ -81,7 +81,7 @@ impl Shell {
         match result? {
             Err(Halt::Error(status)) if !special && !runs_text && matches!(runner, Runner::Builtin(_)) => Ok(status),
             Err(Halt::Error(status)) if (special || runs_text) && self.dialect == Dialect::Bash => {
-                Err(Halt::Exit(status))
+                Err(self.checked(status).err().unwrap_or(Halt::Exit(status)))
             }
             result => result,
         }

@@ -15,6 +15,7 @@
 //! * `rpm`: our reading of RPMs against rpm's own
 //! * `rpm_repositories`: mirrors, modules and signatures of RPM-md repositories, locked by the program
 //! * `rpm_root`: roots of nothing but RPMs against rpm, ldconfig, systemctl and p11-kit
+//! * `script_oracle`: what scripts of packages change against the real shell in a chroot
 //! * `shell_oracle`: our shell against dash and bash, on random scripts
 //! * `selinux`: labels of paths against libselinux's
 //! * `support`, `import`: finding those tools, reading directories back
@@ -40,6 +41,7 @@ mod rpm;
 mod rpm_repositories;
 mod rpm_root;
 mod rpm_samples;
+mod script_oracle;
 mod selinux;
 mod shell_oracle;
 mod signatures;

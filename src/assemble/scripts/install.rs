@@ -22,8 +22,16 @@ use crate::recipe::{AcceptedScript, UnknownPrograms};
 use crate::shell::{Stop, StopKind};
 use crate::tree::{Tree, TreePath};
 
-/// Told after each script that ran: whose it is, what it changed, and the files as it left them.
-pub type Observer<'o> = &'o mut dyn FnMut(&Package, &str, &[(TreePath, Change)], &Files);
+/// When an [`Observer`] is told of a script.
+#[derive(Debug, Clone, Copy)]
+pub enum Moment<'m> {
+    Before,
+    /// It ran, and changed this.
+    After(&'m [(TreePath, Change)]),
+}
+
+/// Told around each script that runs: whose it is, its name, and the files at that moment.
+pub type Observer<'o> = &'o mut dyn FnMut(&Package, &str, Moment, &Files);
 
 struct Transaction<'r, 'a, 'o> {
     root: &'r mut Root<'a>,
@@ -193,6 +201,9 @@ impl<'r, 'a, 'o> Transaction<'r, 'a, 'o> {
         }
         let programs =
             meant.iter().filter_map(|accept| Some((accept.program.clone()?, accept.reason.clone()))).collect();
+        if let Some(observe) = &mut self.observer {
+            observe(package, &script.name, Moment::Before, &self.machine.files);
+        }
         match run::run(&mut self.machine, package, script, arguments, input, programs) {
             Ok(ran) => self.ended(package, script, ran),
             Err(Stop { kind: StopKind::Failure(why), .. }) => {
@@ -207,7 +218,7 @@ impl<'r, 'a, 'o> Transaction<'r, 'a, 'o> {
     fn ended(&mut self, package: &Package, script: &Script, ran: Ran) {
         let Ran { status, complaint, changes, used } = ran;
         if let Some(observe) = &mut self.observer {
-            observe(package, &script.name, &changes, &self.machine.files);
+            observe(package, &script.name, Moment::After(&changes), &self.machine.files);
         }
         // rpm goes on after these.
         let is_only_told = package.family == Family::Rpm && !["%pre", "%pretrans"].contains(&script.name.as_str());

@@ -24,7 +24,7 @@ use crate::tree::{Digest, TreePath};
 
 pub use alone::alone;
 pub use files::Change;
-pub use install::Observer;
+pub use install::{Moment, Observer};
 pub(crate) use install::{install, install_observed};
 pub use machine::{FirstBoot, UnitRequest, Used};
 pub(crate) use mistakes::mistakes;

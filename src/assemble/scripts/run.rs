@@ -38,7 +38,7 @@ pub(super) fn run(
     machine.files.origin = Origin::from(format!("{} {}", package.id, script.name));
     let arguments: Vec<Bytes> = arguments.iter().map(|word| word.as_bytes().to_vec()).collect();
     let (mut shell, log) = surroundings(machine, package, script, &arguments, input);
-    let result = interpret(machine, &mut shell, script, &arguments);
+    let result = interpret(machine, &mut shell, script);
     machine.read_accounts()?;
     machine.find_marks()?;
     let status = result?;
@@ -103,7 +103,7 @@ fn first_line(text: &[u8]) -> Option<(Vec<String>, &[u8])> {
     Some((words, rest.get(end + 1..).unwrap_or_default()))
 }
 
-fn interpret(machine: &mut Machine, shell: &mut Shell, script: &Script, arguments: &[Bytes]) -> Result<u8, Stop> {
+fn interpret(machine: &mut Machine, shell: &mut Shell, script: &Script) -> Result<u8, Stop> {
     // Of a trigger the first line says what sets it off.
     let marked = script.name.contains("trigger") && script.text.starts_with(b"# on ");
     let text = match marked {
@@ -118,7 +118,7 @@ fn interpret(machine: &mut Machine, shell: &mut Shell, script: &Script, argument
     };
     let Some((program, options)) = words.split_first() else { return shell.run(machine, text) };
     if program == "<lua>" {
-        return lua::run(machine, body, arguments);
+        return lua::run(machine, shell, body);
     }
     if let Some(dialect) = interpreter(text, shell.dialect) {
         shell.dialect = dialect;

@@ -13,11 +13,14 @@ mod texts;
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 pub(crate) const TARGETS: &[Target] = &[
+    ("awk", programs::awk),
     ("cmdline", texts::cmdline),
     ("control", archives::control),
     ("cpio", archives::cpio),
     ("deb", archives::deb),
+    ("debconf", programs::debconf),
     ("erofs", disks::erofs),
+    ("expansion", programs::expansion),
     ("fat", disks::fat),
     ("file-contexts", texts::file_contexts),
     ("gpt", disks::gpt),
@@ -25,6 +28,7 @@ pub(crate) const TARGETS: &[Target] = &[
     ("inrelease", texts::inrelease),
     ("keyring", texts::keyring),
     ("lock", texts::lock),
+    ("lua", programs::lua),
     ("metalink", texts::metalink),
     ("mirrorlist", texts::mirrorlist),
     ("module", programs::module),
@@ -39,6 +43,7 @@ pub(crate) const TARGETS: &[Target] = &[
     ("repomd", texts::repomd),
     ("rpm", archives::rpm),
     ("script", programs::script),
+    ("sed", programs::sed),
     ("seed", disks::seed),
     ("signature", texts::signature),
     ("tarball", archives::tarball),

@@ -37,21 +37,75 @@ pub(crate) fn module(data: &[u8]) {
 
 /// The package's name in the first line, then its script; behind a line of `%%` its triggers.
 pub(crate) fn script(data: &[u8]) {
-    script_of(Family::Deb, "postinst", data);
-    script_of(Family::Rpm, "%post", data);
-}
-
-fn script_of(family: Family, called: &str, data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let (name, rest) = text.split_once('\n').unwrap_or(("a", &text));
     let (script, triggers) = rest.split_once("\n%%\n").unwrap_or((rest, ""));
+    for family in [Family::Deb, Family::Rpm] {
+        run(family, name, script.as_bytes(), ("triggers", triggers.as_bytes()));
+    }
+}
+
+/// What a variable has in the first line, then words that are expanded in and outside of quotes.
+pub(crate) fn expansion(data: &[u8]) {
+    let (value, words) = lines(data);
+    let mut script = [b"v=".as_slice(), &quoted(value), b"\nset -- a 'b c' ''\nprintf '[%s]' "].concat();
+    script.extend([words, b"\nprintf '[%s]' \"", words, b"\"\n"].concat());
+    run(Family::Deb, "a", &script, ("triggers", b""));
+    run(Family::Rpm, "a", &script, ("triggers", b""));
+}
+
+/// The input in the first line, then the program.
+pub(crate) fn sed(data: &[u8]) {
+    filter("sed", data);
+    filter("sed -nE", data);
+}
+
+/// The input in the first line, then the program.
+pub(crate) fn awk(data: &[u8]) {
+    filter("mawk", data);
+    filter("gawk", data);
+}
+
+fn filter(program: &str, data: &[u8]) {
+    let (input, text) = lines(data);
+    let script = format!("{program} ").into_bytes();
+    let script = [b"printf '%s\nb\nc\n' ", quoted(input).as_slice(), b" | ", &script, &quoted(text)].concat();
+    run(Family::Deb, "a", &script, ("triggers", b""));
+}
+
+/// Templates, then behind a line of `%%` commands of debconf's protocol.
+pub(crate) fn debconf(data: &[u8]) {
+    let at = data.windows(4).position(|window| window == b"\n%%\n").unwrap_or(data.len());
+    let (templates, commands) = (&data[..at], data.get(at + 4..).unwrap_or_default());
+    let script = [b"printf %s ", quoted(commands).as_slice(), b" | debconf-communicate a"].concat();
+    run(Family::Deb, "a", &script, ("templates", templates));
+}
+
+pub(crate) fn lua(data: &[u8]) {
+    run(Family::Rpm, "a", &[b"#!<lua>\n", data].concat(), ("triggers", b""));
+}
+
+fn lines(data: &[u8]) -> (&[u8], &[u8]) {
+    let at = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
+    (&data[..at], data.get(at + 1..).unwrap_or_default())
+}
+
+/// One word of a shell.
+fn quoted(text: &[u8]) -> Vec<u8> {
+    let inner: Vec<u8> =
+        text.iter().flat_map(|byte| if *byte == b'\'' { b"'\\''".to_vec() } else { vec![*byte] }).collect();
+    [b"'".as_slice(), &inner, b"'"].concat()
+}
+
+fn run(family: Family, name: &str, script: &[u8], (member, content): (&str, &[u8])) {
+    let called = if family == Family::Deb { "postinst" } else { "%post" };
     let package = Package {
         id: PackageId { name: name.to_owned(), version: "1".to_owned(), arch: "amd64".to_owned() },
         family,
         control: Vec::new(),
         files: Vec::new(),
         scripts: vec![Script { name: called.to_owned(), text: script.into() }],
-        members: BTreeMap::from([("triggers".to_owned(), triggers.into())]),
+        members: BTreeMap::from([(member.to_owned(), content.into())]),
     };
     for result in scripts::alone(&package, 50_000) {
         if let Err(stop) = result {

@@ -38,7 +38,7 @@ fn braces(pattern: &[u8]) -> Result<Vec<Bytes>, Trouble> {
     let mut todo = vec![pattern.to_vec()];
     let mut done = Vec::new();
     while let Some(text) = todo.pop() {
-        let Some((before, choices, after)) = first_braces(&text) else {
+        let Some(Braces { before, choices, after }) = first_braces(&text) else {
             done.push(text);
             continue;
         };
@@ -50,9 +50,13 @@ fn braces(pattern: &[u8]) -> Result<Vec<Bytes>, Trouble> {
     Ok(done)
 }
 
-type Braces<'a> = (&'a [u8], Vec<&'a [u8]>, &'a [u8]);
+/// What stands before braces, the choices in them, what stands behind.
+struct Braces<'t> {
+    before: &'t [u8],
+    choices: Vec<&'t [u8]>,
+    after: &'t [u8],
+}
 
-/// What stands before the first braces, the choices in them, what stands behind.
 fn first_braces(text: &[u8]) -> Option<Braces<'_>> {
     let start = text.iter().position(|byte| *byte == b'{')?;
     let (mut depth, mut choices, mut from) = (0_usize, Vec::new(), start + 1);
@@ -67,7 +71,7 @@ fn first_braces(text: &[u8]) -> Option<Braces<'_>> {
                 depth -= 1;
                 if depth == 0 {
                     choices.push(&text[from..at]);
-                    return Some((&text[..start], choices, &text[at + 1..]));
+                    return Some(Braces { before: &text[..start], choices, after: &text[at + 1..] });
                 }
             }
             _ => {}

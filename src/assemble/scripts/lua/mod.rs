@@ -31,8 +31,8 @@ use mlua::{ChunkMode, Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLi
 
 use self::process::{Fuel, Over, Process};
 use self::values::{Trouble, Value};
-use super::machine::{Machine, PATH};
-use crate::shell::{Bytes, Dialect, Shell, Stop, StopKind, quote};
+use super::machine::Machine;
+use crate::shell::{Bytes, Shell, Stop, StopKind, quote};
 
 /// What one run may keep, in bytes.
 const MEMORY: usize = 16 << 20;
@@ -40,20 +40,24 @@ const MEMORY: usize = 16 << 20;
 const FREE_MEMORY: usize = 1 << 20;
 /// Instructions between two looks at what is left.
 const INSTRUCTIONS: u32 = 100;
-const PRELUDE: &str = include_str!("prelude.lua");
+/// One chunk, in parts by subject.
+const PRELUDE: &str = concat!(
+    include_str!("prelude/base.lua"),
+    include_str!("prelude/texts.lua"),
+    include_str!("prelude/files.lua"),
+    include_str!("prelude/libraries.lua"),
+    include_str!("prelude/run.lua"),
+);
 /// Functions that are looked at for the line that a scriptlet is at.
 const LEVELS: usize = 40;
 
-/// Runs a scriptlet with `arguments` (`$1` and on) and nothing on its input; what it prints is dropped.
-pub(super) fn run(machine: &mut Machine, text: &[u8], arguments: &[Bytes]) -> Result<u8, Stop> {
-    let mut shell = Shell::new(Dialect::Bash, b"<lua>", arguments);
-    shell.export(b"PATH", PATH);
-    run_in(machine, &shell, text)
-}
-
-/// The same with descriptors, environment and arguments of `shell`. The lines of its standard input are the paths that a
-/// file trigger is called for. The status is 1 if the scriptlet fails: its message is on the standard error.
-pub(super) fn run_in(machine: &mut Machine, shell: &Shell, text: &[u8]) -> Result<u8, Stop> {
+/// Runs a scriptlet with descriptors, environment and arguments of `shell`. The lines of its standard input are the paths
+/// that a file trigger is called for. The status is 1 if the scriptlet fails: its message is on the standard error.
+pub(super) fn run(machine: &mut Machine, shell: &Shell, text: &[u8]) -> Result<u8, Stop> {
+    if let Some(reason) = machine.accepted.get("lua").cloned() {
+        machine.note("lua", "accepted", reason);
+        return Ok(0);
+    }
     let mut shell = shell.clone();
     shell.directory = b"/".to_vec();
     let running = &machine.running;
@@ -69,6 +73,11 @@ pub(super) fn run_in(machine: &mut Machine, shell: &Shell, text: &[u8]) -> Resul
     let mut process = process.into_inner();
     process.settle();
     result
+}
+
+/// Expands rpm's macros as `rpm --eval` does; nothing if `text` is broken. A macro that is not known here is a stop.
+pub(super) fn evaluate(machine: &mut Machine, text: &[u8]) -> Result<Option<Bytes>, Stop> {
+    macros::evaluate(machine, text)
 }
 
 /// The text without what says that it is one in Lua and what triggers it, each of which leaves its line.
@@ -106,6 +115,15 @@ fn out_of_memory() -> Stop {
     Stop::limit(format!("a scriptlet in Lua that needs more than {} MiB", MEMORY >> 20))
 }
 
+/// What an error that Lua caught means, if no scriptlet could have raised it.
+fn beyond(error: &mlua::Value) -> Option<Stop> {
+    match error {
+        mlua::Value::Error(error) => Some(failure(error)),
+        mlua::Value::String(text) if *text == "not enough memory" => Some(out_of_memory()),
+        _ => None,
+    }
+}
+
 impl Script {
     /// Runs the text from its beginning; the status is that of the process that it becomes.
     fn execute(&self, process: &RefCell<Process>) -> Result<u8, Stop> {
@@ -128,7 +146,6 @@ impl Script {
             "done" => Ok(0),
             // rpm has compiled it when the package was built: with another Lua than this one.
             "syntax" => Err(Stop::unsupported("lua", message)),
-            _ if message.contains("not enough memory") => Err(self.at(out_of_memory(), line.get())),
             _ => {
                 let shell = process.state.shell.clone();
                 shell.error(process.machine, &format!("error: lua script failed: {message}"))?;
@@ -137,14 +154,15 @@ impl Script {
         }
     }
 
+    /// The same at a line of this text, whatever line of another the scriptlet has had run.
     fn at(&self, mut stop: Stop, line: Option<usize>) -> Stop {
         let Some(line) = line else { return stop };
-        // The line of a text that a program of ours ran is not this text's.
-        if stop.line.is_none() && stop.command.is_empty() {
+        if stop.command.is_empty() {
             let text = self.text.split(|byte| *byte == b'\n').nth(line.saturating_sub(1));
             stop.command = quote(text.unwrap_or_default(), Stop::QUOTE);
         }
-        stop.at(line)
+        stop.line = Some(line);
+        stop
     }
 
     /// The line that the scriptlet is at.
@@ -181,10 +199,9 @@ impl Script {
                 move |_, steps: f64| if fuel.spend(count(steps)) { Ok(()) } else { Err(over()) }
             })?;
             let is_over = scope.create_function(|lua, error: mlua::Value| {
-                let memory = error.as_string().is_some_and(|text| text == "not enough memory");
                 let mut process = process.borrow_mut();
-                if memory && process.over.is_none() {
-                    process.over = Some(Over::Stop(out_of_memory()));
+                if process.over.is_none() && !fuel.is_used_up() {
+                    process.over = beyond(&error).map(Over::Stop);
                 }
                 let is_over = process.over.is_some() || fuel.is_used_up();
                 if is_over && line.get().is_none() {
@@ -219,6 +236,9 @@ impl Script {
         }
         let function = arguments.pop_front().and_then(|name| name.to_string().ok()).unwrap_or_default();
         let values: Vec<Value> = arguments.iter().map(|value| from_lua(value, 0)).collect();
+        if !process.fuel.spend(values.iter().map(Value::size).sum::<u64>() / 64) {
+            return Err(over());
+        }
         let answer = match (function.as_str(), values.first()) {
             ("unknown", Some(Value::Text(what))) => values::unsupported(quote(what, 60)),
             _ => process.call(&function, &values),

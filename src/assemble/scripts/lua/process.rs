@@ -16,6 +16,8 @@ use crate::shell::{Bytes, Shell, Stop, World};
 
 /// What recorded answers of one process may take, in bytes.
 const JOURNAL: u64 = 16 << 20;
+/// Programs that shells do by themselves, so that nobody else does.
+const BUILT_IN: [&[u8]; 7] = [b"[", b"echo", b"false", b"printf", b"pwd", b"test", b"true"];
 /// Steps that a new process costs.
 const FORK: u64 = 1_000;
 /// The first process's number; children count on.
@@ -262,6 +264,13 @@ impl<'p, 'a> Process<'p, 'a> {
         };
         if !there {
             return Ok(None);
+        }
+        let place = name.strip_prefix(b"/usr").unwrap_or(name);
+        let base = place.strip_prefix(b"/bin/").unwrap_or(place).to_vec();
+        if BUILT_IN.contains(&base.as_slice()) {
+            let mut words = words.to_vec();
+            words[0] = base;
+            return shell.call(self.machine, &words).map(Some);
         }
         self.machine.run(shell, words).map(Some)
     }

@@ -10,6 +10,7 @@ pub mod dpkg;
 pub mod files;
 pub mod first_boot;
 pub mod options;
+pub mod rpm;
 pub mod services;
 pub mod shells;
 pub mod systemd;
@@ -80,6 +81,7 @@ const TABLES: &[&[Row]] = &[
     dpkg::ROWS,
     files::ROWS,
     first_boot::ROWS,
+    rpm::ROWS,
     services::ROWS,
     shells::ROWS,
     systemd::ROWS,

@@ -102,6 +102,7 @@ pub(super) fn answer(database: &mut Database, session: &mut Session, line: &[u8]
         "metaget" => metaget(database, session, words)?,
         "input" => input(database, session, words)?,
         "progress" => progress(database, session, words)?,
+        "register" => register(database, session, words)?,
         "go" if words.is_empty() => Ok(go(database, session)?),
         "go" => Err(wrong_number()),
         _ => simple(database, session, &command, words).unwrap_or_else(|| {
@@ -136,7 +137,6 @@ fn simple(database: &mut Database, session: &mut Session, command: &str, words: 
         "subst" => subst(database, words),
         "fget" => fget(database, words),
         "fset" => fset(database, words),
-        "register" => register(database, session, words),
         "unregister" => unregister(database, session, words),
         "purge" => exactly(words, 0).map(|()| {
             let names: Vec<Bytes> = database.questions.keys().cloned().collect();
@@ -283,9 +283,10 @@ fn info(database: &Database, words: &[Bytes]) -> Answer {
     Ok(Reply::done())
 }
 
-/// Whether the front end has an element for questions of this kind; the first letter may be a capital.
+/// Whether the front end has an element for questions of this kind; the first letter may be a capital. A question whose
+/// template has lost its fields has none, and is asked like a string.
 fn is_asked(kind: &[u8]) -> bool {
-    let kinds = ["boolean", "error", "multiselect", "note", "password", "progress", "select", "string", "text"];
+    let kinds = ["", "boolean", "error", "multiselect", "note", "password", "progress", "select", "string", "text"];
     let mut kind = kind.to_vec();
     if let Some(first) = kind.first_mut() {
         first.make_ascii_lowercase();
@@ -384,14 +385,18 @@ fn fset(database: &mut Database, words: &[Bytes]) -> Answer {
     Ok(Reply::new(0, value))
 }
 
-fn register(database: &mut Database, session: &Session, words: &[Bytes]) -> Answer {
-    exactly(words, 2)?;
+fn register(database: &mut Database, session: &Session, words: &[Bytes]) -> Result<Answer, Stop> {
+    let [template, name] = words else { return Ok(Err(wrong_number())) };
     // debconf looks for a question of the template's name.
-    if !database.questions.contains_key(&words[0]) {
-        return Err(Reply::new(BAD, [b"No such template, \"", words[0].as_slice(), b"\""].concat()));
+    let Some(question) = database.questions.get(template) else {
+        return Ok(Err(Reply::new(BAD, [b"No such template, \"", template.as_slice(), b"\""].concat())));
+    };
+    if database.kind(question).is_empty() && !database.questions.contains_key(name) {
+        let template = String::from_utf8_lossy(template);
+        return Err(Stop::unsupported("debconf", format!("REGISTER of a question by `{template}`, which has no type")));
     }
-    database.register(&words[0], &words[1], &session.owner);
-    Ok(Reply::done())
+    database.register(template, name, &session.owner);
+    Ok(Ok(Reply::done()))
 }
 
 fn unregister(database: &mut Database, session: &Session, words: &[Bytes]) -> Answer {

@@ -60,6 +60,7 @@ fn run(call: &mut Call, dashed: Option<Bytes>) -> Result<u8, Stop> {
     let mut options = parse(call, &known, true)?;
     let umask = call.shell.umask;
     let mode = if let Some(reference) = options.value("reference") {
+        super::has_content(call, reference)?;
         match status(call, reference, true) {
             Ok(facts) => Mode::parse(format!("{:05o}", facts.mode).as_bytes()),
             Err(errno) => {
@@ -98,6 +99,9 @@ fn run(call: &mut Call, dashed: Option<Bytes>) -> Result<u8, Stop> {
 }
 
 fn recurse(call: &mut Call, wish: &Wish, word: &[u8], failed: &mut bool) -> Result<(), Stop> {
+    if call.machine.files.resolve(&call.path(word), true).is_ok_and(|path| path.is_root()) {
+        return call.unsupported("changing the whole root");
+    }
     let mut walk = Walk::new(call, word, Follow::Operands);
     while let Some(event) = walk.next(call)? {
         if !matches!(event, Event::Leave(_)) {
@@ -138,6 +142,9 @@ fn change(call: &mut Call, wish: &Wish, entry: &Entry, failed: &mut bool) -> Res
         }
         if !wish.quiet {
             call.error(format!("cannot operate on dangling symlink {}", quoted(&entry.shown)))?;
+        }
+        if wish.telling == Telling::Everything {
+            call.out(format!("{} could not be accessed\n", quoted(&entry.shown)))?;
         }
         *failed = true;
         return Ok(());

@@ -181,6 +181,9 @@ impl Copier {
                 return Ok(None);
             }
         };
+        if self.wish.overwrite == Overwrite::Never && facts.kind != Kind::Directory {
+            return Ok(None);
+        }
         match self.same_file(call, source, target, facts, &there) {
             Same::Different => {}
             Same::Done => return Ok(None),
@@ -193,7 +196,6 @@ impl Copier {
             return Ok(Some(Room::Over));
         }
         match self.wish.overwrite {
-            Overwrite::Never => return Ok(None),
             Overwrite::Older if there.mtime >= facts.mtime && facts.kind != Kind::Directory => return Ok(None),
             Overwrite::Ask => return call.unsupported(format!("asking whether to overwrite {}", quoted(target))),
             _ => {}
@@ -246,7 +248,7 @@ impl Copier {
         }
         let one_of_many = self.wish.preserve.links && there.links > 1;
         let never_followed = self.wish.follow == Follow::Never && facts.kind != Kind::File;
-        if self.wish.making != Making::Copies || !(self.wish.remove || one_of_many || never_followed) {
+        if !(self.wish.remove || one_of_many || never_followed) {
             return Ok(Some(Room::Over));
         }
         let removed = call.machine.files.remove(&at(call, target));

@@ -57,7 +57,7 @@ pub(super) fn cp(call: &mut Call) -> Result<u8, Stop> {
     if options.has("parents") {
         return with_parents(call, copier, &targets);
     }
-    for (source, target) in targets.pairs() {
+    for (source, target) in targets.pairs(true) {
         copier.copy(call, &source, &target)?;
     }
     Ok(copier.failed.into())

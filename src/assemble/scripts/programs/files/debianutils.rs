@@ -133,14 +133,7 @@ fn run_each(call: &mut Call, parts: &Parts) -> Result<u8, Stop> {
         let facts = match call.machine.files.status(&at(call, name), true) {
             Ok(facts) => facts,
             Err(errno) => {
-                status = 1;
-                let broken = super::status(call, name, false).is_ok();
-                let text = if broken {
-                    format!("component {shown} is a broken symbolic link")
-                } else {
-                    format!("failed to stat component {shown}: {errno}")
-                };
-                call.error(text)?;
+                call.error(format!("failed to stat component {shown}: {errno}"))?;
                 continue;
             }
         };
@@ -159,8 +152,9 @@ fn run_each(call: &mut Call, parts: &Parts) -> Result<u8, Stop> {
                 }
             }
             Kind::File | Kind::Directory => {}
+            _ if parts.list => {}
             _ => {
-                call.error(format!("component {shown} is not an executable plain file"))?;
+                call.error(format!("run-parts: component {shown} is not an executable plain file\n"))?;
                 status = 1;
             }
         }

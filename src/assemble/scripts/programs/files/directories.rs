@@ -12,6 +12,8 @@ use crate::tree::Kind;
 pub(super) struct Making {
     /// The mode that it is given after it is made, whatever the umask says.
     pub(super) mode: Option<Mode>,
+    /// What a symbolic mode changes.
+    pub(super) base: u16,
     pub(super) parents: bool,
     pub(super) verbose: bool,
 }
@@ -28,7 +30,7 @@ pub(super) fn mkdir(call: &mut Call) -> Result<u8, Stop> {
     if options.operands.is_empty() {
         return hint(call, "missing operand");
     }
-    let making = Making { mode, parents: options.has("p"), verbose: options.has("v") };
+    let making = Making { mode, base: 0o777, parents: options.has("p"), verbose: options.has("v") };
     let mut failed = false;
     for word in &options.operands {
         if let Err((name, errno)) = make(call, &making, word)? {
@@ -49,24 +51,35 @@ pub(super) fn make(call: &mut Call, making: &Making, word: &[u8]) -> Result<Resu
             return Ok(Err(problem));
         }
     }
-    if let Err(errno) = call.machine.files.make(&at(call, word), Kind::Directory, 0o777 & !umask) {
+    let wanted = making.mode.as_ref().map(|mode| mode.apply_and_tell(making.base, true, umask));
+    let first = wanted.map_or(0o777 & !umask, first_mode);
+    if let Err(errno) = call.machine.files.make(&at(call, word), Kind::Directory, first) {
         let there = making.parents && errno == Errno::Exists && is_directory(call, word);
         return Ok(if there { Ok(()) } else { Err((word.to_vec(), errno)) });
     }
     tell(call, making.verbose, word)?;
-    if let Some(mode) = &making.mode {
-        set_mode(call, word, mode, 0o777);
+    if let Some(wanted) = wanted {
+        settle(call, word, wanted);
     }
     Ok(Ok(()))
 }
 
-/// Gives a new directory its mode; an inherited setgid bit stays unless the mode speaks of it.
-pub(super) fn set_mode(call: &mut Call, word: &[u8], mode: &Mode, base: u16) {
-    let (path, umask) = (at(call, word), call.shell.umask);
+/// Gives a directory, new with these permissions if it is, the mode that GNU's programs give it in the end.
+pub(super) fn settle(call: &mut Call, word: &[u8], (mode, spoken): (u16, u16)) {
+    let path = at(call, word);
     // It was made a moment ago; a path that the first boot makes changes nothing.
     let _ = call.machine.files.update(&path, true, |inode| {
-        inode.mode = mode.apply(base | inode.mode & 0o6000, true, umask);
+        if (inode.mode ^ mode) & spoken != 0 {
+            inode.mode = mode | inode.mode & !spoken;
+        }
     });
+}
+
+/// The permissions with which a directory is made that is to get this mode: nobody else may write to it before it has its
+/// upper bits, and that is what remains where nothing else differs.
+pub(super) fn first_mode((mode, spoken): (u16, u16)) -> u16 {
+    let special = spoken & 0o6000 != 0 || mode & 0o1000 != 0;
+    mode & if special { 0o1755 } else { 0o1777 }
 }
 
 /// `mkdir -p` of what is above `word`.
@@ -80,8 +93,13 @@ pub(super) fn make_parents(call: &mut Call, word: &[u8], verbose: bool) -> Resul
         }
         match call.machine.files.make(&at(call, above), Kind::Directory, mode) {
             Ok(_) => tell(call, verbose, above)?,
-            Err(Errno::Exists) if call.machine.files.exists(&at(call, above)) => {
-                return Ok(Err((above.to_vec(), Errno::NotDirectory)));
+            Err(Errno::Exists) => {
+                let problem = match call.machine.files.status(&at(call, above), true) {
+                    Ok(_) => Errno::NotDirectory,
+                    Err(Errno::Loop) => Errno::Loop,
+                    Err(_) => Errno::Exists,
+                };
+                return Ok(Err((above.to_vec(), problem)));
             }
             Err(errno) => return Ok(Err((above.to_vec(), errno))),
         }
@@ -114,8 +132,17 @@ pub(super) fn rmdir(call: &mut Call) -> Result<u8, Stop> {
             if options.has("v") {
                 call.out(format!("rmdir: removing directory, {}\n", quoted(name)))?;
             }
+            let link = name.ends_with(b"/")
+                && super::status(call, super::trimmed(name), false)
+                    .is_ok_and(|facts| facts.kind == crate::shell::Kind::Symlink)
+                && is_directory(call, name);
             match call.machine.files.remove_directory(&at(call, name)) {
                 Ok(()) => {}
+                Err(_) if link => {
+                    let text = format!("failed to remove {}: Symbolic link not followed", quoted(name));
+                    complain(call, &mut failed, text)?;
+                    break;
+                }
                 Err(Errno::NotEmpty) if lenient => break,
                 Err(errno) => {
                     let what = if name == word.as_slice() { "" } else { "directory " };

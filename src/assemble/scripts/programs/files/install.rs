@@ -1,7 +1,7 @@
 //! install.
 
-use super::copy::{Copier, Making, Overwrite, Preserve, Wish};
-use super::directories;
+use super::copy::{Copier, Making as Copying, Overwrite, Preserve, Wish};
+use super::directories::{self, Making};
 use super::modes::Mode;
 use super::owners::{group_number, user_number};
 use super::quoting::quoted;
@@ -50,7 +50,7 @@ pub(super) fn install(call: &mut Call) -> Result<u8, Stop> {
     let mut failed = false;
     if options.has("D")
         && let Some(directory) = leading(&options)
-        && let Err((name, errno)) = install_parents(call, &directory, options.has("v"))?
+        && let Err((name, errno)) = install_parents(call, &directory, options.has("v"), None)?
     {
         return call.fail(1, format!("cannot create directory {}: {errno}", quoted(&name)));
     }
@@ -68,12 +68,12 @@ pub(super) fn install(call: &mut Call) -> Result<u8, Stop> {
         verbose: options.has("v"),
         force: false,
         remove: true,
-        making: Making::Copies,
+        making: Copying::Copies,
         backup,
         as_regular: true,
     };
     let mut copier = Copier::new(wish);
-    for (source, target) in targets.pairs() {
+    for (source, target) in targets.pairs(false) {
         if status(call, &source, true).is_ok_and(|facts| facts.kind == Kind::Directory) {
             super::complain(call, &mut failed, format!("omitting directory {}", quoted(&source)))?;
             continue;
@@ -89,7 +89,8 @@ pub(super) fn install(call: &mut Call) -> Result<u8, Stop> {
 }
 
 fn given(call: &Call, options: &Options) -> Result<Given, String> {
-    let text = options.value("m").cloned().unwrap_or_else(|| b"755".to_vec());
+    // Without -m, an inherited setgid bit goes too.
+    let text = options.value("m").cloned().unwrap_or_else(|| b"00755".to_vec());
     let mode = Mode::parse(&text).ok_or_else(|| format!("invalid mode {}", quoted(&text)))?;
     let (mut user, mut group) = (None, None);
     if let Some(name) = options.value("o") {
@@ -108,8 +109,8 @@ impl Given {
         let _ = call.machine.files.update(&path, true, |inode| {
             inode.uid = self.user.unwrap_or(inode.uid);
             inode.gid = self.group.unwrap_or(inode.gid);
-            // No umask: 0755 is what install says without -m.
-            inode.mode = self.mode.apply(inode.mode & 0o6000, inode.kind == tree::Kind::Directory, 0);
+            // The umask does not matter here.
+            inode.mode = self.mode.apply(0, false, 0);
         });
     }
 }
@@ -123,12 +124,22 @@ fn leading(options: &Options) -> Option<Vec<u8>> {
     Some(super::parent_name(target).to_vec())
 }
 
-fn install_parents(call: &mut Call, directory: &[u8], verbose: bool) -> Result<Result<(), (Vec<u8>, Errno)>, Stop> {
-    // `install -D` makes them with 0755, whatever the umask is.
+/// `install -D` makes what is missing with 0755, whatever the umask is; a given mode is the last directory's.
+fn install_parents(
+    call: &mut Call,
+    directory: &[u8],
+    verbose: bool,
+    mode: Option<&Mode>,
+) -> Result<Result<(), (Vec<u8>, Errno)>, Stop> {
     let umask = std::mem::replace(&mut call.shell.umask, 0o022);
-    let made = directories::make(call, &directories::Making { parents: true, verbose, mode: None }, directory);
+    let mut made = directories::make_parents(call, directory, verbose)?;
+    if made.is_ok() {
+        call.shell.umask = if mode.is_some() { 0 } else { 0o022 };
+        let making = Making { parents: true, verbose, mode: mode.cloned(), base: 0 };
+        made = directories::make(call, &making, directory)?;
+    }
     call.shell.umask = umask;
-    made
+    Ok(made)
 }
 
 fn install_directories(call: &mut Call, options: &Options, given: &Given) -> Result<u8, Stop> {
@@ -140,11 +151,23 @@ fn install_directories(call: &mut Call, options: &Options, given: &Given) -> Res
     }
     let mut failed = false;
     for word in &options.operands {
-        if let Err((name, errno)) = install_parents(call, word, options.has("v"))? {
+        if let Err((name, errno)) = install_parents(call, word, options.has("v"), Some(&given.mode))? {
+            let link = name == *word && super::status(call, word, false).is_ok_and(|facts| facts.kind == Kind::Symlink);
+            if link && super::status(call, word, true) == Err(Errno::NoEntry) {
+                let text = format!("cannot change permissions of {}: {}", quoted(word), Errno::NoEntry);
+                super::complain(call, &mut failed, text)?;
+                continue;
+            }
             super::complain(call, &mut failed, format!("cannot create directory {}: {errno}", quoted(&name)))?;
             continue;
         }
-        given.give(call, word);
+        let (path, user, group) = (at(call, word), given.user, given.group);
+        // It is there, or the first boot makes it.
+        let _ = call.machine.files.update(&path, true, |inode| {
+            inode.uid = user.unwrap_or(inode.uid);
+            inode.gid = group.unwrap_or(inode.gid);
+        });
+        directories::settle(call, word, given.mode.apply_and_tell(0, true, 0));
     }
     Ok(failed.into())
 }

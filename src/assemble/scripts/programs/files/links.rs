@@ -3,7 +3,7 @@
 use super::quoting::quoted;
 use super::resolving::{self, Missing};
 use super::targets::{self, Backup, Targets, targets};
-use super::{Call, at, has_content, hint, is_directory, parent_name, status};
+use super::{Call, at, has_content, hint, is_directory, last_name, parent_name, status};
 use crate::assemble::scripts::programs::options::parse;
 use crate::shell::{Bytes, Kind, Stop};
 
@@ -61,7 +61,7 @@ pub(super) fn ln(call: &mut Call) -> Result<u8, Stop> {
     };
     let mut failed = false;
     let mut fresh = Vec::new();
-    for (source, target) in targets.pairs() {
+    for (source, target) in targets.pairs(false) {
         let resolved = call.machine.files.resolve(&at(call, &target), false).ok();
         if !wish.symbolic && wish.force && wish.backup.is_none() && fresh.contains(&resolved) {
             let text = format!("will not overwrite just-created {} with {}", quoted(&target), quoted(&source));
@@ -88,21 +88,25 @@ fn make(call: &mut Call, wish: &Wish, source: &[u8], target: &[u8]) -> Result<Re
             Ok(_) => {}
         }
     }
+    let text = if wish.relative { relative(call, source, target) } else { source.to_vec() };
     let mut kept = String::new();
+    let mut is_there = false;
     if let Ok(there) = status(call, target, false) {
         if wish.ask {
             return call.unsupported(format!("asking whether to replace {to}"));
         }
         if wish.force || wish.backup.is_some() {
-            match clear(call, wish, source, target, there.kind)? {
-                Ok(text) => kept = text,
+            match clear(call, wish, &text, target, there.kind)? {
+                Ok(Cleared::Free(text)) => kept = text,
+                Ok(Cleared::SameFile) => is_there = true,
                 Err(problem) => return Ok(Err(problem)),
             }
         }
     }
-    let text = if wish.relative { relative(call, source, target) } else { source.to_vec() };
     let path = at(call, target);
-    let made = if wish.symbolic {
+    let made = if is_there {
+        Ok(())
+    } else if wish.symbolic {
         call.machine.files.make_link(&text, &path).map(drop)
     } else {
         let existing = call.machine.files.resolve(&at(call, source), wish.follow);
@@ -127,21 +131,34 @@ fn make(call: &mut Call, wish: &Wish, source: &[u8], target: &[u8]) -> Result<Re
     }
 }
 
-/// Takes what stands at the target away, or keeps it under another name: the text that tells of it.
+#[derive(Debug)]
+enum Cleared {
+    /// Nothing stands at the target now; the text that tells of the backup.
+    Free(String),
+    /// It is another name of the source already.
+    SameFile,
+}
+
+/// Takes what stands at the target away, or keeps it under another name.
 fn clear(
     call: &mut Call,
     wish: &Wish,
     source: &[u8],
     target: &[u8],
     there: Kind,
-) -> Result<Result<String, String>, Stop> {
+) -> Result<Result<Cleared, String>, Stop> {
     let (from, to) = (quoted(source), quoted(target));
     if there == Kind::Directory {
         return Ok(Err(format!("{}: cannot overwrite directory", super::quoting::plain(target))));
     }
-    let name = |call: &Call, word: &[u8]| call.machine.files.resolve(&at(call, word), false).ok();
+    // Two ways to one directory, one of them by a link, count as two.
+    let name = |call: &Call, word: &[u8]| {
+        let parent = status(call, parent_name(word), false).ok()?;
+        Some((parent.inode, last_name(word).to_vec()))
+    };
+    // A symlink may take the place of one that leads nowhere and has its own name as target.
     let same_inode = || {
-        let one = status(call, source, !wish.symbolic && wish.follow).ok()?;
+        let one = status(call, source, wish.symbolic || wish.follow).ok()?;
         Some(one.inode == status(call, target, false).ok()?.inode)
     };
     let same = same_inode() == Some(true);
@@ -150,12 +167,15 @@ fn clear(
     }
     if let Some(backup) = wish.backup.as_ref().map(|backup| backup.name(call, target)) {
         return Ok(match call.machine.files.rename(&at(call, target), &at(call, &backup)) {
-            Ok(()) => Ok(format!("{} ~ ", quoted(&backup))),
+            Ok(()) => Ok(Cleared::Free(format!("{} ~ ", quoted(&backup)))),
             Err(errno) => Err(format!("cannot backup {to}: {errno}")),
         });
     }
+    if same && !wish.symbolic {
+        return Ok(Ok(Cleared::SameFile));
+    }
     Ok(match call.machine.files.remove(&at(call, target)) {
-        Ok(()) => Ok(String::new()),
+        Ok(()) => Ok(Cleared::Free(String::new())),
         Err(errno) => Err(format!("cannot remove {to}: {errno}")),
     })
 }

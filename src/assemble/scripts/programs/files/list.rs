@@ -1,6 +1,5 @@
 //! ls, one name a line, as it is without a terminal.
 
-use super::super::text::sort::compare::versions;
 use super::modes::shown;
 use super::owners::{group_name, user_name};
 use super::quoting::quoted;
@@ -8,9 +7,10 @@ use super::stat::letter;
 use super::times::civil;
 use super::{Call, at, complain, joined, last_of};
 use crate::assemble::scripts::programs::options::{Options, parse};
-use crate::shell::{Bytes, Facts, Kind, Stop, World};
+use crate::assemble::scripts::programs::text::sort::compare::versions;
+use crate::shell::{Bytes, Errno, Facts, Kind, Stop, World};
 
-const KNOWN: [&str; 24] = [
+const KNOWN: [&str; 26] = [
     "1",
     "a|all",
     "A|almost-all",
@@ -22,8 +22,8 @@ const KNOWN: [&str; 24] = [
     "G|no-group",
     "t",
     "S",
+    "U",
     "v",
-    "U|f",
     "r|reverse",
     "R|recursive",
     "L|dereference",
@@ -34,6 +34,8 @@ const KNOWN: [&str; 24] = [
     "N|literal",
     "q|hide-control-chars",
     "color?",
+    "time-style=",
+    "full-time",
     "B|ignore-backups",
 ];
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -56,6 +58,7 @@ struct Wish {
     human: bool,
     marks: Marks,
     backups: bool,
+    times: Times,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +74,14 @@ enum Sort {
     Time,
     Size,
     Version,
+}
+
+/// How times are shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Times {
+    Locale,
+    /// In the words of strftime.
+    Format(String),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +103,20 @@ pub(super) fn ls(call: &mut Call) -> Result<u8, Stop> {
     if options.value("color").is_some_and(|when| when.is_empty() || when == b"always") {
         return call.unsupported("colours");
     }
-    let wish = wish(&options);
+    let times = match (options.text("time-style"), options.has("full-time")) {
+        (None, false) => Times::Locale,
+        (None, true) => Times::Format("%Y-%m-%d %H:%M:%S.000000000 +0000".to_owned()),
+        (Some(style), _) => match style.as_str() {
+            "locale" | "posix-locale" => Times::Locale,
+            "long-iso" => Times::Format("%Y-%m-%d %H:%M".to_owned()),
+            "full-iso" => Times::Format("%Y-%m-%d %H:%M:%S.000000000 +0000".to_owned()),
+            style if style.starts_with('+') && formatted(&style[1..], 0).is_some() => {
+                Times::Format(style[1..].to_owned())
+            }
+            _ => return call.unsupported(format!("--time-style={style}")),
+        },
+    };
+    let wish = wish(&options, times);
     let (mut files, mut directories) = (Vec::new(), Vec::new());
     let mut failed = false;
     let here = [b".".to_vec()];
@@ -102,10 +126,11 @@ pub(super) fn ls(call: &mut Call) -> Result<u8, Stop> {
         let plain = !wish.long && !wish.directories && wish.marks != Marks::Kinds;
         let facts = match call.machine.files.status(&path, wish.follow || wish.follow_operands) {
             // A link to a directory is that directory, unless the link itself may be meant.
-            Ok(facts) if plain && facts.kind == Kind::Symlink => {
-                let behind = call.machine.files.facts(&path, true);
-                Ok(behind.filter(|facts| facts.kind == Kind::Directory).unwrap_or(facts))
-            }
+            Ok(facts) if plain && facts.kind == Kind::Symlink => match call.machine.files.status(&path, true) {
+                Ok(behind) if behind.kind == Kind::Directory => Ok(behind),
+                Ok(_) | Err(Errno::NoEntry) => Ok(facts),
+                Err(errno) => Err(errno),
+            },
             facts => facts,
         };
         match facts {
@@ -120,7 +145,7 @@ pub(super) fn ls(call: &mut Call) -> Result<u8, Stop> {
     let headers = wish.recursive || operands.len() > 1;
     sort(&wish, &mut files);
     sort(&wish, &mut directories);
-    print(call, &wish, &files)?;
+    print(call, &wish, &files, &directories)?;
     let mut first = files.is_empty();
     directories.reverse();
     while let Some(directory) = directories.pop() {
@@ -139,7 +164,7 @@ pub(super) fn ls(call: &mut Call) -> Result<u8, Stop> {
         }
         call.out(head)?;
         sort(&wish, &mut items);
-        print(call, &wish, &items)?;
+        print(call, &wish, &items, &[])?;
         if wish.recursive {
             let below = items.into_iter().filter(|item| item.facts.kind == Kind::Directory);
             let below = below.filter(|item| item.name != b"." && item.name != b"..");
@@ -151,8 +176,8 @@ pub(super) fn ls(call: &mut Call) -> Result<u8, Stop> {
     Ok(if failed { 2 } else { 0 })
 }
 
-fn wish(options: &Options) -> Wish {
-    let long = ["l", "n", "g", "o"].iter().any(|name| options.has(name));
+fn wish(options: &Options, times: Times) -> Wish {
+    let long = ["l", "n", "g", "o", "full-time"].iter().any(|name| options.has(name));
     let hidden = match last_of(options, &["a", "A"]) {
         Some(("a", _)) => Hidden::All,
         Some(_) => Hidden::AllButDots,
@@ -184,6 +209,7 @@ fn wish(options: &Options) -> Wish {
         human: options.has("h"),
         marks,
         backups: !options.has("B"),
+        times,
     }
 }
 
@@ -220,9 +246,10 @@ fn list(call: &mut Call, wish: &Wish, directory: &Item) -> Result<Vec<Item>, Sto
     Ok(names.into_iter().filter_map(item).collect())
 }
 
-fn print(call: &mut Call, wish: &Wish, items: &[Item]) -> Result<(), Stop> {
-    let rows: Vec<Vec<String>> =
-        if wish.long { items.iter().map(|item| columns(call, wish, item)).collect() } else { Vec::new() };
+/// Prints items; the columns are as wide as those and `others` need.
+fn print(call: &mut Call, wish: &Wish, items: &[Item], others: &[Item]) -> Result<(), Stop> {
+    let all = items.iter().chain(others).filter(|_| wish.long);
+    let rows: Vec<Vec<String>> = all.map(|item| columns(call, wish, item)).collect();
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(String::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..5).map(width).collect();
     let mut text = Bytes::new();
@@ -279,7 +306,10 @@ fn columns(call: &Call, wish: &Wish, item: &Item) -> Vec<String> {
         _ if wish.human => human(facts.size),
         _ => facts.size.to_string(),
     });
-    columns.push(moment(facts.mtime, machine.files.epoch));
+    columns.push(match &wish.times {
+        Times::Locale => moment(facts.mtime, machine.files.epoch),
+        Times::Format(format) => formatted(format, facts.mtime).unwrap_or_default(),
+    });
     columns
 }
 
@@ -287,7 +317,10 @@ fn device(call: &Call, item: &Item) -> String {
     use crate::tree::Kind::{BlockDevice, CharDevice};
     match call.machine.files.inode(&item.path, true).map(|inode| &inode.kind) {
         Some(CharDevice { major, minor } | BlockDevice { major, minor }) => format!("{major}, {minor}"),
-        _ => "1, 3".to_owned(),
+        _ => match call.machine.files.device_numbers(&item.path) {
+            Some((major, minor)) => format!("{major}, {minor}"),
+            None => String::new(),
+        },
     }
 }
 
@@ -296,10 +329,37 @@ fn moment(time: i64, now: i64) -> String {
     let (year, month, day) = civil(time.div_euclid(86_400));
     let second = time.rem_euclid(86_400);
     let month = usize::try_from(month - 1).ok().and_then(|month| MONTHS.get(month)).unwrap_or(&"???");
-    match time <= now && now - time < RECENT {
+    match time <= now && now.saturating_sub(time) < RECENT {
         true => format!("{month} {day:>2} {:02}:{:02}", second / 3600, second / 60 % 60),
         false => format!("{month} {day:>2} {year:>5}"),
     }
+}
+
+/// A time as strftime shows it, as far as scripts ask for it.
+fn formatted(format: &str, time: i64) -> Option<String> {
+    let (year, month, day) = civil(time.div_euclid(86_400));
+    let second = time.rem_euclid(86_400);
+    let mut text = String::new();
+    let mut letters = format.chars();
+    while let Some(letter) = letters.next() {
+        if letter != '%' {
+            text.push(letter);
+            continue;
+        }
+        text.push_str(&match letters.next()? {
+            's' => time.to_string(),
+            'Y' => year.to_string(),
+            'm' => format!("{month:02}"),
+            'd' => format!("{day:02}"),
+            'F' => format!("{year}-{month:02}-{day:02}"),
+            'H' => format!("{:02}", second / 3600),
+            'M' => format!("{:02}", second / 60 % 60),
+            'S' => format!("{:02}", second % 60),
+            '%' => "%".to_owned(),
+            _ => return None,
+        });
+    }
+    Some(text)
 }
 
 /// Room on a disk with blocks of 4 KiB.

@@ -36,20 +36,41 @@ struct Entry {
     execute_if_any: bool,
 }
 
+/// What is done with each file.
+#[derive(Debug, Default)]
+struct Wish {
+    entries: Vec<Entry>,
+    remove_access: bool,
+    remove_default: bool,
+    keep_mask: bool,
+}
+
 pub(super) fn setfacl(call: &mut Call) -> Result<u8, Stop> {
     let known =
         ["m|modify=", "b|remove-all", "k|remove-default", "R|recursive", "n|no-mask", "d|default", "P|physical"];
     let options = parse(call, &known, true)?;
-    let mut entries = Vec::new();
-    for (_, text) in options.given.iter().filter(|(name, _)| *name == "m") {
-        for part in text.split(|byte| *byte == b',').filter(|part| !part.is_empty()) {
-            match entry(call, part, options.has("d")) {
-                Some(entry) => entries.push(entry),
-                None => return call.unsupported(format!("the entry {}", plain(part))),
+    let mut wish = Wish { keep_mask: options.has("n"), ..Wish::default() };
+    for (name, text) in &options.given {
+        match *name {
+            "b" => {
+                wish.entries.clear();
+                (wish.remove_access, wish.remove_default) = (true, true);
             }
+            "k" => {
+                wish.entries.retain(|entry| !entry.default);
+                wish.remove_default = true;
+            }
+            "m" => {
+                for part in text.split(|byte| *byte == b',').filter(|part| !part.is_empty()) {
+                    match entry(call, part, options.has("d")) {
+                        Some(entry) => wish.entries.push(entry),
+                        None => return call.unsupported(format!("the entry {}", plain(part))),
+                    }
+                }
+            }
+            _ => {}
         }
     }
-    let (all, default, keep_mask) = (options.has("b"), options.has("b") || options.has("k"), options.has("n"));
     let mut failed = false;
     for word in &options.operands {
         let mut walk = Walk::new(call, word, Follow::Operands);
@@ -60,16 +81,15 @@ pub(super) fn setfacl(call: &mut Call) -> Result<u8, Stop> {
             match event {
                 Event::Enter(entry) if entry.facts.kind == crate::shell::Kind::Symlink => {}
                 Event::Enter(entry) => {
-                    let _ = call.machine.files.update(&entry.path, true, |inode| {
-                        if all {
-                            inode.xattrs.remove(ACCESS);
-                        }
-                        if default {
-                            inode.xattrs.remove(DEFAULT);
-                        }
-                        modify(inode, &entries, keep_mask);
-                    });
+                    // It was there a moment ago.
+                    let _ = call.machine.files.update(&entry.path, true, |inode| modify(inode, &wish));
+                    let for_default = wish.entries.iter().any(|entry| entry.default);
+                    if for_default && !entry.is_directory() && !options.has("R") {
+                        let text = "Only directories can have default ACLs";
+                        complain(call, &mut failed, format!("{}: {text}", plain(&entry.shown)))?;
+                    }
                 }
+                Event::Failed(name, _) if call.machine.files.is_later(&call.path(&name)) => {}
                 Event::Failed(name, errno) => complain(call, &mut failed, format!("{}: {errno}", plain(&name)))?,
                 Event::Leave(_) | Event::Circle(_) => {}
             }
@@ -114,38 +134,54 @@ fn entry(call: &Call, text: &[u8], default: bool) -> Option<Entry> {
     Some(Entry { default, tag, id, rights: bits, execute_if_any: rights.contains(&b'X') })
 }
 
-fn modify(inode: &mut Inode, entries: &[Entry], keep_mask: bool) {
+fn modify(inode: &mut Inode, wish: &Wish) {
     let directory = inode.kind == Kind::Directory;
-    let base = |mode: u16| {
-        List::from([
-            ((OWNER, NOBODY), mode >> 6 & 7),
-            ((OWNING_GROUP, NOBODY), mode >> 3 & 7),
-            ((OTHER, NOBODY), mode & 7),
-        ])
-    };
+    if wish.remove_access
+        && let Some(list) = inode.xattrs.remove(ACCESS).and_then(|value| decode(&value))
+    {
+        let group = list.get(&(OWNING_GROUP, NOBODY)).copied().unwrap_or(0);
+        inode.mode = inode.mode & !0o070 | group << 3;
+    }
+    if wish.remove_default {
+        inode.xattrs.remove(DEFAULT);
+    }
     let executable = directory || inode.mode & 0o111 != 0;
     for (default, name) in [(false, ACCESS), (true, DEFAULT)] {
-        let mine: Vec<&Entry> = entries.iter().filter(|entry| entry.default == default).collect();
+        let mine: Vec<&Entry> = wish.entries.iter().filter(|entry| entry.default == default).collect();
         if mine.is_empty() || default && !directory {
             continue;
         }
-        let mut list = inode.xattrs.get(name).and_then(|value| decode(value)).unwrap_or_else(|| base(inode.mode));
+        let there = inode.xattrs.get(name).and_then(|value| decode(value));
+        let mut list = there.unwrap_or_else(|| of_mode(inode.mode));
         for entry in &mine {
             let execute = u16::from(entry.execute_if_any && executable);
             list.insert((entry.tag, entry.id), entry.rights | execute);
         }
-        let named = list.keys().any(|(tag, _)| matches!(*tag, USER | GROUP));
         let given = mine.iter().any(|entry| entry.tag == MASK);
-        let has_mask = list.contains_key(&(MASK, NOBODY));
-        if (named || has_mask) && !given && !(keep_mask && has_mask) {
-            let bits = list
-                .iter()
-                .filter(|((tag, _), _)| matches!(*tag, USER | GROUP | OWNING_GROUP))
-                .fold(0, |all, (_, bits)| all | bits);
-            list.insert((MASK, NOBODY), bits);
-        }
+        set_mask(&mut list, given, wish.keep_mask);
         store(inode, name, &list, default);
     }
+}
+
+/// What the mode alone says.
+fn of_mode(mode: u16) -> List {
+    let entries = [(OWNER, mode >> 6 & 7), (OWNING_GROUP, mode >> 3 & 7), (OTHER, mode & 7)];
+    entries.into_iter().map(|(tag, rights)| ((tag, NOBODY), rights)).collect()
+}
+
+/// A list that names somebody has a mask: what was given, what was there, or what all that it limits may do.
+fn set_mask(list: &mut List, given: bool, keep: bool) {
+    let limited = |(tag, _): &(u16, u32)| matches!(*tag, USER | GROUP | OWNING_GROUP);
+    let named = list.keys().any(|(tag, _)| matches!(*tag, USER | GROUP));
+    let there = list.contains_key(&(MASK, NOBODY));
+    if given || !(named || there) || keep && there {
+        return;
+    }
+    let bits = match keep {
+        true => list.get(&(OWNING_GROUP, NOBODY)).copied().unwrap_or(0),
+        false => list.iter().filter(|(key, _)| limited(key)).fold(0, |all, (_, bits)| all | bits),
+    };
+    list.insert((MASK, NOBODY), bits);
 }
 
 /// Writes the list; what a mode can say too, the mode says.

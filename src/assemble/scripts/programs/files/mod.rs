@@ -173,7 +173,7 @@ fn last_of<'o>(options: &'o Options, names: &[&str]) -> Option<(&'static str, &'
     options.given.iter().rev().find(|(name, _)| names.contains(name)).map(|(name, value)| (*name, value))
 }
 
-/// Whether a path exists only from the first boot on, or belongs to a dropped package: nothing can be copied from it.
+/// Stops where a path exists only from the first boot on, or belongs to a dropped package: nothing is known of it.
 fn has_content(call: &Call, word: &[u8]) -> Result<(), Stop> {
     let path = at(call, word);
     let files = &call.machine.files;

@@ -62,9 +62,17 @@ impl Mode {
         Some(())
     }
 
+    /// The same, and the bits that were spoken of.
+    pub(super) fn apply_and_tell(&self, old: u16, is_directory: bool, umask: u16) -> (u16, u16) {
+        self.steps.iter().fold((old & ALL, 0), |(mode, spoken), step| {
+            let (mode, more) = step.apply(mode, is_directory, umask);
+            (mode, spoken | more)
+        })
+    }
+
     /// The mode that an inode with the mode `old` gets.
     pub(super) fn apply(&self, old: u16, is_directory: bool, umask: u16) -> u16 {
-        self.steps.iter().fold(old & ALL, |mode, step| step.apply(mode, is_directory, umask))
+        self.apply_and_tell(old, is_directory, umask).0
     }
 }
 
@@ -117,7 +125,8 @@ fn step(operator: u8, affected: u16, text: &[u8], is_last: bool) -> Option<Step>
 }
 
 impl Step {
-    fn apply(&self, mode: u16, is_directory: bool, umask: u16) -> u16 {
+    /// The new mode, and the bits that it sets or clears.
+    fn apply(&self, mode: u16, is_directory: bool, umask: u16) -> (u16, u16) {
         let kept = if is_directory { SET_ID & !self.mentioned } else { 0 };
         let bits = match self.value {
             Value::Bits(bits) => bits,
@@ -131,9 +140,13 @@ impl Step {
         let reach = if self.affected == 0 { !umask } else { self.affected };
         let bits = bits & reach & !kept;
         match self.operator {
-            b'+' => mode | bits,
-            b'-' => mode & !bits,
-            _ => mode & (if self.affected == 0 { 0 } else { !self.affected } | kept) & ALL | bits,
+            b'+' => (mode | bits, bits),
+            b'-' => (mode & !bits, bits),
+            _ => {
+                let others = if self.affected == 0 { 0 } else { !self.affected };
+                let preserved = (others | kept) & ALL;
+                (mode & preserved | bits, ALL & !preserved)
+            }
         }
     }
 }

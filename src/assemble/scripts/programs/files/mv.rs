@@ -31,9 +31,6 @@ pub(super) fn mv(call: &mut Call) -> Result<u8, Stop> {
         options.operands.iter_mut().for_each(|word| *word = super::trimmed(word).to_vec());
     }
     let backup = Backup::of(call, &options)?;
-    if backup.is_some() && options.has("n") {
-        return hint(call, "options --backup and --no-clobber are mutually exclusive");
-    }
     // The last of these wins, -f too.
     options.given = match super::last_of(&options, &["f", "i", "n"]) {
         Some((last, _)) => {
@@ -46,9 +43,12 @@ pub(super) fn mv(call: &mut Call) -> Result<u8, Stop> {
         Ok(targets) => targets,
         Err(status) => return Ok(status),
     };
+    if wish.backup.is_some() && options.has("n") {
+        return hint(call, "options --backup and --no-clobber are mutually exclusive");
+    }
     let mut failed = false;
     let mut fresh = Vec::new();
-    for (source, target) in targets.pairs() {
+    for (source, target) in targets.pairs(false) {
         call.machine.spend(2)?;
         let resolved = call.machine.files.resolve(&at(call, &target), false).ok();
         if fresh.contains(&resolved) && status(call, &source, false).is_ok_and(|facts| facts.kind != Kind::Directory) {
@@ -75,9 +75,13 @@ fn rename(call: &mut Call, wish: &Wish, source: &[u8], target: &[u8]) -> Result<
         }
     };
     has_content(call, source)?;
+    let (from, to) = (quoted(source), quoted(target));
+    let busy = format!("cannot move {from} to {to}: Device or resource busy");
+    let is_dots = matches!(super::last_name(source), b"." | b"..");
     let mut kept = String::new();
     match status(call, target, false) {
         Ok(there) => match may_replace(call, wish, (source, &facts), (target, &there))? {
+            Ok(true) if is_dots => return Ok(Err(busy)),
             Ok(true) => {
                 if let Some(backup) = &wish.backup {
                     let name = backup.name(call, target);
@@ -93,12 +97,9 @@ fn rename(call: &mut Call, wish: &Wish, source: &[u8], target: &[u8]) -> Result<
             }
             other => return Ok(other),
         },
+        Err(Errno::NoEntry) if is_dots => return Ok(Err(busy)),
         Err(Errno::NoEntry) => {}
         Err(errno) => return Ok(Err(format!("cannot stat {}: {errno}", quoted(target)))),
-    }
-    let (from, to) = (quoted(source), quoted(target));
-    if matches!(super::last_name(source), b"." | b"..") {
-        return Ok(Err(format!("cannot move {from} to {to}: Device or resource busy")));
     }
     match call.machine.files.rename(&at(call, source), &at(call, target)) {
         Ok(()) if wish.verbose => {
@@ -118,10 +119,14 @@ fn may_replace(
     (target, there): (&[u8], &Facts),
 ) -> Result<Result<bool, String>, Stop> {
     let (from, to) = (quoted(source), quoted(target));
+    if wish.overwrite == Overwrite::Never {
+        return Ok(Ok(false));
+    }
     let name = |word: &[u8]| call.machine.files.resolve(super::trimmed(&at(call, word)), false).ok();
     let same_name = name(source) == name(target);
     // A link over the file that it leads to, which has other names, would lose no content, but mv does not look so far.
-    let leads_there = facts.kind == Kind::Symlink
+    let leads_there = wish.backup.is_none()
+        && facts.kind == Kind::Symlink
         && there.links > 1
         && call.machine.files.resolve(&at(call, source), true).ok() == name(target);
     if leads_there || facts.inode == there.inode && (wish.backup.is_none() || same_name) {
@@ -129,7 +134,6 @@ fn may_replace(
     }
     let directories = (facts.kind == Kind::Directory, there.kind == Kind::Directory);
     match wish.overwrite {
-        Overwrite::Never => return Ok(Ok(false)),
         Overwrite::Older if !directories.0 && there.mtime >= facts.mtime => return Ok(Ok(false)),
         Overwrite::Ask => return call.unsupported(format!("asking whether to overwrite {to}")),
         _ => {}

@@ -14,6 +14,8 @@ use crate::shell::{Errno, Kind, Stop};
 pub(super) struct Owner {
     user: Option<(u32, String)>,
     group: Option<(u32, String)>,
+    /// chown forgets a user's number when it tells of a group's name.
+    user_is_told: bool,
 }
 
 impl Owner {
@@ -30,7 +32,8 @@ impl Owner {
     }
 
     fn of(machine: &Machine, whole: &[u8], (user, group): (&[u8], Option<&[u8]>)) -> Result<Owner, String> {
-        let mut owner = Owner::default();
+        let user_is_named = !user.is_empty() && number(user).is_none();
+        let mut owner = Owner { user_is_told: true, ..Owner::default() };
         if !user.is_empty() {
             let uid = user_number(machine, user).ok_or_else(|| format!("invalid user: {}", named(whole)))?;
             owner.user = Some((uid, lossy(user)));
@@ -43,6 +46,7 @@ impl Owner {
         if let Some(group) = group.filter(|group| !group.is_empty()) {
             let gid = group_number(machine, group).ok_or_else(|| format!("invalid group: {}", named(whole)))?;
             owner.group = Some((gid, lossy(group)));
+            owner.user_is_told &= user_is_named || number(group).is_some();
         }
         Ok(owner)
     }
@@ -126,11 +130,13 @@ pub(super) fn chgrp(call: &mut Call) -> Result<u8, Stop> {
 fn run(call: &mut Call, only_group: bool) -> Result<u8, Stop> {
     let mut options = parse(call, &KNOWN, true)?;
     let owner = if let Some(reference) = options.value("reference") {
+        super::has_content(call, reference)?;
         match status(call, reference, true) {
             Ok(facts) => {
                 let user = user_name(call.machine, facts.uid).unwrap_or_else(|| facts.uid.to_string());
                 let group = group_name(call.machine, facts.gid).unwrap_or_else(|| facts.gid.to_string());
-                Owner { user: Some((facts.uid, user)).filter(|_| !only_group), group: Some((facts.gid, group)) }
+                let user = Some((facts.uid, user)).filter(|_| !only_group);
+                Owner { user, group: Some((facts.gid, group)), user_is_told: true }
             }
             Err(errno) => {
                 return call.fail(1, format!("failed to get attributes of {}: {errno}", quoted(reference)));
@@ -149,7 +155,7 @@ fn run(call: &mut Call, only_group: bool) -> Result<u8, Stop> {
             true if text.is_empty() => Ok(Owner::default()),
             true => match group_number(call.machine, &text) {
                 None => Err(format!("invalid group: {}", named(&text))),
-                Some(gid) => Ok(Owner { user: None, group: Some((gid, lossy(&text))) }),
+                Some(gid) => Ok(Owner { user: None, group: Some((gid, lossy(&text))), user_is_told: true }),
             },
         };
         match owner {
@@ -250,6 +256,14 @@ fn change(call: &mut Call, wish: &Wish, entry: &Entry, failed: &mut bool) -> Res
             if !wish.quiet {
                 call.error(format!("cannot dereference {}: {errno}", quoted(&entry.shown)))?;
             }
+            let before = wish.old_owner(call.machine, entry.facts.uid, entry.facts.gid);
+            if wish.telling == Telling::Everything {
+                let change = match (before, wish.new_owner()) {
+                    (Some(before), Some(after)) => format!(" from {before} to {after}"),
+                    _ => String::new(),
+                };
+                call.out(format!("failed to change {} of {}{change}\n", wish.what(), quoted(&entry.shown)))?;
+            }
             return Ok(());
         }
     };
@@ -275,16 +289,16 @@ fn change(call: &mut Call, wish: &Wish, entry: &Entry, failed: &mut bool) -> Res
 }
 
 impl Wish {
-    /// chown speaks of ownership even if only the group changes.
     fn what(&self) -> &'static str {
-        if self.only_group { "group" } else { "ownership" }
+        let Owner { user, group, user_is_told } = &self.owner;
+        let group_alone = user.is_none() && group.is_some() && *user_is_told;
+        if self.only_group || group_alone { "group" } else { "ownership" }
     }
 
     fn new_owner(&self) -> Option<String> {
         let name = |named: &Option<(u32, String)>| named.as_ref().map(|(_, name)| name.clone());
         let group = name(&self.owner.group);
-        let user =
-            name(&self.owner.user).or_else(|| group.as_ref().filter(|_| !self.only_group).map(|_| String::new()));
+        let user = if self.owner.user_is_told { name(&self.owner.user) } else { Some(String::new()) };
         shown(user, group)
     }
 
@@ -292,8 +306,8 @@ impl Wish {
     fn old_owner(&self, machine: &Machine, uid: u32, gid: u32) -> Option<String> {
         let user = || user_name(machine, uid).unwrap_or_else(|| uid.to_string());
         let group = || group_name(machine, gid).unwrap_or_else(|| gid.to_string());
-        let Owner { user: new_user, group: new_group } = &self.owner;
-        let tells_user = !self.only_group && (new_user.is_some() || new_group.is_some());
+        let Owner { user: new_user, group: new_group, user_is_told } = &self.owner;
+        let tells_user = new_user.is_some() || !user_is_told;
         shown(tells_user.then(user), new_group.is_some().then(group))
     }
 }

@@ -73,6 +73,10 @@ fn remove(call: &mut Call, wish: Wish, word: &[u8]) -> Result<Option<String>, St
     if !wish.recursive && !wish.empty_directories {
         return Ok(cannot(Errno::IsDirectory));
     }
+    let empty = call.machine.files.list(&at(call, word)).is_ok_and(|names| names.is_empty());
+    if !wish.recursive && !empty {
+        return Ok(cannot(Errno::NotEmpty));
+    }
     if matches!(last_name(word), b"." | b"..") {
         return Ok(Some(format!("refusing to remove '.' or '..' directory: skipping {}", quoted(word))));
     }
@@ -87,18 +91,13 @@ fn remove(call: &mut Call, wish: Wish, word: &[u8]) -> Result<Option<String>, St
             quoted(word)
         )));
     }
-    if by_link {
-        // What the link leads to loses what it holds; a link with a slash behind it cannot be removed.
-        for name in call.machine.files.list(&at(call, word)).unwrap_or_default() {
-            let below = super::joined(&at(call, word), &name);
-            let _ = call.machine.files.remove_all(&below);
-        }
-        return Ok(if wish.force { None } else { cannot(Errno::NotDirectory) });
+    if wish.recursive && (wish.verbose || by_link) {
+        return remove_one_by_one(call, wish, word, by_link);
     }
-    let removed = match (wish.recursive, wish.verbose) {
-        (true, true) => return remove_telling(call, word),
-        (true, false) => call.machine.files.remove_all(&at(call, word)),
-        (false, _) => call.machine.files.remove_directory(&at(call, word)),
+    let removed = match wish.recursive {
+        _ if by_link => Err(Errno::NotDirectory),
+        true => call.machine.files.remove_all(&at(call, word)),
+        false => call.machine.files.remove_directory(&at(call, word)),
     };
     match removed {
         Ok(()) if wish.verbose => told(call, "removed directory", word),
@@ -112,7 +111,9 @@ fn told<T>(call: &mut Call, what: &str, name: &[u8]) -> Result<Option<T>, Stop> 
     Ok(None)
 }
 
-fn remove_telling(call: &mut Call, word: &[u8]) -> Result<Option<String>, Stop> {
+/// Removes what is in a directory, and then it. A link with a slash behind it leads to the directory, but cannot be removed
+/// by that name.
+fn remove_one_by_one(call: &mut Call, wish: Wish, word: &[u8], by_link: bool) -> Result<Option<String>, Stop> {
     let mut walk = Walk::new(call, word, Follow::Never);
     while let Some(event) = walk.next(call)? {
         let (entry, what) = match event {
@@ -121,12 +122,17 @@ fn remove_telling(call: &mut Call, word: &[u8]) -> Result<Option<String>, Stop> 
             _ => continue,
         };
         let files = &mut call.machine.files;
-        let removed =
-            if entry.is_directory() { files.remove_directory(&entry.path) } else { files.remove(&entry.path) };
-        if let Err(errno) = removed {
-            return Ok(Some(format!("cannot remove {}: {errno}", quoted(&entry.shown))));
+        let removed = match entry.is_directory() {
+            true if by_link && entry.depth == 0 => Err(Errno::NotDirectory),
+            true => files.remove_directory(&entry.path),
+            false => files.remove(&entry.path),
+        };
+        match removed {
+            Err(Errno::NotDirectory) if wish.force => {}
+            Err(errno) => return Ok(Some(format!("cannot remove {}: {errno}", quoted(&entry.shown)))),
+            Ok(()) if wish.verbose => drop(told::<()>(call, what, &entry.shown)?),
+            Ok(()) => {}
         }
-        told::<()>(call, what, &entry.shown)?;
     }
     Ok(None)
 }
@@ -156,7 +162,14 @@ pub(super) fn shred(call: &mut Call) -> Result<u8, Stop> {
     let mut failed = false;
     for word in &options.operands {
         let removed = match status(call, word, true) {
-            Ok(facts) if facts.kind == Kind::File => call.machine.files.remove(&at(call, word)),
+            Ok(facts) if facts.kind == Kind::File => {
+                let path = at(call, word);
+                // Another name of it has nothing left either.
+                if facts.links > 1 {
+                    let _ = call.machine.files.put(&path, Vec::new(), facts.mode);
+                }
+                call.machine.files.remove(&path)
+            }
             Ok(_) => Err(Errno::IsDirectory),
             Err(errno) => Err(errno),
         };

@@ -252,7 +252,10 @@ fn strip(call: &Call, word: &[u8], missing: Missing) -> Result<Bytes, Errno> {
         _ if word.is_empty() => return Err(Errno::NoEntry),
         Missing::Anything => {}
         Missing::Nothing => _ = files.status(&text, true)?,
-        Missing::Last => drop(files.resolve(&text, false)?),
+        Missing::Last => match files.status(&text, true) {
+            Ok(_) | Err(Errno::NoEntry) => {}
+            Err(errno) => return Err(errno),
+        },
     }
     Ok(text)
 }

@@ -4,7 +4,7 @@ use super::modes::Mode;
 use super::quoting::{named, plain, quoted};
 use super::{Call, at, complain, hint, status};
 use crate::assemble::scripts::programs::options::{Options, parse};
-use crate::shell::{Errno, Kind, Stop};
+use crate::shell::Stop;
 use crate::tree;
 
 /// What mountpoint(1) ends with where nothing is mounted.
@@ -76,25 +76,17 @@ pub(super) fn mountpoint(call: &mut Call) -> Result<u8, Stop> {
     let options = parse(call, &["q|quiet", "nofollow"], true)?;
     let [word] = options.operands.as_slice() else { return call.unsupported("anything but one path") };
     let quiet = options.has("q");
-    let problem = match status(call, word, true) {
-        Ok(facts) if facts.kind == Kind::Directory => None,
-        Ok(_) => Some(Errno::NotDirectory),
-        Err(errno) => Some(errno),
-    };
-    if let Some(errno) = problem {
+    if let Err(errno) = status(call, word, true) {
         if !quiet {
             call.error(format!("{}: {errno}", String::from_utf8_lossy(word)))?;
         }
         return Ok(1);
     }
-    let root = call
-        .machine
-        .files
-        .resolve(&at(call, word), true)
-        .is_ok_and(|path| path.is_root() || path.as_bytes() == b"/proc");
+    let resolved = call.machine.files.resolve(&at(call, word), true);
+    let mounted = resolved.is_ok_and(|path| path.is_root() || path.as_bytes() == b"/proc");
     if !quiet {
-        let not = if root { "" } else { "not " };
+        let not = if mounted { "" } else { "not " };
         call.out([word, format!(" is {not}a mountpoint\n").as_bytes()].concat())?;
     }
-    Ok(if root { 0 } else { NO_MOUNT_POINT })
+    Ok(if mounted { 0 } else { NO_MOUNT_POINT })
 }

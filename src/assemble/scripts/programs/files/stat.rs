@@ -20,6 +20,7 @@ pub(super) fn stat(call: &mut Call) -> Result<u8, Stop> {
     }
     let mut failed = false;
     for word in &options.operands {
+        super::has_content(call, word)?;
         match call.machine.files.status(&at(call, word), options.has("L")) {
             Ok(facts) => {
                 let mut text = formatted(call, &format, escapes, word, &facts)?;
@@ -27,8 +28,7 @@ pub(super) fn stat(call: &mut Call) -> Result<u8, Stop> {
                 call.out(text)?;
             }
             Err(errno) => {
-                let what = if options.has("L") { "cannot stat" } else { "cannot statx" };
-                complain(call, &mut failed, format!("{what} {}: {errno}", quoted(word)))?;
+                complain(call, &mut failed, format!("cannot statx {}: {errno}", quoted(word)))?;
             }
         }
     }
@@ -47,6 +47,10 @@ fn formatted(call: &Call, format: &[u8], escapes: bool, word: &[u8], facts: &Fac
                 }
                 let field = match bytes.next() {
                     Some(b'%') if flags.is_empty() => vec![b'%'],
+                    Some(b'a') if flags == "#" => {
+                        flags.clear();
+                        format!("0{:o}", facts.mode).into_bytes()
+                    }
                     Some(letter) => field(call, letter, word, facts)?,
                     None => vec![b'%'],
                 };
@@ -86,7 +90,7 @@ fn field(call: &Call, letter: u8, word: &[u8], facts: &Facts) -> Result<Bytes, S
     let unknown = |name: Option<String>| name.unwrap_or_else(|| "UNKNOWN".to_owned());
     let device = || match machine.files.inode(&at(call, word), true).map(|inode| &inode.kind) {
         Some(NodeKind::CharDevice { major, minor } | NodeKind::BlockDevice { major, minor }) => (*major, *minor),
-        _ => (0, 0),
+        _ => machine.files.device_numbers(&at(call, word)).unwrap_or_default(),
     };
     let text = match letter {
         b'n' => return Ok(word.to_vec()),
@@ -108,6 +112,9 @@ fn field(call: &Call, letter: u8, word: &[u8], facts: &Facts) -> Result<Bytes, S
         b's' => facts.size.to_string(),
         b'Y' => facts.mtime.to_string(),
         b'y' => moment(facts.mtime),
+        // Only good for comparing.
+        b'i' => facts.inode.to_string(),
+        b'd' => "1".to_owned(),
         b'h' => super::links_of(call, &at(call, word), facts).to_string(),
         b't' => format!("{:x}", device().0),
         b'T' => format!("{:x}", device().1),

@@ -57,7 +57,9 @@ pub(super) fn targets(
     if let [source, target] = sources.as_slice() {
         return Ok(Ok(Targets::Name { source: source.clone(), target: target.clone() }));
     }
+    let by_link = call.name == "ln" && options.has("n") && call.machine.files.target(&at(call, &last)).is_ok();
     let problem = match call.machine.files.status(&at(call, &last), true) {
+        _ if by_link => Errno::NotDirectory,
         Ok(_) => Errno::NotDirectory,
         Err(errno) => errno,
     };
@@ -65,13 +67,13 @@ pub(super) fn targets(
 }
 
 impl Targets {
-    /// Every source with its target.
-    pub(super) fn pairs(&self) -> Vec<(Bytes, Bytes)> {
+    /// Every source with its target; what is `..` may stand for the whole directory.
+    pub(super) fn pairs(&self, merges: bool) -> Vec<(Bytes, Bytes)> {
         match self {
             Targets::Name { source, target } => vec![(source.clone(), target.clone())],
             Targets::Directory { sources, directory } => {
                 let target = |source: &Bytes| match last_name(source) {
-                    b".." => directory.clone(),
+                    b".." if merges => directory.clone(),
                     name => joined(directory, name),
                 };
                 sources.iter().map(|source| (source.clone(), target(source))).collect()

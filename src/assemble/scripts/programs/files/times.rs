@@ -11,6 +11,7 @@ pub(super) fn touch(call: &mut Call) -> Result<u8, Stop> {
     let options = parse(call, &known, true)?;
     let mut time = call.machine.files.epoch;
     if let Some(reference) = options.value("r") {
+        super::has_content(call, reference)?;
         match status(call, reference, !options.has("h")) {
             Ok(facts) => time = facts.mtime,
             Err(errno) => {
@@ -34,8 +35,14 @@ pub(super) fn touch(call: &mut Call) -> Result<u8, Stop> {
     }
     let access = |time: &[u8]| [b"access".as_slice(), b"atime", b"use"].contains(&time);
     let only_access = (options.has("a") || options.value("time").is_some_and(|time| access(time))) && !options.has("m");
-    let wish =
-        Touching { time, create: !options.has("c") && !options.has("h"), follow: !options.has("h"), only_access };
+    let lenient = options.has("c") || !options.has("h");
+    let wish = Touching {
+        time,
+        create: !options.has("c") && !options.has("h"),
+        lenient,
+        follow: !options.has("h"),
+        only_access,
+    };
     let mut failed = false;
     for word in &options.operands {
         if let Err(text) = touch_one(call, wish, word) {
@@ -49,6 +56,8 @@ pub(super) fn touch(call: &mut Call) -> Result<u8, Stop> {
 struct Touching {
     time: i64,
     create: bool,
+    /// Whether what is missing is no failure.
+    lenient: bool,
     follow: bool,
     only_access: bool,
 }
@@ -72,9 +81,9 @@ fn touch_one(call: &mut Call, wish: Touching, word: &[u8]) -> Result<(), String>
             })?;
             true
         }
-        Err(Errno::NoEntry) if wish.follow => return Ok(()),
+        Err(Errno::NoEntry) if wish.lenient => return Ok(()),
         Err(errno) => {
-            let what = if wish.create { "cannot touch" } else { "setting times of" };
+            let what = if wish.create && !word.ends_with(b"/") { "cannot touch" } else { "setting times of" };
             return Err(format!("{what} {}: {errno}", quoted(word)));
         }
     };
@@ -91,7 +100,7 @@ fn touch_one(call: &mut Call, wish: Touching, word: &[u8]) -> Result<(), String>
 pub(super) fn date(text: &str, now: i64) -> Option<i64> {
     let text = text.trim();
     if let Some(seconds) = text.strip_prefix('@') {
-        return seconds.split('.').next()?.parse().ok();
+        return seconds.split('.').next()?.parse().ok().filter(|time: &i64| time.unsigned_abs() < 1 << 40);
     }
     if text == "now" {
         return Some(now);
@@ -238,9 +247,6 @@ fn truncate_one(call: &mut Call, length: Length, keep: bool, word: &[u8], failed
     let wanted = length.of(size);
     call.machine.spend(wanted / 64)?;
     let mode = 0o666 & !call.shell.umask;
-    if call.machine.files.inode(&path, true).is_some() && wanted == size {
-        return Ok(());
-    }
     let content = match wanted {
         0 => Content::inline(Vec::new()),
         _ => {

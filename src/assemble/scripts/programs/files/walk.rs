@@ -18,6 +18,8 @@ pub(super) struct Entry {
     pub(super) shown: Bytes,
     pub(super) path: Bytes,
     pub(super) depth: usize,
+    /// How many bytes of `shown` are the operand.
+    pub(super) operand: usize,
     pub(super) facts: Facts,
     /// Whether `facts` are those of what a link points to.
     pub(super) followed: bool,
@@ -43,6 +45,7 @@ pub(super) enum Event {
 #[derive(Debug)]
 pub(super) struct Walk {
     follow: Follow,
+    operand: usize,
     start: Option<(Bytes, Bytes)>,
     /// The directory that was entered last, unless nobody wants to see what it holds.
     ahead: Option<Entry>,
@@ -51,7 +54,13 @@ pub(super) struct Walk {
 
 impl Walk {
     pub(super) fn new(call: &Call, word: &[u8], follow: Follow) -> Walk {
-        Walk { follow, start: Some((word.to_vec(), at(call, word))), ahead: None, levels: Vec::new() }
+        Walk {
+            follow,
+            operand: word.len(),
+            start: Some((word.to_vec(), at(call, word))),
+            ahead: None,
+            levels: Vec::new(),
+        }
     }
 
     /// The directory that was just entered is not looked into; there will be no [`Event::Leave`] of it either.
@@ -91,7 +100,7 @@ impl Walk {
             (Err(Errno::NoEntry), Ok(facts)) => (facts, false),
             (Err(Errno::NoEntry), Err(errno)) | (Err(errno), _) => return Event::Failed(shown, errno),
         };
-        let entry = Entry { shown, path, depth, facts, followed };
+        let entry = Entry { shown, path, depth, operand: self.operand, facts, followed };
         if entry.is_directory() {
             if self.levels.iter().any(|(above, _)| above.facts.inode == entry.facts.inode) {
                 return Event::Circle(entry);

@@ -44,8 +44,8 @@ fn encode(bytes: &[u8]) -> Bytes {
     for chunk in bytes.chunks(3) {
         let byte = |index: usize| u32::from(chunk.get(index).copied().unwrap_or(0));
         let all = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for (index, shift) in [18, 12, 6, 0].into_iter().enumerate() {
-            let letter = LETTERS.get((all >> shift & 63) as usize).copied().unwrap_or(b'=');
+        for index in 0..=3_usize {
+            let letter = LETTERS.get((all >> (18 - 6 * index) & 63) as usize).copied().unwrap_or(b'=');
             out.push(if index > chunk.len() { b'=' } else { letter });
         }
     }

@@ -35,7 +35,8 @@ pub(super) fn cat(call: &mut Call) -> Result<u8, Stop> {
         if blank && was_blank && options.has("s") {
             continue;
         }
-        if (options.has("n") || options.has("b")) && !(blank && options.has("b")) {
+        let numbered = options.has("n") || options.has("b");
+        if numbered && !(blank && options.has("b")) {
             number += 1;
             out.extend(format!("{number:6}\t").bytes());
         }

@@ -203,7 +203,7 @@ fn unexpand_line(line: &[u8], every: usize, all: bool, out: &mut Bytes) {
                 let tab = *byte == b'\t';
                 column = if tab { column + every - column % every } else { column + 1 };
                 let at_stop = column % every == 0;
-                if !(tab || at_stop && !blanks.is_empty()) {
+                if !tab && (!at_stop || blanks.is_empty()) {
                     one_before_stop |= at_stop;
                     blanks.push(b' ');
                     continue;

@@ -119,6 +119,9 @@ pub(super) fn od(call: &mut Call) -> Result<u8, Stop> {
         "w|width?",
         "b",
         "c",
+        "i",
+        "l",
+        "s",
         "x",
         "o",
         "d",
@@ -135,6 +138,9 @@ pub(super) fn od(call: &mut Call) -> Result<u8, Stop> {
             "o" => b"o2",
             "d" => b"u2",
             "a" => b"a",
+            "i" => b"d4",
+            "l" => b"d8",
+            "s" => b"d2",
             _ => continue,
         };
         match formats(text) {

@@ -1,22 +1,22 @@
 //! `expr`: one expression, a word for each of its parts.
 
 use super::Call;
-use super::regex::{Flavour, Regex};
+use super::regex::{Extent, Flavour, Reading, Regex};
 use super::{matcher, streams};
 use crate::shell::{Bytes, Stop};
 
 /// Parentheses within each other.
-const DEPTH: usize = 200;
+const DEPTH: usize = 80;
 
 enum Fault {
     /// The message, and status 2.
     Message(String),
-    Stop(Stop),
+    Stop(Box<Stop>),
 }
 
 impl From<Stop> for Fault {
     fn from(stop: Stop) -> Fault {
-        Fault::Stop(stop)
+        Fault::Stop(Box::new(stop))
     }
 }
 
@@ -40,7 +40,7 @@ pub(super) fn expr(call: &mut Call) -> Result<u8, Stop> {
             Ok(u8::from(is_null(&value)))
         }
         Err(Fault::Message(message)) => call.fail(2, message),
-        Err(Fault::Stop(stop)) => Err(stop),
+        Err(Fault::Stop(stop)) => Err(*stop),
     }
 }
 
@@ -173,7 +173,7 @@ impl Parser<'_, '_, '_> {
         }
         match result {
             Some(number) => Ok(number.to_string().into_bytes()),
-            None => Err(Fault::Stop(Stop::unsupported("expr", "numbers as large as these"))),
+            None => Err(Stop::unsupported("expr", "numbers as large as these").into()),
         }
     }
 
@@ -186,37 +186,25 @@ impl Parser<'_, '_, '_> {
         Ok(left)
     }
 
-    /// What the pattern's group matched at the start of the text, or how long the match is.
+    /// What the pattern's first group matched, or how long the match is; it begins with the text.
     fn matched(&self, text: &[u8], pattern: &[u8]) -> Value {
-        let regex = Regex::new(&[b"\\`\\(", pattern, b"\\)"].concat(), Flavour::Basic, false);
-        // The pattern is in a group to be at the start with all its alternatives: its own groups are one number further.
-        let moved = pattern.windows(2).any(|two| two[0] == b'\\' && two[1].is_ascii_digit() && two[1] != b'0');
-        if moved {
-            return Err(Fault::Stop(Stop::unsupported("expr", "references in a pattern")));
-        }
-        let regex = regex.map_err(Fault::Message)?;
+        let reading = Reading { extent: Extent::AtStart, ..Reading::new(Flavour::Basic, false) };
+        let regex = Regex::any_of(&[pattern], reading).map_err(Fault::Message)?;
         let regex = matcher::supported(self.call, regex)?;
-        let captures = regex.find_at(text, 0)?.filter(|captures| captures.first().copied().flatten().is_some());
-        let group = regex.groups() > 1;
-        Ok(match captures {
-            None if group => Bytes::new(),
-            None => b"0".to_vec(),
-            Some(captures) if group => {
-                let span = captures.get(2).copied().flatten();
-                span.and_then(|(start, end)| text.get(start..end)).unwrap_or_default().to_vec()
-            }
-            Some(captures) => {
-                let length = captures.first().copied().flatten().map_or(0, |(start, end)| end - start);
-                length.to_string().into_bytes()
-            }
-        })
+        let captures = regex.find_at(text, 0)?.unwrap_or_default();
+        let span = |group: usize| captures.get(group).copied().flatten();
+        if regex.groups() > 0 {
+            return Ok(span(1).and_then(|(start, end)| text.get(start..end)).unwrap_or_default().to_vec());
+        }
+        let length = span(0).map_or(0, |(start, end)| end - start);
+        Ok(length.to_string().into_bytes())
     }
 
     fn word(&mut self, wanted: bool) -> Value {
         if self.take(b"(") {
             self.depth += 1;
             if self.depth > DEPTH {
-                return Err(Fault::Stop(Stop::limit(format!("{DEPTH} parentheses of expr within each other"))));
+                return Err(Stop::limit(format!("{DEPTH} parentheses of expr within each other")).into());
             }
             let value = self.or(wanted)?;
             self.depth -= 1;

@@ -167,7 +167,7 @@ fn patterns(call: &mut Call, options: &mut Options) -> Result<Option<Vec<Bytes>>
 }
 
 fn reading(options: &Options, own: Flavour) -> Reading {
-    let mut flavours = options.given.iter().filter_map(|(name, _)| match *name {
+    let flavour = options.given.iter().rev().find_map(|(name, _)| match *name {
         "E" => Some(Flavour::Extended),
         "F" => Some(Flavour::Fixed),
         "G" => Some(Flavour::Basic),
@@ -181,7 +181,7 @@ fn reading(options: &Options, own: Flavour) -> Reading {
         (false, false) => Extent::Anything,
     };
     let ignore_case = folds.is_some_and(|(name, _)| *name == "i");
-    Reading { flavour: flavours.next_back().unwrap_or(own), ignore_case, lines: false, extent }
+    Reading { flavour: flavour.unwrap_or(own), ignore_case, lines: false, extent }
 }
 
 fn settings(call: &mut Call, options: &Options, regex: Regex, recursive: bool) -> Result<Option<Grep>, Stop> {

@@ -26,6 +26,8 @@ mod sha1;
 pub(super) mod sort;
 mod streams;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod translate;
 mod uniq;
 mod words;

@@ -26,8 +26,8 @@ pub(super) fn xargs(call: &mut Call) -> Result<u8, Stop> {
         "x|exit",
     ];
     let mut options = options::parse(call, OPTIONS, false)?;
-    if options.has("E") || options.has("l") || options.has("s") {
-        return call.unsupported("the options `-E`, `-l` and `-s`");
+    if options.has("E") || options.has("l") {
+        return call.unsupported("the options `-E` and `-l`");
     }
     let text = match options.value("a").cloned() {
         None => call.input(),
@@ -125,6 +125,11 @@ fn runs(
         (Some(None), _) | (_, Some(None)) => return Ok(None),
         (most, lines) => (most.flatten().unwrap_or(u64::MAX), lines.flatten().unwrap_or(u64::MAX)),
     };
+    let size_limit = match number("s") {
+        None => LINE,
+        Some(Some(size)) => usize::try_from(size).unwrap_or(LINE).min(LINE),
+        Some(None) => return Ok(None),
+    };
     let fixed: usize = command.iter().map(|word| word.len() + 1).sum();
     let mut runs = Vec::new();
     let mut run = command.to_vec();
@@ -136,7 +141,7 @@ fn runs(
         }
         for item in line {
             call.machine.spend(1)?;
-            if count >= most || (count > 0 && size + item.len() >= LINE) {
+            if count >= most || (count > 0 && size + item.len() >= size_limit) {
                 runs.push(std::mem::replace(&mut run, command.to_vec()));
                 (size, count, line_count) = (fixed, 0, 0);
             }

@@ -5,7 +5,7 @@ use super::{Call, Entry, Search, format};
 use crate::assemble::scripts::programs::files::owners::{group_name, user_name};
 use crate::assemble::scripts::programs::files::quoting::named;
 use crate::assemble::scripts::programs::files::{complain, last_name, links_of, parent_name};
-use crate::shell::{Bytes, Kind, Stop, World};
+use crate::shell::{Bytes, Errno, Kind, Stop, World};
 
 const DAY: i64 = 86_400;
 
@@ -75,8 +75,19 @@ impl Search {
                 self.wait(call, *number, &entry.shown)?;
                 true
             }
+            Primary::Type(..) if self.is_circle(call, primary, entry)? => false,
             _ => return Ok(None),
         }))
+    }
+
+    /// `-xtype` of a link that leads to itself is a failure.
+    fn is_circle(&mut self, call: &mut Call, primary: &Primary, entry: &Entry) -> Result<bool, Stop> {
+        let other = matches!(primary, Primary::Type(_, true)) && !entry.followed;
+        if other && let Err(Errno::Loop) = call.machine.files.status(&entry.path, true) {
+            complain(call, &mut self.failed, format!("{}: {}", named(&entry.shown), Errno::Loop))?;
+            return Ok(true);
+        }
+        Ok(false)
     }
 
     fn delete(&mut self, call: &mut Call, entry: &Entry) -> Result<bool, Stop> {
@@ -148,6 +159,8 @@ fn is_true(call: &Call, primary: &Primary, entry: &Entry) -> Result<bool, Stop> 
             Kind::Directory => files.list(&entry.path).is_ok_and(|names| names.is_empty()),
             _ => false,
         },
+        // Root may do everything but execute what nobody may.
+        Primary::Accessible => files.exists(&entry.path),
         Primary::Executable => {
             let behind = files.facts(&entry.path, true);
             behind.is_some_and(|facts| facts.kind == Kind::Directory || facts.mode & 0o111 != 0)

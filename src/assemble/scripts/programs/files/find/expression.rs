@@ -44,6 +44,7 @@ pub(super) enum Primary {
     Size(Comparison, u64),
     Links(Comparison),
     Empty,
+    Accessible,
     Executable,
     NewerThan(i64),
     Days(Comparison),

@@ -78,6 +78,12 @@ fn field(call: &Call, letter: u8, entry: &Entry) -> Bytes {
     let machine = &*call.machine;
     match letter {
         b'p' => entry.shown.clone(),
+        // The operand keeps its slashes.
+        b'f' if entry.depth == 0 => {
+            let name = last_name(&entry.shown);
+            let at = entry.shown.windows(name.len().max(1)).rposition(|part| part == name).unwrap_or(0);
+            entry.shown[at..].to_vec()
+        }
         b'f' => last_name(&entry.shown).to_vec(),
         b'h' => directory(&entry.shown).to_vec(),
         b'P' => start(entry).1.to_vec(),
@@ -108,17 +114,8 @@ fn directory(path: &[u8]) -> &[u8] {
 
 /// The operand under which the entry was found, and the rest.
 fn start(entry: &Entry) -> (&[u8], &[u8]) {
-    let mut end = entry.shown.len();
-    for _ in 0..entry.depth {
-        end = entry.shown[..end].iter().rposition(|byte| *byte == b'/').unwrap_or(0);
-    }
-    let (start, rest) = entry.shown.split_at(end);
-    match (entry.depth, rest.strip_prefix(b"/")) {
-        (0, _) => (&entry.shown, b""),
-        // The operand ended with a slash itself.
-        (_, Some(rest)) if start.is_empty() => (b"/", rest),
-        (_, rest) => (start, rest.unwrap_or_default()),
-    }
+    let (start, rest) = entry.shown.split_at(entry.operand.min(entry.shown.len()));
+    (start, rest.strip_prefix(b"/").unwrap_or(rest))
 }
 
 fn letter_of(kind: Kind) -> u8 {

@@ -23,7 +23,13 @@ struct Search {
     prune: bool,
     quit: bool,
     /// Names that wait for their command, by the command's number.
-    waiting: Vec<Vec<Bytes>>,
+    waiting: Vec<Waiting>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Waiting {
+    names: Vec<Bytes>,
+    bytes: usize,
 }
 
 pub(super) fn find(call: &mut Call) -> Result<u8, Stop> {
@@ -36,7 +42,7 @@ pub(super) fn find(call: &mut Call) -> Result<u8, Stop> {
         Ok(plan) => plan,
         Err(problem) => return call.fail(1, problem),
     };
-    let waiting = vec![Vec::new(); plan.batches.len()];
+    let waiting = vec![Waiting::default(); plan.batches.len()];
     let mut search = Search { plan, failed: false, prune: false, quit: false, waiting };
     let here = [b".".to_vec()];
     for start in if starts.is_empty() { &here } else { starts } {
@@ -121,7 +127,7 @@ impl Search {
 
     /// Runs the command of a `-exec … {} +` with the names that wait.
     fn run_batch(&mut self, call: &mut Call, number: usize) -> Result<(), Stop> {
-        let names = self.waiting.get_mut(number).map(std::mem::take).unwrap_or_default();
+        let names = self.waiting.get_mut(number).map(std::mem::take).unwrap_or_default().names;
         if let (false, Some(command)) = (names.is_empty(), self.plan.batches.get(number)) {
             let words: Vec<Bytes> = command.iter().chain(&names).cloned().collect();
             let status = call.run(&words)?;
@@ -131,9 +137,9 @@ impl Search {
     }
 
     fn wait(&mut self, call: &mut Call, number: usize, name: &[u8]) -> Result<(), Stop> {
-        let Some(names) = self.waiting.get_mut(number) else { return Ok(()) };
-        names.push(name.to_vec());
-        let bytes: usize = names.iter().map(|name| name.len() + 1).sum();
-        if bytes > BATCH { self.run_batch(call, number) } else { Ok(()) }
+        let Some(waiting) = self.waiting.get_mut(number) else { return Ok(()) };
+        waiting.names.push(name.to_vec());
+        waiting.bytes += name.len() + 1;
+        if waiting.bytes > BATCH { self.run_batch(call, number) } else { Ok(()) }
     }
 }

@@ -164,8 +164,7 @@ impl Parser<'_, '_, '_, '_> {
             "-size" => self.size()?,
             "-links" => Primary::Links(self.number(word)?),
             "-empty" => Primary::Empty,
-            // Root may do everything but execute what nobody may.
-            "-readable" | "-writable" => Primary::Constant(true),
+            "-readable" | "-writable" => Primary::Accessible,
             "-executable" => Primary::Executable,
             "-newer" | "-mnewer" | "-newermm" | "-samefile" => return self.reference(word),
             "-newermt" => {
@@ -276,7 +275,9 @@ impl Parser<'_, '_, '_, '_> {
             Some((b'/', mode)) => (Bits::Any, mode),
             _ => (Bits::Exactly, text.as_slice()),
         };
-        Ok(match Mode::parse(mode) {
+        // What `+0644` meant once is not told any more.
+        let old = mode.starts_with(b"+") && mode.get(1).is_some_and(u8::is_ascii_digit);
+        Ok(match Mode::parse(mode).filter(|_| !old) {
             Some(mode) => Ok(Primary::Permissions(bits, mode.apply(0, false, 0))),
             None => Err(format!("invalid mode {}", named(&text))),
         })

@@ -41,66 +41,76 @@ pub(super) struct Bench {
     machine: Machine<'static>,
     shell: Shell,
     started: i64,
+    /// Whether times that are shown are not looked at: those of directories change by what is put into them.
+    pub(super) any_time: bool,
 }
+
+/// The tree on disk, made once.
+static TEMPLATE: std::sync::OnceLock<tempfile::TempDir> = std::sync::OnceLock::new();
 
 /// Name, what, mode, user, group; a link's mode is its target.
 pub(super) type Node = (&'static str, &'static str, u16, u32, u32);
 
 impl Bench {
+    /// The tree on disk and as a value, and the accounts of this machine.
     pub(super) fn new(nodes: &[Node]) -> Bench {
+        let bench = Bench::with(nodes, accounts());
+        let template = TEMPLATE.get_or_init(|| template(nodes));
+        let from = template.path().join(".");
+        run_quietly("cp", &["-a".as_ref(), from.as_os_str(), bench.directory.path().as_os_str()]);
+        bench
+    }
+
+    /// Only the value, and the accounts that every Debian has.
+    pub(super) fn of_values(nodes: &[Node]) -> Bench {
+        let mut accounts = Accounts::default();
+        for (name, id) in [("root", 0), ("daemon", 1), ("bin", 2), ("sys", 3), ("adm", 4)] {
+            let (gecos, home, shell) = (String::new(), "/".to_owned(), "/bin/sh".to_owned());
+            accounts.users.insert(name.to_owned(), User { uid: id, gid: id, gecos, home, shell, person: false });
+            accounts.groups.insert(name.to_owned(), Group { gid: id, members: Default::default() });
+        }
+        Bench::with(nodes, accounts)
+    }
+
+    fn with(nodes: &[Node], accounts: Accounts) -> Bench {
         let directory = tempfile::Builder::new().prefix("files-").tempdir_in("/tmp").unwrap();
         let origin = Origin::from("test");
         let tree = Tree::new(EPOCH, &origin);
         let files = Files::new(tree, &Nowhere, EPOCH, origin);
-        let mut machine = Machine::new(files, accounts(), Family::Deb, "x86_64");
+        let mut machine = Machine::new(files, accounts, Family::Deb, "x86_64");
         let top = directory.path().as_os_str().as_bytes().to_vec();
         machine.files.make_directories(&top, 0o700).unwrap();
         machine.files.update(b"/tmp", true, |inode| inode.mode = 0o1777).unwrap();
+        machine.files.update(&top, true, |inode| inode.mode = 0o755).unwrap();
         let mut shell = Shell::new(Dialect::Dash, b"test", &[]);
         shell.directory = top;
         shell.export(b"PATH", b"/usr/sbin:/usr/bin:/sbin:/bin".to_vec());
         let started = fs::metadata(directory.path()).unwrap().mtime() - 5;
-        let mut bench = Bench { directory, machine, shell, started };
-        for (index, node) in nodes.iter().enumerate() {
-            bench.add(node, 1_000_000_000 + 100_000 * i64::try_from(index).unwrap());
+        let mut bench = Bench { directory, machine, shell, started, any_time: false };
+        for (node, time) in nodes.iter().zip(times()) {
+            bench.add(node, time);
         }
         bench
     }
 
+    pub(super) fn inode(&self, name: &str) -> &Inode {
+        self.machine.files.inode(&self.shell.absolute(name.as_bytes()), false).unwrap()
+    }
+
     fn add(&mut self, (name, what, mode, uid, gid): &Node, time: i64) {
-        let real = self.directory.path().join(name);
         let path = self.shell.absolute(name.as_bytes());
         let (kind, rest) = what.split_at(1);
         let node = match kind {
-            "d" => {
-                fs::create_dir(&real).unwrap();
-                Kind::Directory
-            }
-            "f" => {
-                fs::write(&real, rest).unwrap();
-                Kind::File(Content::inline(rest.as_bytes().to_vec()))
-            }
-            "l" => {
-                std::os::unix::fs::symlink(rest, &real).unwrap();
-                Kind::Symlink(rest.as_bytes().to_vec())
-            }
-            "p" => {
-                run_quietly("mkfifo", &[real.as_os_str()]);
-                Kind::Fifo
-            }
+            "d" => Kind::Directory,
+            "f" => Kind::File(Content::inline(rest.as_bytes().to_vec())),
+            "l" => Kind::Symlink(rest.as_bytes().to_vec()),
+            "p" => Kind::Fifo,
             _ => {
-                fs::hard_link(self.directory.path().join(rest), &real).unwrap();
                 self.machine.files.hard_link(&self.shell.absolute(rest.as_bytes()), &path).unwrap();
                 return;
             }
         };
-        std::os::unix::fs::lchown(&real, Some(*uid), Some(*gid)).unwrap();
-        let is_link = matches!(node, Kind::Symlink(_));
-        if !is_link {
-            fs::set_permissions(&real, fs::Permissions::from_mode((*mode).into())).unwrap();
-        }
-        run_quietly("touch", &["-h".as_ref(), "-d".as_ref(), format!("@{time}").as_ref(), real.as_os_str()]);
-        let mode = if is_link { 0o777 } else { *mode };
+        let mode = if matches!(node, Kind::Symlink(_)) { 0o777 } else { *mode };
         let mut inode = Inode::new(node, mode, time, &Origin::from("test"));
         (inode.uid, inode.gid) = (*uid, *gid);
         self.machine.files.put_inode(&path, inode).unwrap();
@@ -145,7 +155,7 @@ impl Bench {
         let mut really = self.really(words, umask, input);
         let mut ours = ours;
         for output in [&mut ours.output, &mut really.output, &mut ours.errors, &mut really.errors] {
-            *output = sorted(output);
+            *output = sorted(&timeless(output, self.any_time));
         }
         let mut differences = String::new();
         if ours.status != really.status {
@@ -195,7 +205,8 @@ impl Bench {
             } else {
                 format!("special {:o} {}", facts.mode() & 0o170_000, facts.rdev())
             };
-            let time = if facts.mtime() >= self.started { EPOCH } else { facts.mtime() };
+            let now = (self.started..self.started + 3600).contains(&facts.mtime());
+            let time = if now { EPOCH } else { facts.mtime() };
             let first = names.entry(facts.ino()).or_insert_with(|| path.clone()).clone();
             let owner = (facts.uid(), facts.gid());
             line(&mut text, path, &what, facts.mode() & 0o7777, owner, time, kind.is_dir(), &first);
@@ -248,9 +259,55 @@ fn line(
 }
 
 fn sorted(text: &[u8]) -> Bytes {
-    let mut lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
+    let mut lines: Vec<&[u8]> = text.split_inclusive(|byte| matches!(byte, b'\n' | 0)).collect();
     lines.sort_unstable();
     lines.concat()
+}
+
+/// Without the present, and how long something took.
+fn timeless(text: &[u8], any: bool) -> Bytes {
+    let year = if any { "| [0-9]{4}" } else { "" };
+    let now = regex::bytes::Regex::new(&format!("[A-Z][a-z]{{2}} [ 0-9][0-9] ([0-9]{{2}}:[0-9]{{2}}{year})")).unwrap();
+    let took = regex::bytes::Regex::new(" bytes .*copied,.*").unwrap();
+    let text = now.replace_all(text, b"NOW".as_slice());
+    took.replace_all(&text, b"TOOK".as_slice()).into_owned()
+}
+
+/// Old times, each another.
+fn times() -> impl Iterator<Item = i64> {
+    (1_000_000_000..).step_by(100_000)
+}
+
+fn template(nodes: &[Node]) -> tempfile::TempDir {
+    let template = tempfile::Builder::new().prefix("template-").tempdir_in("/tmp").unwrap();
+    for (node, time) in nodes.iter().zip(times()) {
+        add_really(template.path(), node, time);
+    }
+    // Entries have changed the times of their directories.
+    for ((name, what, ..), time) in nodes.iter().zip(times()) {
+        if what.starts_with('d') {
+            let name = template.path().join(name);
+            run_quietly("touch", &["-d".as_ref(), format!("@{time}").as_ref(), name.as_os_str()]);
+        }
+    }
+    template
+}
+
+fn add_really(directory: &Path, (name, what, mode, uid, gid): &Node, time: i64) {
+    let real = directory.join(name);
+    let (kind, rest) = what.split_at(1);
+    match kind {
+        "d" => fs::create_dir(&real).unwrap(),
+        "f" => fs::write(&real, rest).unwrap(),
+        "l" => std::os::unix::fs::symlink(rest, &real).unwrap(),
+        "p" => run_quietly("mkfifo", &[real.as_os_str()]),
+        _ => return fs::hard_link(directory.join(rest), &real).unwrap(),
+    }
+    std::os::unix::fs::lchown(&real, Some(*uid), Some(*gid)).unwrap();
+    if kind != "l" {
+        fs::set_permissions(&real, fs::Permissions::from_mode((*mode).into())).unwrap();
+    }
+    run_quietly("touch", &["-h".as_ref(), "-d".as_ref(), format!("@{time}").as_ref(), real.as_os_str()]);
 }
 
 fn run_quietly(program: &str, arguments: &[&std::ffi::OsStr]) {
@@ -273,7 +330,7 @@ pub(super) fn split(line: &str) -> Vec<Bytes> {
         }
     }
     words.extend(word);
-    words.into_iter().map(|word| word.replace("\\n", "\n").into_bytes()).collect()
+    words.into_iter().map(|word| word.replace("\\n", "\n").replace("\\;", ";").into_bytes()).collect()
 }
 
 /// The accounts of this machine, which the real programs ask.
@@ -293,6 +350,11 @@ fn accounts() -> Accounts {
             .insert(fields[0].clone(), Group { gid: fields[2].parse().unwrap(), members: Default::default() });
     }
     accounts
+}
+
+/// Whether everything is compared, as `ci/long` wants it.
+pub(super) fn is_long() -> bool {
+    std::env::var_os("NODESMITH_LONG").is_some()
 }
 
 /// Whether the real programs may do everything here.

@@ -140,7 +140,7 @@ impl Awk<'_, '_, '_, '_> {
             }
         };
         let array = self.array_of(array)?;
-        array.borrow_mut().clear();
+        self.clear(&array);
         let parts = record::split(&text, &separator, false)?;
         self.call.machine.spend(parts.len() as u64)?;
         for (index, part) in parts.iter().enumerate() {
@@ -160,7 +160,7 @@ impl Awk<'_, '_, '_, '_> {
         self.set_special(Special::Rlength, Value::Number(length));
         if let Some(groups) = groups {
             let array = self.array_of(groups)?;
-            array.borrow_mut().clear();
+            self.clear(&array);
             for (number, span) in captures.unwrap_or_default().into_iter().enumerate() {
                 if let Some((start, end)) = span {
                     let part = Value::input(text.get(start..end).unwrap_or_default());

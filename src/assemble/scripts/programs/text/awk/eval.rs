@@ -15,6 +15,13 @@ impl Awk<'_, '_, '_, '_> {
         match expr {
             Expr::Number(number) => Ok(Value::Number(*number)),
             Expr::Text(text) => Ok(Value::Text(text.clone())),
+            expr => self.deeper(|awk| awk.any_expr(expr)),
+        }
+    }
+
+    fn any_expr(&mut self, expr: &Expr) -> Ran<Value> {
+        match expr {
+            Expr::Number(_) | Expr::Text(_) => self.eval(expr),
             Expr::Regex(regex) => {
                 let record = self.record_text()?;
                 Ok(Value::truth(self.matches(regex, &record)?))
@@ -168,11 +175,9 @@ impl Awk<'_, '_, '_, '_> {
             locals.push(self.argument(argument)?);
         }
         locals.resize(function.parameters, Cell::default());
-        self.enter()?;
         let outer = std::mem::replace(&mut self.locals, locals);
         let result = function.body.as_ref().map_or(Ok(()), |body| self.block(body));
         self.locals = outer;
-        self.depth -= 1;
         match result {
             Ok(()) => Ok(Value::Unset),
             Err(Halt::Return(value)) => Ok(value),

@@ -240,6 +240,12 @@ pub(super) fn unescaped(text: &[u8], dialect: Dialect) -> Bytes {
                 out.push(u8::try_from(value & 255).unwrap_or_default());
                 rest = rest.get(digits.len() - 1..).unwrap_or_default();
             }
+            b'x' if rest.first().is_some_and(u8::is_ascii_hexdigit) => {
+                let digits: Vec<u32> = rest.iter().take(2).map_while(|byte| char::from(*byte).to_digit(16)).collect();
+                let value = digits.iter().fold(0, |value, digit| value * 16 + digit);
+                out.push(u8::try_from(value).unwrap_or_default());
+                rest = rest.get(digits.len()..).unwrap_or_default();
+            }
             // mawk leaves the backslash to regular expressions.
             letter if dialect == Dialect::Gawk => out.push(*letter),
             letter => out.extend([b'\\', *letter]),

@@ -69,7 +69,7 @@ pub(super) fn awk(call: &mut Call) -> Result<u8, Stop> {
     let result = prepare(&mut awk, &assignments).and_then(|()| awk.run());
     match result {
         Ok(status) => Ok(status),
-        Err(Halt::Stop(stop)) => Err(stop),
+        Err(Halt::Stop(stop)) => Err(*stop),
         Err(Halt::Fatal(message)) => call.fail(2, message),
         Err(_) => Ok(0),
     }

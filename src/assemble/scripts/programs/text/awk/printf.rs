@@ -41,7 +41,7 @@ pub(super) fn format(format: &[u8], values: &[Value], dialect: Dialect, text: im
             b's' => out.extend(layout.text(&text(value))),
             letter => {
                 let what = format!("the format `%{}`", letter.escape_ascii());
-                return Err(Halt::Stop(Stop::unsupported("awk", what)));
+                return Err(Stop::unsupported("awk", what).into());
             }
         }
     }
@@ -83,7 +83,7 @@ fn directive(text: &[u8], mut next: impl FnMut() -> Option<f64>) -> Ran<Directiv
         rest = after;
     }
     if layout.width.max(layout.precision.unwrap_or(0)) > WIDEST {
-        return Err(Halt::Stop(Stop::limit(format!("a format of awk with more than {WIDEST} columns"))));
+        return Err(Stop::limit(format!("a format of awk with more than {WIDEST} columns")).into());
     }
     let lengths = rest.iter().take_while(|byte| matches!(byte, b'h' | b'l' | b'L' | b'q')).count();
     rest = rest.get(lengths..).unwrap_or_default();

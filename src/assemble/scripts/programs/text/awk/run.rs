@@ -14,8 +14,8 @@ use super::syntax::{Block, Expr, Name, Pattern, Place, Program, Special, Stateme
 use super::value::Value;
 use crate::shell::{Bytes, Stop, World};
 
-/// Functions that call each other.
-const DEPTH: usize = 100;
+/// Expressions, statements and calls within each other while it runs.
+const DEPTH: usize = 120;
 /// Elements that all arrays may get together.
 const ELEMENTS: usize = 1 << 20;
 /// Patterns that were made of texts and are kept.
@@ -26,7 +26,8 @@ pub(super) const LONGEST: usize = 16 << 20;
 /// Why a statement is not followed by the next one.
 #[derive(Debug)]
 pub(super) enum Halt {
-    Stop(Stop),
+    /// In a box, as it is large and everything here may give it.
+    Stop(Box<Stop>),
     /// A mistake of the program's: its message, and status 2.
     Fatal(String),
     Next,
@@ -39,7 +40,7 @@ pub(super) enum Halt {
 
 impl From<Stop> for Halt {
     fn from(stop: Stop) -> Halt {
-        Halt::Stop(stop)
+        Halt::Stop(Box::new(stop))
     }
 }
 
@@ -64,7 +65,7 @@ pub(super) struct Awk<'p, 'r, 'c, 'a> {
     pub(super) globals: Vec<Cell>,
     /// Of the function that runs.
     pub(super) locals: Vec<Cell>,
-    pub(super) depth: usize,
+    depth: usize,
     pub(super) record: Record,
     pub(super) streams: Streams,
     pub(super) input: Input,
@@ -195,6 +196,10 @@ impl<'p, 'r, 'c, 'a> Awk<'p, 'r, 'c, 'a> {
 
     fn statement(&mut self, statement: &Statement) -> Ran<()> {
         self.call.machine.spend(1)?;
+        self.deeper(|awk| awk.any_statement(statement))
+    }
+
+    fn any_statement(&mut self, statement: &Statement) -> Ran<()> {
         match statement {
             Statement::Expr(expr) => self.eval(expr).map(drop),
             Statement::Print(list, target) => self.print(list, target.as_ref()),
@@ -254,11 +259,13 @@ impl<'p, 'r, 'c, 'a> Awk<'p, 'r, 'c, 'a> {
             Statement::Continue => Err(Halt::Continue),
             Statement::Delete(array, index) => {
                 let index = self.index(index)?;
-                self.array(*array)?.borrow_mut().remove(&index);
+                let gone = self.array(*array)?.borrow_mut().remove(&index);
+                self.elements = self.elements.saturating_sub(usize::from(gone.is_some()));
                 Ok(())
             }
             Statement::DeleteAll(array) => {
-                self.array(*array)?.borrow_mut().clear();
+                let array = self.array(*array)?;
+                self.clear(&array);
                 Ok(())
             }
         }
@@ -401,6 +408,12 @@ impl<'p, 'r, 'c, 'a> Awk<'p, 'r, 'c, 'a> {
         Ok(())
     }
 
+    pub(super) fn clear(&mut self, array: &Array) {
+        let mut array = array.borrow_mut();
+        self.elements = self.elements.saturating_sub(array.len());
+        array.clear();
+    }
+
     pub(super) fn index(&mut self, list: &[Expr]) -> Ran<Index> {
         let mut text = Bytes::new();
         for (position, expr) in list.iter().enumerate() {
@@ -520,13 +533,15 @@ impl<'p, 'r, 'c, 'a> Awk<'p, 'r, 'c, 'a> {
         Ok(regex)
     }
 
-    /// One deeper, or no more.
-    pub(super) fn enter(&mut self) -> Ran<()> {
-        self.depth += 1;
-        match self.depth > DEPTH {
-            true => Err(Stop::limit(format!("{DEPTH} functions of awk that call each other")).into()),
-            false => Ok(()),
+    /// Runs something one level deeper, or not at all.
+    pub(super) fn deeper<T>(&mut self, run: impl FnOnce(&mut Self) -> Ran<T>) -> Ran<T> {
+        if self.depth >= DEPTH {
+            return Err(Stop::limit(format!("{DEPTH} expressions and functions of awk within each other")).into());
         }
+        self.depth += 1;
+        let ran = run(self);
+        self.depth -= 1;
+        ran
     }
 }
 

@@ -36,19 +36,25 @@ pub(super) struct Program {
     /// Counters of repetitions.
     pub(super) rounds: usize,
     pub(super) ignore_case: bool,
+    /// Nodes that were compiled, each as often as it is repeated.
+    nodes: usize,
 }
 
 pub(super) fn compile(node: &Node, groups: usize, ignore_case: bool) -> Result<Program, Fault> {
-    let mut program = Program { steps: Vec::new(), slots: 2 * (groups + 1), rounds: 0, ignore_case };
+    let mut program = Program { steps: Vec::new(), slots: 2 * (groups + 1), rounds: 0, ignore_case, nodes: 0 };
     program.node(node)?;
     program.add(Step::Found)?;
     Ok(program)
 }
 
+fn too_large() -> Fault {
+    Fault::Unsupported("a pattern as large as this".to_owned())
+}
+
 impl Program {
     fn add(&mut self, step: Step) -> Result<usize, Fault> {
         if self.steps.len() >= INSTRUCTIONS {
-            return Err(Fault::Unsupported("a pattern as large as this".to_owned()));
+            return Err(too_large());
         }
         self.steps.push(step);
         Ok(self.steps.len() - 1)
@@ -66,6 +72,10 @@ impl Program {
     }
 
     fn node(&mut self, node: &Node) -> Result<(), Fault> {
+        self.nodes += 1;
+        if self.nodes > 10 * INSTRUCTIONS {
+            return Err(too_large());
+        }
         match node {
             Node::Empty => {}
             Node::Byte(set) => drop(self.add(Step::Byte(*set))?),

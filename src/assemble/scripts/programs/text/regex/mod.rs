@@ -59,6 +59,7 @@ pub struct Reading {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
     Anything,
+    AtStart,
     Word,
     WholeText,
 }
@@ -180,11 +181,16 @@ fn joined(patterns: &[&[u8]], reading: Reading) -> Result<(Node, usize), Fault> 
     };
     let (before, after) = match reading.extent {
         Extent::Anything => return Ok((node, groups)),
-        Extent::Word => (Place::NoWordBefore, Place::NoWordAfter),
-        Extent::WholeText => (Place::TextStart, Place::TextEnd),
+        Extent::AtStart => (Node::At(Place::TextStart), Node::Empty),
+        Extent::Word => (Node::At(Place::NoWordBefore), Node::At(Place::NoWordAfter)),
+        Extent::WholeText => (Node::At(Place::TextStart), Node::At(Place::TextEnd)),
     };
-    Ok((Node::Sequence(vec![Node::At(before), node, Node::At(after)]), groups))
+    Ok((Node::Sequence(vec![before, node, after]), groups))
 }
+
+/// Of what the crate compiles, in bytes: a search remembers each group for each state.
+const SIZE: usize = 8 << 20;
+const SIZE_WITH_GROUPS: usize = 1 << 20;
 
 fn search_for(node: Node, groups: usize, reading: Reading) -> Result<Search, Fault> {
     let first_wins = reading.flavour == Flavour::Perl || node.greedy_is_longest();
@@ -192,7 +198,8 @@ fn search_for(node: Node, groups: usize, reading: Reading) -> Result<Search, Fau
         let program = compile::compile(&node, groups, reading.ignore_case)?;
         return Ok(Search::Trial(program, if first_wins { Goal::First } else { Goal::Longest }));
     };
-    let built = regex::bytes::RegexBuilder::new(&translated).unicode(false).build();
+    let size = if groups == 0 { SIZE } else { SIZE_WITH_GROUPS };
+    let built = regex::bytes::RegexBuilder::new(&translated).unicode(false).size_limit(size).build();
     let regex = built.map_err(|_| Fault::Unsupported("a pattern as large as this".to_owned()))?;
     if first_wins {
         return Ok(Search::Crate(regex));

@@ -6,7 +6,10 @@ use super::{Flavour, Reading};
 use crate::shell::Bytes;
 
 /// Groups within groups.
-const DEPTH: usize = 120;
+const DEPTH: usize = 100;
+const GROUPS: usize = 100;
+/// Repetitions of one thing, one behind the other.
+const REPETITIONS: usize = 8;
 /// Largest count in braces: GNU's.
 const COUNT: u32 = 32_767;
 
@@ -105,8 +108,13 @@ impl Parser<'_> {
         let mut nodes: Vec<Node> = Vec::new();
         // Where a star is a star to the basic flavour: not at the start, nor behind the anchor there.
         let mut begun = false;
+        let mut repeated = 0;
         while !self.rest.is_empty() && !self.operator(b'|') && !self.ends_group() {
             if let Some((least, most)) = self.repetition(begun)? {
+                repeated += 1;
+                if repeated > REPETITIONS {
+                    return Err(Fault::Unsupported(format!("more than {REPETITIONS} repetitions of one thing")));
+                }
                 let lazy = self.perl() && self.take(b"?");
                 if self.perl() && self.rest.first() == Some(&b'+') {
                     return Err(Fault::Unsupported("a possessive repetition".to_owned()));
@@ -121,6 +129,7 @@ impl Parser<'_> {
                 }
                 continue;
             }
+            repeated = 0;
             let node = self.atom(begun)?;
             begun = begun || !matches!(node, Node::At(Place::TextStart | Place::LineStart));
             nodes.push(node);
@@ -163,26 +172,25 @@ impl Parser<'_> {
         let before = self.rest;
         self.take_operator(b'{');
         let least = self.number();
-        let most = if self.take(b",") { self.number() } else { least };
-        let comma = before.len() > self.rest.len() && before[..before.len() - self.rest.len()].ends_with(b",");
-        let some = least.is_some() || (!self.perl() && (comma || most.is_some()));
-        if some && begun && self.take_operator(b'}') {
-            let unlimited = comma;
-            let (least, most) = (least.unwrap_or(0), if unlimited { None } else { most });
-            return match (least > COUNT || most.is_some_and(|most| most > COUNT), most.is_some_and(|most| most < least))
-            {
-                (true, _) => Err(Fault::Invalid("Regular expression too big")),
-                (_, true) => Err(Fault::Invalid("Invalid content of \\{\\}")),
-                _ => Ok(Some((least, most))),
+        let comma = self.take(b",");
+        let most = if comma { self.number() } else { least };
+        let counts = least.is_some() || (comma && !self.perl());
+        if counts && begun && self.take_operator(b'}') {
+            let least = least.unwrap_or(0);
+            return match most {
+                _ if least.max(most.unwrap_or(0)) > COUNT => Err(Fault::Invalid("Regular expression too big")),
+                Some(most) if most < least => Err(Fault::Invalid("Invalid content of \\{\\}")),
+                most => Ok(Some((least, most))),
             };
         }
         // What is no count is the brace itself, but not to POSIX.
-        let closes = if self.basic() { before.windows(2).any(|two| two == b"\\}") } else { before.contains(&b'}') };
-        match self.reading.flavour {
-            Flavour::Basic | Flavour::SedBasic if closes => Err(Fault::Invalid("Invalid content of \\{\\}")),
-            Flavour::Basic | Flavour::SedBasic => Err(Fault::Invalid("Unmatched \\{")),
-            Flavour::SedExtended if !begun => Err(Fault::Invalid("Invalid preceding regular expression")),
-            Flavour::SedExtended if !closes => Err(Fault::Invalid("Unmatched { or \\{")),
+        let end: &[u8] = if self.basic() { b"\\}" } else { b"}" };
+        let closes = before.windows(end.len()).any(|part| part == end);
+        match (self.reading.flavour, closes) {
+            (Flavour::Basic | Flavour::SedBasic, true) => Err(Fault::Invalid("Invalid content of \\{\\}")),
+            (Flavour::Basic | Flavour::SedBasic, false) => Err(Fault::Invalid("Unmatched \\{")),
+            (Flavour::SedExtended, _) if !begun => Err(Fault::Invalid("Invalid preceding regular expression")),
+            (Flavour::SedExtended, false) => Err(Fault::Invalid("Unmatched { or \\{")),
             _ => {
                 self.rest = before;
                 Ok(None)
@@ -241,6 +249,9 @@ impl Parser<'_> {
             return Err(Fault::Unsupported("Perl's `(*…)`".to_owned()));
         }
         self.groups += 1;
+        if self.groups > GROUPS {
+            return Err(Fault::Unsupported(format!("a pattern with more than {GROUPS} groups")));
+        }
         let number = self.groups;
         let node = self.inner()?;
         self.closed.push(number);

@@ -8,8 +8,10 @@ use crate::shell::Stop;
 
 /// Steps that all searches of one pattern may take together.
 const STEPS: u64 = 100_000_000;
-/// Pairs of instruction and place that are remembered as leading nowhere.
-const REMEMBERED: usize = 1 << 28;
+/// Pairs of instruction and place for which there is a bit each; beyond that those that are tried are in a set.
+const BITS: usize = 1 << 22;
+/// What a trial may remember: pairs in the set, and ways not tried yet.
+const REMEMBERED: usize = 1 << 22;
 
 /// Where each slot of a match is.
 pub(super) type Slots = Vec<Option<usize>>;
@@ -134,17 +136,13 @@ pub(super) fn trial(
         slots: vec![None; program.slots],
         rounds: vec![usize::MAX; program.rounds],
         jobs: vec![Job::Try { step: 0, at: start }],
-        hopeless: BTreeSet::new(),
         tried: Vec::new(),
+        tried_set: BTreeSet::new(),
         start,
     };
     if let Goal::Exactly(end) = goal {
         let all = program.steps.len().saturating_mul(end - start + 1);
-        if all > REMEMBERED {
-            return Err(Stop::limit(format!("a match of {} bytes with groups", end - start)));
-        }
-        // Few ways are tried in a long text: only then is a set smaller than a bit for each.
-        if all <= 1 << 22 {
+        if all <= BITS {
             search.tried = vec![0; all / 64 + 1];
         }
     }
@@ -158,9 +156,9 @@ struct Trial<'p> {
     slots: Slots,
     rounds: Vec<usize>,
     jobs: Vec<Job>,
-    /// What was tried: a bit each, or numbers where the bits would be too many.
+    /// What was tried, a bit each, or, where these would be too many, a set.
     tried: Vec<u64>,
-    hopeless: BTreeSet<usize>,
+    tried_set: BTreeSet<usize>,
     start: usize,
 }
 
@@ -200,7 +198,7 @@ impl Trial<'_> {
                 *bits |= bit;
                 again
             }
-            None => !self.hopeless.insert(number),
+            None => !self.tried_set.insert(number),
         }
     }
 
@@ -209,6 +207,9 @@ impl Trial<'_> {
         let program = self.program;
         loop {
             budget.spend()?;
+            if self.jobs.len().max(self.tried_set.len()) > REMEMBERED {
+                return Err(Stop::limit("a regular expression that may match in as many ways as this"));
+            }
             let exactly = matches!(goal, Goal::Exactly(_));
             match program.steps.get(step) {
                 Some(Step::Found) => return Ok(Some(at)),

@@ -139,7 +139,9 @@ fn edit_all(call: &mut Call, runner: &mut Runner, options: &Options, end: u8) ->
     let mut status = 0;
     for name in &options.operands {
         let mut path = call.path(name);
-        if call.machine.files.is_later(&path) {
+        // What only the first boot makes, or no image has, is left alone.
+        let files = &call.machine.files;
+        if files.is_later(&path) || files.resolve(&path, true).is_ok_and(|path| files.ghosts.contains_key(&path)) {
             continue;
         }
         if options.has("follow-symlinks")

@@ -127,11 +127,10 @@ impl Parser<'_, '_, '_> {
                 (_, true) => end,
                 (None, false) => return panic(format!("can't find label for jump to `{}'", streams::shown(&label))),
             };
-            let command = self.commands.get_mut(index);
             if let Some(Command {
                 action: Action::Jump(to) | Action::JumpIfReplaced(to) | Action::JumpUnlessReplaced(to),
                 ..
-            }) = command
+            }) = self.commands.get_mut(index)
             {
                 *to = target;
             }
@@ -185,8 +184,8 @@ impl Parser<'_, '_, '_> {
                 if label.is_empty() {
                     return fault("\":\" lacks a label");
                 }
+                // Another command may stand right behind it.
                 self.labels.insert(label, index);
-                // A blank ends the label, and another command may follow.
                 return Ok(());
             }
             b'{' => {
@@ -489,7 +488,8 @@ impl Parser<'_, '_, '_> {
                     }
                     continue;
                 }
-                Some(b'\r' | b' ' | b'\t' | b'\n' | b';' | b'#' | b'}') | None => break,
+                Some(b'\r' | b' ' | b'\t') => {}
+                Some(b'\n' | b';' | b'#' | b'}') | None => break,
                 Some(_) => return fault("unknown option to `s'"),
             }
             self.at += 1;

@@ -145,7 +145,8 @@ impl<'s> Runner<'s> {
         let script = self.script;
         let mut at = 0;
         while let Some(command) = script.commands.get(at) {
-            call.machine.spend(1 + self.space.text.len() as u64 / 256)?;
+            let read = if command.reads_space() { self.space.text.len() } else { 0 };
+            call.machine.spend(1 + read as u64 / 64)?;
             if self.space.text.len().max(self.hold.text.len()) > LARGEST {
                 return Err(Stop::limit(format!("lines of sed of more than {LARGEST} bytes")));
             }

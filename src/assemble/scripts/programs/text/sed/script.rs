@@ -21,6 +21,25 @@ pub(super) struct Command {
     pub(super) action: Action,
 }
 
+impl Command {
+    /// Whether it takes longer the longer the pattern space is.
+    pub(super) fn reads_space(&self) -> bool {
+        let cheap = matches!(
+            self.action,
+            Action::Block(_)
+                | Action::Nothing
+                | Action::Jump(_)
+                | Action::JumpIfReplaced(_)
+                | Action::JumpUnlessReplaced(_)
+                | Action::Next
+                | Action::NextMore
+                | Action::Exchange
+        );
+        let matches = matches!(self.first, Some(Address::Match(_))) || matches!(self.last, Some(End::Match(_)));
+        matches || !cheap
+    }
+}
+
 /// Nothing is the pattern that was used last.
 pub(super) type Pattern = Option<Rc<Regex>>;
 
