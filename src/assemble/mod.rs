@@ -147,10 +147,10 @@ pub struct Interpreted {
 }
 
 /// Unpacks the packages and interprets their scripts, and nothing else: for measuring what is known of them.
-pub fn interpret(inputs: &Inputs, observer: Option<scripts::Observer>) -> anyhow::Result<Interpreted> {
+pub fn interpret(inputs: &Inputs, probe: scripts::Probe) -> anyhow::Result<Interpreted> {
     let mut root = Root::new(*inputs);
     accounts::begin(&mut root)?;
-    scripts::install_observed(&mut root, observer)?;
+    scripts::install_probed(&mut root, probe)?;
     let Root { tree, scripts, problems, .. } = root;
     Ok(Interpreted { tree, scripts, problems })
 }

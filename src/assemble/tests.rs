@@ -83,7 +83,8 @@ impl World {
     /// The root as packages and scripts leave it.
     pub(crate) fn interpret(&self) -> Interpreted {
         let World { store, recipe, packages, agent, images, .. } = self;
-        let result = interpret(&Inputs { recipe, packages, contents: store, images, agent }, None).unwrap();
+        let result =
+            interpret(&Inputs { recipe, packages, contents: store, images, agent }, Default::default()).unwrap();
         assert!(result.problems.is_empty(), "{:?}", result.problems);
         result
     }

@@ -33,7 +33,10 @@ impl Shell {
             let depth = shell.depth * limits::NESTING / limits::DEPTH;
             let mut parser = Parser::new(text.into(), line, shell.dialect, depth)?;
             let mut status = 0;
-            while let Some(list) = parser.next_line()? {
+            loop {
+                // An alias counts from the line after the one that makes it.
+                parser.aliases = shell.aliases.clone();
+                let Some(list) = parser.next_line()? else { break };
                 status = shell.list(world, &list)?;
             }
             Ok(status)

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::syntax::{Part, Substitution, Word};
+use super::syntax::{Aliases, Part, Substitution, Word};
 use super::{Bytes, Dialect, Stop, StopKind, limits};
 
 #[derive(Debug, Clone)]
@@ -37,6 +37,8 @@ pub(super) struct Parser {
     /// The next token, with where it starts and in which line.
     pub(super) ahead: Option<(Token, usize, usize)>,
     pub(super) pending: Vec<Pending>,
+    /// What single words stand for where a command's name is.
+    pub(super) aliases: Aliases,
     /// Where `((` turned out not to begin arithmetic, so that nothing is tried twice.
     pub(super) not_arithmetic: BTreeSet<usize>,
 }
@@ -103,7 +105,8 @@ impl Parser {
             return Err(Stop::limit(format!("a script of {} bytes", text.len())));
         }
         let not_arithmetic = BTreeSet::new();
-        Ok(Parser { text, at: 0, line, dialect, depth, ahead: None, pending: Vec::new(), not_arithmetic })
+        let (aliases, pending) = Default::default();
+        Ok(Parser { text, at: 0, line, dialect, depth, ahead: None, pending, aliases, not_arithmetic })
     }
 
     pub(super) fn mistake(&self, what: impl Into<String>) -> Stop {
@@ -464,6 +467,7 @@ impl Parser {
             }
         }
         let mut inner = Parser::new(text.into(), line, self.dialect, self.depth)?;
+        inner.aliases = self.aliases.clone();
         let body = inner.list(false)?;
         match inner.next()? {
             Token::End => Ok(Part::Command(Rc::new(Substitution { body }))),

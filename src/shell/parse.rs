@@ -421,6 +421,25 @@ impl Parser {
         Ok(())
     }
 
+    fn alias(&self, word: &Word) -> Option<&[Word]> {
+        self.aliases.get(bare(word)?).map(AsRef::as_ref)
+    }
+
+    /// The words of a text that is nothing else; nothing if it is more than that.
+    pub(super) fn only_words(&mut self) -> Result<Option<Vec<Word>>, Stop> {
+        let mut words = Vec::new();
+        loop {
+            match self.next()? {
+                Token::Word(word) if words.is_empty() && assignment::assignment(&word, false).is_some() => {
+                    return Ok(None);
+                }
+                Token::Word(word) => words.push(word),
+                Token::End => return Ok(Some(words)),
+                _ => return Ok(None),
+            }
+        }
+    }
+
     fn simple(&mut self) -> Result<(Body, Vec<Redirection>), Stop> {
         let mut simple = Simple::default();
         let mut redirections = Vec::new();
@@ -434,6 +453,9 @@ impl Parser {
                     let Token::Word(word) = self.next()? else { continue };
                     match assignment::assignment(&word, self.bash()) {
                         Some(assignment) if simple.words.is_empty() => simple.assignments.push(assignment),
+                        _ if simple.words.is_empty() && self.alias(&word).is_some() => {
+                            simple.words.extend(self.alias(&word).into_iter().flatten().cloned());
+                        }
                         _ => self.add_word(&mut simple.words, word)?,
                     }
                 }

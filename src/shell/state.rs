@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::syntax::Command;
+use super::syntax::{Aliases, Command};
 use super::{Bytes, Descriptors, Handle, Stop, Stream, World};
 
 /// Whose shell it is, where the two differ.
@@ -56,6 +56,7 @@ pub struct Shell {
     pub status: u8,
     /// How deep in commands inside of one another: a shell that a program starts goes on from that program's.
     pub depth: usize,
+    pub(super) aliases: Aliases,
     pub(super) functions: Rc<BTreeMap<Bytes, Rc<Command>>>,
     /// Bash's arrays; their first element is the variable's value too.
     pub(super) arrays: BTreeMap<Bytes, BTreeMap<i64, Bytes>>,
@@ -108,6 +109,7 @@ impl Shell {
             descriptors: (0..3).map(|number| (number, null.clone())).collect(),
             status: 0,
             depth: 0,
+            aliases: Aliases::default(),
             functions: Rc::default(),
             arrays: BTreeMap::new(),
             traps: BTreeMap::new(),

@@ -1,6 +1,7 @@
 //! The syntax tree of a script. Everything in it is bytes, and every command knows its line.
 
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -165,6 +166,9 @@ pub(super) enum Target {
     /// `<<<`
     Text(Word),
 }
+
+/// The words that a command's name stands for.
+pub(super) type Aliases = Rc<BTreeMap<Bytes, Vec<Word>>>;
 
 /// A word before expansion.
 #[derive(Debug, Clone, Default)]

@@ -61,7 +61,8 @@ fn a_stop_names_the_line_and_the_command_and_nothing_catches_it() {
 
 #[test]
 fn what_is_not_done_is_no_status() {
-    for script in ["read -x a || true", "set -o strange || :", "ulimit -n || :", "alias a=b || :", "cd -q / || :"] {
+    for script in ["read -x a || true", "set -o strange || :", "ulimit -n || :", "alias 'a=b | c' || :", "cd -q / || :"]
+    {
         let kind = stop(Dialect::Dash, script).kind;
         assert!(matches!(kind, StopKind::Unsupported(..)), "{script}: {kind:?}");
     }
@@ -87,6 +88,16 @@ fn fields() {
     both_write("IFS=:; x=a::b:; for i in $x; do echo \"<$i>\"; done", "<a>\n<>\n<b>\n");
     both_write("set -- a 'b c'; for i in x\"$@\"y; do echo \"<$i>\"; done", "<xa>\n<b cy>\n");
     both_write("set --; for i in \"$@\" $* \"\" '' $x; do echo \"<$i>\"; done", "<>\n<>\n");
+}
+
+#[test]
+fn aliases_count_from_the_next_line_on() {
+    // As dash and bash in its sh mode do it.
+    both_write(
+        "alias say='echo -' hi='echo hi'; hi || echo none\nsay 2; x=$(say 3); echo \"$x\"\nhi say\n\
+         \\say || echo quoted\nfor i in 1; do say $i | cat; done\nunalias say\nsay || echo gone",
+        "none\n- 2\n- 3\nhi say\nquoted\n- 1\ngone\n",
+    );
 }
 
 #[test]

@@ -608,7 +608,7 @@ fn triggers_are_set_off_that_rpm_sets_off() {
     let agent = AgentFiles { program: Content::inline("agent"), units: vec![] };
     let inputs =
         Inputs { recipe: &fixture.recipe, packages: &packages, contents: &fixture.store, images: &[], agent: &agent };
-    let interpreted = interpret(&inputs, None).unwrap();
+    let interpreted = interpret(&inputs, Default::default()).unwrap();
     assert!(interpreted.problems.is_empty(), "{:?}", interpreted.problems);
     let Some(Kind::File(fired)) = interpreted.tree.get(&TreePath::parse("/fired").unwrap()).map(|inode| &inode.kind)
     else {

@@ -168,11 +168,12 @@ impl<'a> Files<'a> {
         Ok(Facts { kind, mode, uid, gid, size, mtime, inode: id.0 as u64, links: self.tree.links(id) as u64 })
     }
 
-    /// Devices and the files of dropped packages.
+    /// Devices, the files of dropped packages, and what the first boot makes.
     fn facts_of_absent(&self, path: &TreePath) -> Option<Facts> {
         let (kind, mode, size) = match (device(path), self.ghosts.get(path)) {
             (Some((.., mode)), _) => (Kind::CharDevice, *mode, 0),
             (None, Some(mode)) => (Kind::File, *mode, 1),
+            (None, None) if self.later.contains_key(path) => (Kind::File, 0o600, 1),
             (None, None) => return None,
         };
         Some(Facts { kind, mode, uid: 0, gid: 0, size, mtime: self.epoch, inode: u64::MAX, links: 1 })
@@ -195,6 +196,10 @@ impl<'a> Files<'a> {
                 b"/dev/null" => Ok(Ok(Vec::new())),
                 b"/dev/random" | b"/dev/urandom" => Err(Stop::refused("/dev/urandom", RANDOM)),
                 b"/dev/zero" | b"/dev/full" => Err(Stop::unsupported("/dev/zero", "reading it")),
+                _ if let Some(program) = self.later.get(&resolved) => Err(Stop::refused(
+                    program,
+                    format!("it makes `{resolved}` at a node's first boot: nobody can read it yet"),
+                )),
                 _ => Ok(Err(Errno::NoEntry)),
             },
             Some(tree::Kind::File(content)) if content.size() > LARGEST => {

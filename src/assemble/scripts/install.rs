@@ -19,19 +19,33 @@ use crate::assemble::scripts::files::Files;
 use crate::assemble::unpack::{self, Unpacking};
 use crate::package::{Family, Package, Script};
 use crate::recipe::{AcceptedScript, UnknownPrograms};
-use crate::shell::{Stop, StopKind};
+use crate::shell::{Bytes, Stop, StopKind};
 use crate::tree::{Tree, TreePath};
 
 /// When an [`Observer`] is told of a script.
 #[derive(Debug, Clone, Copy)]
 pub enum Moment<'m> {
     Before,
-    /// It ran, and changed this.
-    After(&'m [(TreePath, Change)]),
+    /// It ran, changed this, and called these programs itself.
+    After(&'m [(TreePath, Change)], &'m [Vec<Bytes>]),
 }
 
 /// Told around each script that runs: whose it is, its name, and the files at that moment.
 pub type Observer<'o> = &'o mut dyn FnMut(&Package, &str, Moment, &Files);
+
+/// What tests look at while scripts run, and take away from them.
+#[derive(Default)]
+pub struct Probe<'o> {
+    pub observer: Option<Observer<'o>>,
+    /// A program that is not known.
+    pub without: Option<String>,
+}
+
+impl std::fmt::Debug for Probe<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Probe without {:?}", self.without)
+    }
+}
 
 struct Transaction<'r, 'a, 'o> {
     root: &'r mut Root<'a>,
@@ -44,14 +58,14 @@ struct Transaction<'r, 'a, 'o> {
 
 /// Installs all packages into the root.
 pub(crate) fn install(root: &mut Root) -> anyhow::Result<()> {
-    install_observed(root, None)
+    install_probed(root, Probe::default())
 }
 
-pub(crate) fn install_observed(root: &mut Root, observer: Option<Observer>) -> anyhow::Result<()> {
+pub(crate) fn install_probed(root: &mut Root, probe: Probe) -> anyhow::Result<()> {
     unpack::skeleton(root)?;
     let packages = root.packages.clone();
     let ordered: Vec<&Package> = order::order(&packages).into_iter().map(|index| packages[index]).collect();
-    let mut transaction = Transaction::begin(root, &ordered, observer)?;
+    let mut transaction = Transaction::begin(root, &ordered, probe)?;
     let of = |family: Family| ordered.iter().copied().filter(move |package| package.family == family);
     let debs: Vec<&Package> = of(Family::Deb).collect();
     // What every system has is there before anything else is asked, as a bootstrap leaves it.
@@ -71,7 +85,7 @@ impl<'r, 'a, 'o> Transaction<'r, 'a, 'o> {
     fn begin(
         root: &'r mut Root<'a>,
         ordered: &[&'a Package],
-        observer: Option<Observer<'o>>,
+        Probe { observer, without }: Probe<'o>,
     ) -> anyhow::Result<Transaction<'r, 'a, 'o>> {
         let recipe = root.inputs.recipe;
         let tree = std::mem::replace(&mut root.tree, Tree::new(recipe.epoch, &root.origin));
@@ -88,6 +102,8 @@ impl<'r, 'a, 'o> Transaction<'r, 'a, 'o> {
         for (question, answer) in &recipe.debconf {
             machine.debconf.preseed(question, answer);
         }
+        machine.without = without;
+        machine.calls = observer.is_some().then(Vec::new);
         machine.write_accounts().map_err(failure)?;
         let (unpacking, accounts, problems) = Default::default();
         Ok(Transaction { root, observer, machine, unpacking, accounts, problems })
@@ -216,9 +232,9 @@ impl<'r, 'a, 'o> Transaction<'r, 'a, 'o> {
     }
 
     fn ended(&mut self, package: &Package, script: &Script, ran: Ran) {
-        let Ran { status, complaint, changes, used } = ran;
+        let Ran { status, complaint, changes, used, calls } = ran;
         if let Some(observe) = &mut self.observer {
-            observe(package, &script.name, Moment::After(&changes), &self.machine.files);
+            observe(package, &script.name, Moment::After(&changes, &calls), &self.machine.files);
         }
         // rpm goes on after these.
         let is_only_told = package.family == Family::Rpm && !["%pre", "%pretrans"].contains(&script.name.as_str());

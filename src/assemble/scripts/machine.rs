@@ -115,6 +115,8 @@ pub struct Machine<'a> {
     /// Steps that each script may take.
     pub limit: u64,
     depth: usize,
+    /// For tests: the programs that the running script itself called.
+    pub calls: Option<Vec<Vec<Bytes>>>,
     /// `/etc/passwd` and `/etc/group` as they were written last.
     written: Option<(String, String)>,
     /// The next number for a name that is to be new (`mktemp`).
@@ -150,6 +152,7 @@ impl<'a> Machine<'a> {
             steps: STEPS,
             limit: STEPS,
             depth: 0,
+            calls: None,
             written: None,
             serial: 0,
         }
@@ -163,6 +166,7 @@ impl<'a> Machine<'a> {
         self.files.changes.clear();
         self.steps = self.limit;
         self.depth = 0;
+        self.calls.iter_mut().for_each(Vec::clear);
     }
 
     pub fn dialect(&self) -> Dialect {
@@ -452,6 +456,13 @@ impl World for Machine<'_> {
 
     fn run(&mut self, shell: &mut Shell, words: &[Bytes]) -> Result<u8, Stop> {
         self.spend(20)?;
+        if let Some(calls) = self
+            .calls
+            .as_mut()
+            .filter(|_| self.depth == 0 && !words.first().is_some_and(|name| programs::is_special(name)))
+        {
+            calls.push(words.to_vec());
+        }
         self.deeper(|machine| machine.run_program(shell, words))
     }
 

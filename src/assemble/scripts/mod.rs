@@ -24,8 +24,8 @@ use crate::tree::{Digest, TreePath};
 
 pub use alone::alone;
 pub use files::Change;
-pub use install::{Moment, Observer};
-pub(crate) use install::{install, install_observed};
+pub use install::{Moment, Observer, Probe};
+pub(crate) use install::{install, install_probed};
 pub use machine::{FirstBoot, UnitRequest, Used};
 pub(crate) use mistakes::mistakes;
 pub use mistakes::{Problem, Why};

@@ -17,6 +17,8 @@ pub(super) struct Ran {
     pub(super) complaint: String,
     pub(super) changes: Vec<(TreePath, Change)>,
     pub(super) used: Vec<Used>,
+    /// Where the machine keeps them: the programs that it called.
+    pub(super) calls: Vec<Vec<Bytes>>,
 }
 
 /// Interprets `script` of `package` with these arguments and this input.
@@ -50,6 +52,7 @@ pub(super) fn run(
         complaint,
         changes: std::mem::take(&mut machine.files.changes).into_iter().collect(),
         used: std::mem::take(&mut machine.used).into_iter().collect(),
+        calls: machine.calls.as_mut().map(std::mem::take).unwrap_or_default(),
     })
 }
 

@@ -13,7 +13,10 @@ pub(super) mod test;
 mod trap;
 mod umask;
 
+use std::rc::Rc;
+
 use super::halt::{Halt, Outcome};
+use super::lexer::Parser;
 use super::{Bytes, Dialect, Shell, Stop, World};
 
 type Run = fn(&mut Shell, &mut dyn World, &[Bytes]) -> Outcome<u8>;
@@ -61,7 +64,7 @@ const BOTH: &[(&str, bool, Run)] = &[
     ("type", false, lookup::type_of),
     ("ulimit", false, ulimit),
     ("umask", false, umask::umask),
-    ("unalias", false, |_, _, _| Ok(0)),
+    ("unalias", false, unalias),
     ("wait", false, |_, _, _| Ok(0)),
 ];
 
@@ -184,11 +187,29 @@ fn requoted(text: &[u8], dialect: Dialect) -> Bytes {
     }
 }
 
-fn alias(_: &mut Shell, _: &mut dyn World, words: &[Bytes]) -> Outcome<u8> {
-    match words.get(1) {
-        None => Ok(0),
-        Some(word) => unsupported("alias", word),
+/// Aliases for words; outside of its sh mode bash keeps them for people.
+fn alias(shell: &mut Shell, _: &mut dyn World, words: &[Bytes]) -> Outcome<u8> {
+    for word in words.iter().skip(1).filter(|_| shell.posix) {
+        let Some(at) = word.iter().position(|byte| *byte == b'=') else { return unsupported("alias", word) };
+        let mut text = Parser::new(word[at + 1..].into(), shell.line.max(1), shell.dialect, 0)?;
+        match text.only_words()? {
+            Some(stands_for) if !stands_for.is_empty() => {
+                Rc::make_mut(&mut shell.aliases).insert(word[..at].to_vec(), stands_for);
+            }
+            _ => return unsupported("alias", word),
+        }
     }
+    Ok(0)
+}
+
+fn unalias(shell: &mut Shell, _: &mut dyn World, words: &[Bytes]) -> Outcome<u8> {
+    for word in words.iter().skip(1) {
+        match word.as_slice() {
+            b"-a" => shell.aliases = Rc::default(),
+            name => drop(Rc::make_mut(&mut shell.aliases).remove(name)),
+        }
+    }
+    Ok(0)
 }
 
 fn jobs(_: &mut Shell, _: &mut dyn World, words: &[Bytes]) -> Outcome<u8> {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
-use nodesmith::assemble::scripts::Observer;
+use nodesmith::assemble::scripts::Probe;
 use nodesmith::assemble::{AgentFiles, Inputs, Interpreted, interpret};
 use nodesmith::package::{Family, FileEntry, FileKind, Owner, Package, PackageId, deb};
 use nodesmith::recipe::{Recipe, check, load};
@@ -60,14 +60,14 @@ impl Corpus {
     }
 
     /// Interprets the scripts of `name` and of its closure.
-    pub(crate) fn interpret(&self, name: &str, observer: Option<Observer>) -> Result<Interpreted> {
+    pub(crate) fn interpret(&self, name: &str, probe: Probe) -> Result<Interpreted> {
         let closure = self.closures[name].iter().map(String::as_str);
         let names: BTreeSet<&str> = closure.chain([name]).collect();
         let mut all: Vec<Package> = names.iter().filter_map(|name| self.packages.get(*name).cloned()).collect();
         all.push(kernel()?);
         let agent = AgentFiles { program: Content::inline("agent"), units: vec![] };
         let inputs = Inputs { recipe: &self.recipe, packages: &all, contents: &self.store, images: &[], agent: &agent };
-        interpret(&inputs, observer).with_context(|| format!("interpreting {name}"))
+        interpret(&inputs, probe).with_context(|| format!("interpreting {name}"))
     }
 }
 

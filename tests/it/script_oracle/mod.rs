@@ -1,6 +1,7 @@
 //! What scripts change here against what they change when the distribution's own shell runs them, as root in a chroot
 //! (`ci/scripts-oracle`).
 
+mod calls;
 mod classes;
 mod corpus;
 
@@ -10,9 +11,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use corpus::Corpus;
-use nodesmith::assemble::scripts::Moment;
 use nodesmith::assemble::scripts::files::Files;
-use nodesmith::package::Package;
+use nodesmith::assemble::scripts::{Moment, Probe, Why, programs};
+use nodesmith::package::{Family, Package};
 use nodesmith::tree::{Inode, Kind, Tree, TreePath};
 use rayon::prelude::*;
 
@@ -27,18 +28,14 @@ type Difference = BTreeMap<String, Option<Facts>>;
 
 #[test]
 fn scripts_change_what_they_change_under_the_real_shell() {
-    let place =
-        PathBuf::from(std::env::var("SCRIPTS_ORACLE").expect("ci/test sets it to what ci/scripts-oracle prints"));
+    let place = place();
     let mut corpus = Corpus::open(&place.join("store"), &place.join("trixie")).unwrap();
-    let recorded: Vec<String> = fs::read_dir(place.join("recorded"))
-        .unwrap()
-        .filter_map(|entry| entry.unwrap().file_name().to_str()?.strip_suffix(".json").map(str::to_owned))
-        .collect();
-    let names = corpus.unpack(&recorded).unwrap();
+    let names = corpus.unpack(&recorded(&place)).unwrap();
     let results: Vec<Compared> = names.par_iter().map(|name| compare(&corpus, &place.join("recorded"), name)).collect();
     let mut classes: BTreeMap<&str, usize> = BTreeMap::new();
     let (mut scripts, mut same, mut paths) = (0, 0, 0);
     let mut unexplained = Vec::new();
+    let (mut calls, mut same_calls, mut other_calls) = (0, 0, Vec::new());
     for compared in results {
         scripts += compared.scripts;
         same += compared.same;
@@ -47,12 +44,86 @@ fn scripts_change_what_they_change_under_the_real_shell() {
             *classes.entry(class).or_default() += 1;
         }
         unexplained.extend(compared.unexplained);
+        calls += compared.calls;
+        same_calls += compared.same_calls;
+        other_calls.extend(compared.other_calls);
     }
     for (class, count) in &classes {
         eprintln!("{count:6}  {class}");
     }
     eprintln!("{} packages, {scripts} scripts, {paths} paths, {same} of them equal", names.len());
+    eprintln!("{calls} programs called, {same_calls} of them with the same arguments");
+    // Names of temporary files, numbers of accounts and processes, and what differs with the tree that the scripts find.
+    assert!(calls > 0 && same_calls * 10 >= calls * 9, "other programs are called:\n{}", other_calls.join("\n"));
     assert!(unexplained.is_empty(), "{} differences:\n{}", unexplained.len(), unexplained.join("\n"));
+}
+
+/// Each program of the table that these packages' scripts call, dropped in turn: the first script that calls it stops,
+/// and says so.
+#[test]
+fn a_script_stops_where_a_program_of_the_table_is_missing() {
+    let place = place();
+    let mut corpus = Corpus::open(&place.join("store"), &place.join("trixie")).unwrap();
+    let names = corpus.unpack(&recorded(&place)).unwrap();
+    // Of each program the package with the fewest others that calls it.
+    let mut callers: BTreeMap<String, &String> = BTreeMap::new();
+    let mut by_size: Vec<&String> = names.iter().collect();
+    by_size.sort_by_key(|name| (corpus.closures[*name].len(), *name));
+    for name in by_size.into_iter().take(40) {
+        let mut called = BTreeSet::new();
+        let mut observe = |package: &Package, _: &str, moment: Moment, _: &Files| {
+            if let (true, Moment::After(_, calls)) = (package.id.name == *name, moment) {
+                called.extend(calls.iter().filter_map(|words| String::from_utf8(words.first()?.clone()).ok()));
+            }
+        };
+        corpus.interpret(name, Probe { observer: Some(&mut observe), without: None }).unwrap();
+        for program in called {
+            let program = program.rsplit('/').next().unwrap_or_default().to_owned();
+            if programs::lookup(&program, Family::Deb).is_some() {
+                callers.entry(program).or_insert(name);
+            }
+        }
+    }
+    assert!(callers.len() > 30, "{callers:?}");
+    let known: Vec<String> = callers
+        .par_iter()
+        .filter_map(|(program, name)| {
+            let result = corpus.interpret(name, Probe { observer: None, without: Some(program.clone()) }).unwrap();
+            let told = result.problems.iter().any(|problem| match &problem.why {
+                Why::Stopped(stop) => {
+                    stop.program().is_some_and(|stopped| stopped.rsplit('/').next() == Some(program))
+                        && stop.line.is_some()
+                }
+                Why::Failed(..) => false,
+            });
+            (!told).then(|| format!("{program} ({name})"))
+        })
+        .collect();
+    // These are shell scripts of packages, which are interpreted then.
+    let scripts = [
+        "deb-systemd-invoke",
+        "dpkg-maintscript-helper",
+        "dpkg-realpath",
+        "invoke-rc.d",
+        "ucf",
+        "ucfr",
+        "ucfq",
+        "which",
+    ];
+    let known: Vec<&String> =
+        known.iter().filter(|line| !scripts.iter().any(|name| line.starts_with(&format!("{name} ")))).collect();
+    assert!(known.is_empty(), "nobody misses {known:?}");
+}
+
+/// Where `ci/scripts-oracle` left what it saw.
+fn place() -> PathBuf {
+    PathBuf::from(std::env::var("SCRIPTS_ORACLE").expect("ci/test sets it"))
+}
+
+/// The packages that it saw.
+fn recorded(place: &Path) -> Vec<String> {
+    let entries = fs::read_dir(place.join("recorded")).unwrap();
+    entries.filter_map(|entry| entry.unwrap().file_name().to_str()?.strip_suffix(".json").map(str::to_owned)).collect()
 }
 
 #[derive(Default)]
@@ -64,6 +135,15 @@ struct Compared {
     /// The class of each difference that has one.
     classes: Vec<&'static str>,
     unexplained: Vec<String>,
+    /// Programs that the real shell started, those that were called here with the same arguments, and the others.
+    calls: usize,
+    same_calls: usize,
+    other_calls: Vec<String>,
+}
+
+/// As text.
+fn shown(words: &[Vec<u8>]) -> Vec<String> {
+    words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect()
 }
 
 fn compare(corpus: &Corpus, recorded: &Path, name: &str) -> Compared {
@@ -71,6 +151,7 @@ fn compare(corpus: &Corpus, recorded: &Path, name: &str) -> Compared {
     let mut before: Option<(Tree, Names)> = None;
     let mut changes: BTreeMap<&str, Difference> = BTreeMap::new();
     let mut texts: BTreeMap<(&str, String), Vec<u8>> = BTreeMap::new();
+    let mut calls: BTreeMap<&str, Vec<Vec<String>>> = BTreeMap::new();
     let mut finished = 0;
     let mut observe = |package: &Package, script: &str, moment: Moment, files: &Files| {
         if package.id.name != name {
@@ -78,7 +159,7 @@ fn compare(corpus: &Corpus, recorded: &Path, name: &str) -> Compared {
         }
         match moment {
             Moment::Before => before = Some((files.tree.clone(), Names::of(files))),
-            Moment::After(_) => {
+            Moment::After(_, called) => {
                 let Some((tree, names)) = before.take() else { return };
                 // debconf asks once more when its front end is started by a postinst, which then runs again for triggers.
                 let script = match (script, changes.contains_key("config"), finished) {
@@ -91,6 +172,7 @@ fn compare(corpus: &Corpus, recorded: &Path, name: &str) -> Compared {
                     }
                     _ => "triggered",
                 };
+                calls.entry(script).or_default().extend(called.iter().map(|words| shown(words)));
                 let found = difference(&tree, &names, &files.tree, &Names::of(files));
                 for path in found.keys() {
                     if let Ok(Ok(text)) = files.read(path.as_bytes()) {
@@ -101,7 +183,7 @@ fn compare(corpus: &Corpus, recorded: &Path, name: &str) -> Compared {
             }
         }
     };
-    let result = corpus.interpret(name, Some(&mut observe)).unwrap();
+    let result = corpus.interpret(name, Probe { observer: Some(&mut observe), without: None }).unwrap();
     for problem in result.problems.iter().filter(|problem| problem.package.name == name) {
         // What is refused changes nothing wrong; coverage counts it.
         compared.classes.push("refused");
@@ -125,7 +207,17 @@ fn compare(corpus: &Corpus, recorded: &Path, name: &str) -> Compared {
         if stopped.contains(if script == "triggered" { "postinst" } else { script }) {
             continue;
         }
+        // What fails there may do so for want of something that is done here.
+        if !succeeded(recorded, name, script) {
+            compared.classes.push("the real script fails");
+            continue;
+        }
         compared.scripts += 1;
+        let exec = fs::read_to_string(recorded.join(format!("{name}.{script}.exec"))).unwrap();
+        let called = calls::compare(&exec, calls.get(script).map(Vec::as_slice).unwrap_or_default());
+        compared.calls += called.real;
+        compared.same_calls += called.same;
+        compared.other_calls.extend(called.other.into_iter().map(|line| format!("{name} {script} {line}")));
         let ours = changes.remove(script).unwrap_or_default();
         let contents = contents(&recorded.join(format!("{name}.{script}.tar.gz")));
         let paths: BTreeSet<&String> = real.keys().chain(ours.keys()).collect();
@@ -134,9 +226,8 @@ fn compare(corpus: &Corpus, recorded: &Path, name: &str) -> Compared {
             let (theirs, ours) = (real.get(path), ours.get(path));
             let text = |texts: Option<&Vec<u8>>| texts.map(|text| String::from_utf8_lossy(text).into_owned());
             let difference = classes::Difference {
+                package: name,
                 path,
-                theirs,
-                ours,
                 their_text: text(contents.get(path)),
                 our_text: text(texts.get(&(script, path.clone()))),
             };
@@ -150,15 +241,28 @@ fn compare(corpus: &Corpus, recorded: &Path, name: &str) -> Compared {
                     Some(None) => "removed".to_owned(),
                     Some(Some(facts)) => facts.join(" "),
                 };
-                compared.unexplained.push(format!(
-                    "{name} {script} {path}: really {}, here {}",
-                    show(theirs),
-                    show(ours)
-                ));
+                let mut line = format!("{name} {script} {path}: really {}, here {}", show(theirs), show(ours));
+                if let (Some(theirs), Some(ours)) = (&difference.their_text, &difference.our_text) {
+                    let (their_lines, our_lines): (BTreeSet<&str>, BTreeSet<&str>) =
+                        (theirs.lines().collect(), ours.lines().collect());
+                    line.extend(their_lines.difference(&our_lines).map(|line| format!("\n    - {line}")));
+                    line.extend(our_lines.difference(&their_lines).map(|line| format!("\n    + {line}")));
+                    if their_lines == our_lines && theirs != ours {
+                        line.extend(["\n    in another order: ", &ours.lines().collect::<Vec<_>>().join(" | ")]);
+                    }
+                }
+                compared.unexplained.push(line);
             }
         }
     }
     compared
+}
+
+/// Whether the recorder saw it end with 0.
+fn succeeded(recorded: &Path, name: &str, script: &str) -> bool {
+    let report = fs::read(recorded.join(format!("{name}.json"))).unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+    report["scripts"][script]["status"] == 0
 }
 
 /// Users and groups by number.

@@ -454,6 +454,7 @@ fn chfn(call: &mut Call) -> Result<u8, Stop> {
         return call.fail(1, format!("user '{name}' does not exist"));
     };
     let mut fields: Vec<String> = user.gecos.split(',').map(str::to_owned).collect();
+    fields.resize(fields.len().max(4), String::new());
     for (at, option) in ["f", "r", "w", "h", "o"].into_iter().enumerate() {
         if let Some(value) = options.text(option) {
             fields.resize(fields.len().max(at + 1), String::new());

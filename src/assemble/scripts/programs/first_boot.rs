@@ -14,6 +14,8 @@ pub const ROWS: &[Row] = &[
     Row::native("sshd", sshd, "it reads its configuration on the node; `-G` prints that of the image"),
     Row::native("sshd.session-split", sshd, "it reads its configuration on the node; `-G` prints that of the image"),
     Row::native("mungekey", mungekey, "the node makes its key at its first boot"),
+    Row::native("xrdp-keygen", xrdp_keygen, "the node makes its key at its first boot"),
+    Row::native("certtool", certtool, NODE),
     Row::native("uuidgen", told_by_the_node, NODE),
     Row::native("iscsi-iname", told_by_the_node, NODE),
     Row::native("mcookie", told_by_the_node, NODE),
@@ -119,10 +121,11 @@ fn openssl(call: &mut Call) -> Result<u8, Stop> {
         "req" | "genrsa" | "genpkey" | "dhparam" | "ecparam" | "gendsa" => {
             let makes: Vec<Bytes> = ["-out", "-keyout"].into_iter().filter_map(after).collect();
             if makes.is_empty() {
-                return call.unsupported(format!("`{command}` that prints what it makes"));
+                return told_by_the_node(call);
             }
             leave(call, "/usr/bin/openssl", makes)
         }
+        "rand" if after("-out").is_none() => told_by_the_node(call),
         // What is made of a key that the node makes.
         "x509" | "rsa" | "pkey" | "pkcs12"
             if after("-in").is_some_and(|key| call.machine.files.is_later(&call.path(&key))) =>
@@ -178,6 +181,22 @@ fn told_by_the_node(call: &mut Call) -> Result<u8, Stop> {
     let mark = call.machine.mark(call.name, &arguments);
     call.out(format!("{mark}\n"))?;
     Ok(0)
+}
+
+/// GnuTLS' `--generate-…` prints what it makes.
+fn certtool(call: &mut Call) -> Result<u8, Stop> {
+    let makes = call.words.iter().any(|word| word.starts_with(b"--generate-"));
+    let writes = call.words.iter().any(|word| word.starts_with(b"--outfile") || word.starts_with(b"--load-"));
+    if makes && !writes { told_by_the_node(call) } else { call.unsupported("anything but making parameters or a key") }
+}
+
+fn xrdp_keygen(call: &mut Call) -> Result<u8, Stop> {
+    match call.words {
+        [command, auto] if command == b"xrdp" && auto == b"auto" => {
+            leave(call, "/usr/bin/xrdp-keygen", vec![b"/etc/xrdp/rsakeys.ini".to_vec()])
+        }
+        _ => call.unsupported("anything but `xrdp auto`"),
+    }
 }
 
 fn nvme(call: &mut Call) -> Result<u8, Stop> {

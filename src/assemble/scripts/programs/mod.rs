@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod alternatives;
+pub mod apache;
 pub mod debconf;
 pub mod dpkg;
 pub mod files;
@@ -77,6 +78,7 @@ impl Row {
 const TABLES: &[&[Row]] = &[
     accounts::ROWS,
     alternatives::ROWS,
+    apache::ROWS,
     debconf::ROWS,
     dpkg::ROWS,
     files::ROWS,

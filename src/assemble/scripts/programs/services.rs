@@ -12,6 +12,7 @@ pub const ROWS: &[Row] = &[
     Row::native("getopt", getopt, "sorts the options of a script"),
     Row::native("chronyd", chronyd, "`-p` prints the configuration of the image"),
     Row::native("minsysusers", super::accounts::sysusers_program, "makes the accounts of the files that it names"),
+    Row::native("py3versions", python_versions, "the version that `python3` leads to"),
     Row::native("python3.13", python_compiler, "Python makes its byte code when it runs"),
     Row::native("python3.12", python_compiler, "Python makes its byte code when it runs"),
     Row::native("python3.11", python_compiler, "Python makes its byte code when it runs"),
@@ -63,6 +64,19 @@ pub const ROWS: &[Row] = &[
     Row::answer("visudo", 0, "", CHECKED),
     Row::answer("haproxy", 0, "", CHECKED),
 ];
+
+/// `-d`, `-i`, `-r`, `-s`: there is one version.
+fn python_versions(call: &mut Call) -> Result<u8, Stop> {
+    let options = parse(call, &["d|default", "i|installed", "r|requested", "s|supported", "v|version"], true)?;
+    match call.machine.files.target(b"/usr/bin/python3") {
+        Ok(name) => {
+            let name = if options.has("v") { name.strip_prefix(b"python").unwrap_or(&name).to_vec() } else { name };
+            call.out([name.as_slice(), b"\n"].concat())?;
+            Ok(0)
+        }
+        Err(errno) => call.fail(1, format!("/usr/bin/python3: {errno}")),
+    }
+}
 
 /// getopt(1) of util-linux: long options, quoting, optional values.
 fn getopt(call: &mut Call) -> Result<u8, Stop> {

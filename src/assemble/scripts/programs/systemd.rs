@@ -54,7 +54,7 @@ pub const ROWS: &[Row] = &[
     Row::answer("systemd-machine-id-setup", 0, "", "the node makes its machine-id at its first boot"),
     Row::done("bootctl", "the builder makes the boot files"),
     Row::done("kernel-install", "the builder makes the boot files"),
-    Row::refuse("hostnamectl", "an image has no name: its nodes get theirs from metadata"),
+    Row::answer("hostnamectl", 1, "", "systemd-hostnamed does not run while an image is built"),
     Row::refuse("timedatectl", "the recipe's `timezone` says it"),
     Row::refuse("localectl", "the recipe's `locale` says it"),
     Row::refuse("systemd-run", NOTHING_RUNS),

@@ -58,6 +58,10 @@ pub(super) fn command(call: &mut Call) -> Result<u8, Stop> {
         return Err(Stop::unsupported("debconf", "a value with a newline in it that is not escaped"));
     }
     let Some(reply) = converse(call.machine, PROGRAM, &line)? else { return Ok(0) };
+    // The library keeps IFS and gives it back: where there was none, an empty one is there from then on.
+    if call.shell.get(b"IFS").is_none() {
+        call.shell.set(b"IFS", Bytes::new());
+    }
     if reply.status == 1 {
         let mut value = super::protocol::unescape(&first_line(reply.text.unwrap_or_default()));
         while value.last() == Some(&b'\n') {

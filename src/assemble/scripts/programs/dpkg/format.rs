@@ -1,6 +1,6 @@
 //! The formats of `dpkg-query --show`, and stanzas of the database.
 
-use super::md5;
+use super::md5sum;
 use super::packages::Known;
 use crate::assemble::scripts::machine::Machine;
 use crate::shell::{Bytes, Stop};
@@ -225,7 +225,7 @@ fn conffiles(machine: &Machine, package: &Known) -> Result<String, Stop> {
 /// Of the file, which is as the package brought it until somebody edits it.
 fn sum(machine: &Machine, path: &str) -> Result<String, Stop> {
     let text = machine.files.read(path.as_bytes())?;
-    Ok(text.map_or_else(|_| "newconffile".to_owned(), |text| md5::hexadecimal(&text)))
+    Ok(text.map_or_else(|_| "newconffile".to_owned(), |text| md5sum(&text)))
 }
 
 /// A stanza as `dpkg --status` shows it.

@@ -3,7 +3,6 @@
 mod divert;
 mod format;
 mod helper;
-pub mod md5;
 mod own;
 mod packages;
 mod query;
@@ -18,10 +17,17 @@ mod versions;
 
 use std::collections::BTreeSet;
 
+use md5::{Digest, Md5};
+
 use super::{Call, Row, options};
 use crate::assemble::scripts::machine::Machine;
 use crate::shell::{Bytes, Stop};
 use crate::tree::TreePath;
+
+/// What records of configuration files have of their contents.
+fn md5sum(bytes: &[u8]) -> String {
+    crate::hex::encode(&Md5::digest(bytes))
+}
 
 const APT: &str = "packages are chosen by the recipe and its lock, not by scripts";
 

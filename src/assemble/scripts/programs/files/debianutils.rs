@@ -1,17 +1,11 @@
-//! run-parts, which, and the list of shells.
+//! run-parts and which.
 
-use super::resolving::{Missing, canonical};
-use super::{Call, at, joined, last_name, parent_name};
+use super::{Call, at, joined};
 use crate::assemble::scripts::machine::PATH;
 use crate::assemble::scripts::programs::options::parse;
 use crate::assemble::scripts::programs::text::regex::{Flavour, Regex};
 use crate::package::Family;
 use crate::shell::{Bytes, Kind, Stop, Stream, World};
-
-const SHELLS: &[u8] = b"/etc/shells";
-const SHELLS_STATE: &[u8] = b"/var/lib/shells.state";
-const SHELLS_TEMPLATE: &[u8] = b"/usr/share/debianutils/shells";
-const SHELLS_DIRECTORY: &[u8] = b"/usr/share/debianutils/shells.d";
 
 pub(super) fn which(call: &mut Call) -> Result<u8, Stop> {
     let red_hat = call.machine.family == Family::Rpm;
@@ -185,141 +179,4 @@ fn run_one(call: &mut Call, parts: &Parts, name: &[u8]) -> Result<u8, Stop> {
         }
     }
     code
-}
-
-/// The name as it stands, and with its directory resolved.
-fn both_names(call: &Call, shell: &[u8], resolve_name: bool) -> Vec<Bytes> {
-    let directory = match resolve_name {
-        true => canonical(call, shell, Missing::Anything).map(|path| parent_name(&path).to_vec()),
-        false => canonical(call, parent_name(shell), Missing::Anything),
-    };
-    let real = directory.map(|directory| joined(&directory, last_name(shell)));
-    [Ok(shell.to_vec()), real].into_iter().flatten().collect()
-}
-
-fn lines(bytes: &[u8]) -> Vec<Bytes> {
-    let text = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    if text.is_empty() { Vec::new() } else { text.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect() }
-}
-
-fn text(lines: &[Bytes]) -> Bytes {
-    lines.iter().flat_map(|line| [line.as_slice(), b"\n"].concat()).collect()
-}
-
-fn is_elsewhere(call: &Call) -> bool {
-    call.shell.get(b"DPKG_ROOT").is_some_and(|root| !root.is_empty())
-}
-
-pub(super) fn add_shell(call: &mut Call) -> Result<u8, Stop> {
-    edit_shells(call, |lines, shell| {
-        if !lines.contains(shell) {
-            lines.push(shell.clone());
-        }
-    })
-}
-
-pub(super) fn remove_shell(call: &mut Call) -> Result<u8, Stop> {
-    edit_shells(call, |lines, shell| lines.retain(|line| line != shell))
-}
-
-fn edit_shells(call: &mut Call, edit: impl Fn(&mut Vec<Bytes>, &Bytes)) -> Result<u8, Stop> {
-    if is_elsewhere(call) {
-        return call.unsupported("a DPKG_ROOT");
-    }
-    if call.words.is_empty() {
-        let name = call.name;
-        call.out(format!("usage: /usr/sbin/{name} shellname [shellname ...]\n"))?;
-        return Ok(1);
-    }
-    let mut all = match call.machine.files.read(SHELLS)? {
-        Ok(bytes) => lines(&bytes),
-        Err(errno) => {
-            call.shell.error(call.machine, &format!("cat: /etc/shells: {errno}"))?;
-            return Ok(1);
-        }
-    };
-    for word in call.words {
-        for shell in both_names(call, word, true) {
-            edit(&mut all, &shell);
-        }
-    }
-    match call.machine.files.put(SHELLS, text(&all), 0o644) {
-        Ok(()) => Ok(0),
-        Err(errno) => call.fail(1, format!("/etc/shells: {errno}")),
-    }
-}
-
-/// What debianutils' script does: shells of packages come and go, those that an administrator added or removed stay so.
-pub(super) fn update_shells(call: &mut Call) -> Result<u8, Stop> {
-    let options = parse(call, &["verbose", "no-act", "root="], true)?;
-    if is_elsewhere(call) || options.has("root") {
-        return call.unsupported("another root");
-    }
-    let shells = shells_of_packages(call)?;
-    let state: Vec<Bytes> = match call.machine.files.read(SHELLS_STATE)? {
-        Ok(bytes) => lines(&bytes).iter().map(|line| before_comment(line)).filter(|line| !line.is_empty()).collect(),
-        Err(_) => Vec::new(),
-    };
-    let source = if call.machine.files.exists(SHELLS) { SHELLS } else { SHELLS_TEMPLATE };
-    let old = match call.machine.files.read(source)? {
-        Ok(bytes) => lines(&bytes),
-        Err(errno) => return call.fail(2, format!("cannot open {}: {errno}", String::from_utf8_lossy(source))),
-    };
-    let (mut new, mut listed, mut told): (Vec<Bytes>, Vec<Bytes>, Vec<Bytes>) = Default::default();
-    for line in &old {
-        let shell = before_comment(line);
-        if !shell.is_empty() && !shells.contains(&shell) && state.contains(&shell) {
-            told.push([b"removing shell ", shell.as_slice()].concat());
-        } else if shell.is_empty() || !listed.contains(&shell) {
-            new.push(line.clone());
-            listed.push(shell);
-        }
-    }
-    for shell in &shells {
-        if !listed.contains(shell) && !state.contains(shell) {
-            new.push(shell.clone());
-            told.push([b"adding shell ", shell.as_slice()].concat());
-        }
-    }
-    if options.has("verbose") {
-        call.out(text(&told))?;
-    }
-    if options.has("no-act") {
-        return Ok(0);
-    }
-    let files = &mut call.machine.files;
-    let mode = files.facts(source, true).map_or(0o644, |facts| facts.mode);
-    let written = files.put(SHELLS, text(&new), mode).and_then(|()| files.put(SHELLS_STATE, text(&shells), 0o644));
-    match written {
-        Ok(()) => Ok(0),
-        Err(errno) => call.fail(2, errno),
-    }
-}
-
-fn before_comment(line: &[u8]) -> Bytes {
-    line.split(|byte| *byte == b'#').next().unwrap_or_default().to_vec()
-}
-
-fn shells_of_packages(call: &mut Call) -> Result<Vec<Bytes>, Stop> {
-    let parts = call.machine.files.list(SHELLS_DIRECTORY).unwrap_or_default();
-    // `*` of a shell does not name what is hidden.
-    let parts = parts.into_iter().filter(|name| !name.starts_with(b".")).map(|name| joined(SHELLS_DIRECTORY, &name));
-    let mut shells = Vec::new();
-    for path in std::iter::once(SHELLS_TEMPLATE.to_vec()).chain(parts) {
-        if !call.machine.files.facts(&path, true).is_some_and(|facts| facts.kind == Kind::File) {
-            continue;
-        }
-        let Ok(bytes) = call.machine.files.read(&path)? else { continue };
-        for line in lines(&bytes) {
-            let shell = before_comment(&line);
-            if shell.is_empty() {
-                continue;
-            }
-            let names = both_names(call, &shell, false);
-            let real = names.get(1).filter(|real| **real != shell).cloned();
-            shells.push(shell);
-            shells.extend(real);
-        }
-    }
-    Ok(shells)
 }

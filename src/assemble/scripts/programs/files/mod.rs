@@ -39,7 +39,6 @@ const PACKED: &str = "compressed files are not read or written while an image is
 const MOUNTS: &str = "nothing is mounted while an image is built";
 
 pub const ROWS: &[Row] = &[
-    Row::native("add-shell", debianutils::add_shell, "adds to /etc/shells"),
     Row::native("basename", resolving::basename, "the last name of a path"),
     Row::nothing("chattr", ATTRIBUTES),
     Row::nothing("chcon", LABELS),
@@ -48,7 +47,7 @@ pub const ROWS: &[Row] = &[
     Row::native("chown", owners::chown, "changes owners in the tree, by the image's own user names"),
     Row::native("cp", cp::cp, "copies in the tree"),
     Row::native("dd", dd::dd, "copies small amounts in the tree; chance is refused"),
-    Row::refuse("df", "how full a file system is, is the node's affair"),
+    Row::native("df", special::df, "how full a file system is, is the node's affair: there is room enough"),
     Row::native("dirname", resolving::dirname, "a path without its last name"),
     Row::refuse("du", "how much room files take on a disk, is the node's affair"),
     Row::refuse("file", "the kinds of files are not guessed from their content"),
@@ -82,7 +81,6 @@ pub const ROWS: &[Row] = &[
     Row::native("pwd", resolving::pwd, "the directory that the script is in"),
     Row::native("readlink", resolving::readlink, "where a link of the tree points"),
     Row::native("realpath", resolving::realpath, "a path without links, as the tree has them"),
-    Row::native("remove-shell", debianutils::remove_shell, "removes from /etc/shells"),
     Row::nothing("restorecon", LABELS),
     Row::native("rm", remove::rm, "removes from the tree"),
     Row::native("rmdir", directories::rmdir, "removes empty directories from the tree"),
@@ -98,7 +96,6 @@ pub const ROWS: &[Row] = &[
     Row::native("truncate", times::truncate, "changes the length of a file"),
     Row::nothing("umount", MOUNTS),
     Row::native("unlink", remove::unlink, "removes from the tree"),
-    Row::native("update-shells", debianutils::update_shells, "brings /etc/shells up to date with the packages' shells"),
     Row::native("which", debianutils::which, "finds programs in the tree"),
     Row::refuse("zcat", PACKED),
 ];

@@ -1,10 +1,10 @@
 //! `md5sum` and its kin: digests of files, and lists of them checked.
 
+use md5::Md5;
+use sha1::Sha1;
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 
 use super::Call;
-use super::md5;
-use super::sha1;
 use super::streams::{self, shown};
 use crate::assemble::scripts::programs::options::{self, Options};
 use crate::hex;
@@ -16,8 +16,8 @@ const OPTIONS: &[options::Known] =
 /// In hexadecimal digits.
 fn digest(program: &str, bytes: &[u8]) -> String {
     match program {
-        "md5sum" => hex::encode(&md5::digest(bytes)),
-        "sha1sum" => hex::encode(&sha1::digest(bytes)),
+        "md5sum" => hex::encode(&Md5::digest(bytes)),
+        "sha1sum" => hex::encode(&Sha1::digest(bytes)),
         "sha224sum" => hex::encode(&Sha224::digest(bytes)),
         "sha384sum" => hex::encode(&Sha384::digest(bytes)),
         "sha512sum" => hex::encode(&Sha512::digest(bytes)),

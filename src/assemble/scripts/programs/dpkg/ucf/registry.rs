@@ -1,7 +1,7 @@
 //! `ucfr` and `ucfq`: whose configuration files are whose.
 
 use super::{failed, first_words, lines_without, rewrite, rotate, states};
-use crate::assemble::scripts::programs::dpkg::{divert, md5, realpath};
+use crate::assemble::scripts::programs::dpkg::{divert, md5sum, realpath};
 use crate::assemble::scripts::programs::{Call, options};
 use crate::shell::{Bytes, Stop};
 
@@ -108,7 +108,7 @@ pub(in crate::assemble::scripts::programs::dpkg) fn query(call: &mut Call) -> Re
         let there = call.machine.files.exists(&file);
         let package = registry.iter().rev().find(|(_, known)| *known == file).map(|(package, _)| package.clone());
         let sum = sums.iter().rev().find(|(_, known)| *known == file).map(|(sum, _)| sum.clone());
-        let now = if there { call.machine.files.read(&file)?.ok().map(|text| md5::hexadecimal(&text)) } else { None };
+        let now = if there { call.machine.files.read(&file)?.ok().map(|text| md5sum(&text)) } else { None };
         let changed = match (sum, now) {
             (Some(sum), Some(now)) if sum == now.as_bytes() => "No",
             (Some(_), Some(_)) => "Yes",

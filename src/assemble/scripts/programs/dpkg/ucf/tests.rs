@@ -7,7 +7,7 @@ use crate::assemble::scripts::machine::{Installed, Machine, Running, Status};
 use crate::assemble::scripts::programs::dpkg::testing::{
     Chance, Said, cases, directory_of, machine, real, run_with, tree_of,
 };
-use crate::assemble::scripts::programs::dpkg::{md5, tests::package};
+use crate::assemble::scripts::programs::dpkg::{md5sum, tests::package};
 use crate::package::Family;
 
 const TEXTS: &[&str] = &["one\n", "two\n", "three\n"];
@@ -15,8 +15,8 @@ const TEXTS: &[&str] = &["one\n", "two\n", "three\n"];
 /// A machine with the same files as a real directory, under the same name.
 fn beside(directory: &Path) -> Machine<'static> {
     let at = directory.display().to_string();
-    let sums = format!("{}  old\n", md5::hexadecimal(b"two\n"));
-    let default = format!("{}  default\n", md5::hexadecimal(b"three\n"));
+    let sums = format!("{}  old\n", md5sum(b"two\n"));
+    let default = format!("{}  default\n", md5sum(b"three\n"));
     let files = [
         ("new/a.conf", "one\n".to_owned()),
         ("new/b.conf", "two\n".to_owned()),

@@ -3,7 +3,7 @@
 use super::{
     Settings, copy, failed, first_word, first_words, is_link, lines_without, rewrite, rotate, setting, states,
 };
-use crate::assemble::scripts::programs::dpkg::{divert, md5, realpath};
+use crate::assemble::scripts::programs::dpkg::{divert, md5sum, realpath};
 use crate::assemble::scripts::programs::{Call, debconf, options};
 use crate::shell::{Bytes, Stop};
 
@@ -444,7 +444,7 @@ fn tell(call: &mut Call, text: String) -> Result<(), Stop> {
 
 fn sum(call: &Call, path: &[u8]) -> Result<Option<Bytes>, Stop> {
     let text = call.machine.files.read(path)?;
-    Ok(text.ok().map(|text| md5::hexadecimal(&text).into_bytes()))
+    Ok(text.ok().map(|text| md5sum(&text).into_bytes()))
 }
 
 /// The first word of every line.
