@@ -2,13 +2,23 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
 /// Replaces `path` by a file with these bytes and this mode: written beside it, synced, renamed, directory synced.
 pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    write_as(path, bytes, mode, None)
+}
+
+/// The same with owner and mode of the file that is there.
+pub fn rewrite(path: &Path, bytes: &[u8]) -> Result<()> {
+    let old = fs::metadata(path).with_context(|| format!("reading {}", path.display()))?;
+    write_as(path, bytes, old.mode() & 0o7777, Some((old.uid(), old.gid())))
+}
+
+fn write_as(path: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) -> Result<()> {
     let directory = path.parent().with_context(|| format!("{} has no directory", path.display()))?;
     let name = path.file_name().with_context(|| format!("{} has no file name", path.display()))?;
     let mut temporary = name.to_os_string();
@@ -21,6 +31,9 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
         }
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
         file.write_all(bytes)?;
+        if let Some((user, group)) = owner {
+            fchown(&file, Some(user), Some(group))?;
+        }
         // After creation, because the umask cuts the mode given there.
         file.set_permissions(fs::Permissions::from_mode(mode))?;
         file.sync_all()?;

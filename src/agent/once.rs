@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
-use super::run;
+use super::{durable, run};
 use crate::contract;
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -53,11 +53,11 @@ impl Once {
     }
 }
 
-/// Owner and mode stay: the file is written, not replaced.
+/// Owner and mode stay.
 fn fill(root: &Path, file: &str, mark: &str, word: &str) -> Result<()> {
     let path = below(root, file);
     let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-    fs::write(&path, text.replace(mark, word)).with_context(|| format!("writing {}", path.display()))
+    durable::rewrite(&path, text.replace(mark, word).as_bytes())
 }
 
 #[cfg(test)]

@@ -94,9 +94,9 @@ fn fields() {
 fn aliases_count_from_the_next_line_on() {
     // As dash and bash in its sh mode do it.
     both_write(
-        "alias say='echo -' hi='echo hi'; hi || echo none\nsay 2; x=$(say 3); echo \"$x\"\nhi say\n\
-         \\say || echo quoted\nfor i in 1; do say $i | cat; done\nunalias say\nsay || echo gone",
-        "none\n- 2\n- 3\nhi say\nquoted\n- 1\ngone\n",
+        "alias say='echo -' false='echo hi'; false || echo none\nx=$(say 3); echo \"$x\"\nfalse say\n\
+         \\false || echo quoted\nfor i in 1; do say $i | cat; done\nunalias false\nfalse || echo gone",
+        "none\n- 3\nhi say\nquoted\n- 1\ngone\n",
     );
 }
 

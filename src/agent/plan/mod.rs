@@ -443,6 +443,10 @@ impl fmt::Display for Step {
             }
             Step::JoinGroup { user, group } => write!(f, "make {user} a member of {group}"),
             Step::Run { program, arguments } => write!(f, "run {program} {}", arguments.join(" ")),
+            // Of a shell's text the name that it was given.
+            Step::Once(Once { arguments, .. }) if arguments.first().is_some_and(|first| first == "-c") => {
+                write!(f, "run {}", arguments.get(2..).unwrap_or_default().join(" "))
+            }
             Step::Once(Once { program, arguments, .. }) => write!(f, "run {program} {}", arguments.join(" ")),
             Step::MarkApplied(Some(id)) => write!(f, "mark {id} as applied"),
             Step::MarkApplied(None) => write!(f, "mark a node without metadata as set up"),

@@ -44,8 +44,12 @@ const REASON: &str = "left to the node's first boot";
 
 /// Notes the call for the first boot; the paths that it makes exist from then on.
 fn leave(call: &mut Call, program: &str, makes: Vec<Bytes>) -> Result<u8, Stop> {
-    call.note("first-boot", REASON);
     let arguments = call.words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+    leave_as(call, program, arguments, makes)
+}
+
+fn leave_as(call: &mut Call, program: &str, arguments: Vec<String>, makes: Vec<Bytes>) -> Result<u8, Stop> {
+    call.note("first-boot", REASON);
     let mut paths = Vec::new();
     for path in makes {
         let path = call.path(&path);
@@ -91,21 +95,34 @@ fn ssh_keygen(call: &mut Call) -> Result<u8, Stop> {
     leave(call, "/usr/bin/ssh-keygen", vec![file, public])
 }
 
+/// What make-ssl-cert does unasked, with openssl alone: nodes have no debconf, whose library it reads.
+const SELF_SIGNED: &str = r#"set -e
+umask 077
+certificate=$1 key=$2
+name=$(cat /proc/sys/kernel/hostname)
+openssl req -new -x509 -newkey rsa:2048 -nodes -sha256 -days 3650 -subj "/CN=$(printf %.64s "$name")" \
+    -addext "subjectAltName=DNS:$name" -out "$certificate" -keyout "$key"
+[ "$#" = 2 ] || { cat "$key" >>"$certificate"; rm "$key"; exit; }
+chgrp ssl-cert "$key"
+chmod 640 "$key"
+chmod 644 "$certificate""#;
+
 fn make_ssl_cert(call: &mut Call) -> Result<u8, Stop> {
-    match call.word(0) {
+    let (files, makes) = match call.word(0) {
         Some("generate-default-snakeoil") => {
-            let makes = vec![
-                b"/etc/ssl/certs/ssl-cert-snakeoil.pem".to_vec(),
-                b"/etc/ssl/private/ssl-cert-snakeoil.key".to_vec(),
-            ];
-            leave(call, "/usr/sbin/make-ssl-cert", makes)
+            let files = ["/etc/ssl/certs/ssl-cert-snakeoil.pem", "/etc/ssl/private/ssl-cert-snakeoil.key"];
+            (files.map(str::to_owned).to_vec(), 2)
         }
+        // Key and certificate in one file.
         Some(_) if call.words.len() >= 2 => {
-            let output = call.words[1].clone();
-            leave(call, "/usr/sbin/make-ssl-cert", vec![output])
+            let output = String::from_utf8_lossy(&call.path(&call.words[1])).into_owned();
+            (vec![output.clone(), format!("{output}.key"), "both".to_owned()], 1)
         }
-        _ => call.unsupported("being called without a template and an output"),
-    }
+        _ => return call.unsupported("being called without a template and an output"),
+    };
+    let makes = files[..makes].iter().map(|path| path.clone().into_bytes()).collect();
+    let arguments = ["-c", SELF_SIGNED, "make-ssl-cert"].map(str::to_owned).into_iter().chain(files).collect();
+    leave_as(call, "/usr/bin/sh", arguments, makes)
 }
 
 fn openssl(call: &mut Call) -> Result<u8, Stop> {
@@ -221,19 +238,6 @@ fn mungekey(call: &mut Call) -> Result<u8, Stop> {
     if !call.words.iter().any(|word| word == b"-c" || word == b"--create") {
         return call.unsupported("anything but `--create`");
     }
-    call.note("first-boot", REASON);
-    let key = "/etc/munge/munge.key";
-    let words = ["-u", "munge", "--", "/usr/sbin/mungekey", "-c"];
-    let package = call.machine.running.package.clone();
-    if let Ok(path) = call.machine.files.resolve(key.as_bytes(), true) {
-        call.machine.files.later.insert(path, "mungekey".to_owned());
-    }
-    call.machine.first_boot.push(FirstBoot {
-        program: "/usr/sbin/runuser".to_owned(),
-        arguments: words.map(str::to_owned).to_vec(),
-        makes: vec![key.to_owned()],
-        fills: None,
-        package,
-    });
-    Ok(0)
+    let words = ["-u", "munge", "--", "/usr/sbin/mungekey", "-c"].map(str::to_owned);
+    leave_as(call, "/usr/sbin/runuser", words.to_vec(), vec![b"/etc/munge/munge.key".to_vec()])
 }

@@ -35,6 +35,7 @@ pub const ROWS: &[Row] = &[
     Row::answer("auditctl", 1, "", RUNS),
     Row::nothing("vgcfgbackup", "the volumes are the node's"),
     Row::nothing("libgvc6-config-update", "plug-ins for pictures, which programs find when they run"),
+    Row::nothing("newaliases", "the mail server reads its aliases on the node"),
     Row::answer("getcert", 1, "", RUNS),
     Row::answer("lpstat", 1, "", RUNS),
     Row::answer("virsh", 1, "", RUNS),
