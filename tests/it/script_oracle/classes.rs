@@ -126,11 +126,6 @@ const CLASSES: &[Class] = &[
     Class { name: "nothing runs while an image is built", programs: &["proftpd"], paths: &["/var/log/proftpd/*"] },
     Class { name: "sets are the node's: ipset", programs: &["ipset"], paths: &["/etc/iptables/ipsets"] },
     Class {
-        name: "indexes of fonts are made when they are used: update-gsfontmap",
-        programs: &["update-gsfontmap"],
-        paths: &["/var/lib/ghostscript/*"],
-    },
-    Class {
         name: "indexes of dictionaries: update-dictcommon-hunspell",
         programs: &["update-dictcommon-hunspell"],
         paths: &["/var/cache/dictionaries-common/*"],
@@ -155,7 +150,7 @@ const CLASSES: &[Class] = &[
     Class {
         name: "made earlier: all packages are unpacked before the first is configured",
         programs: &[],
-        paths: &["munin:/var/cache/munin/www"],
+        paths: &["munin:/var/cache/munin/www", "ghostscript:/var/lib/ghostscript/fonts/*"],
     },
     Class { name: "the order within a circle of needs", programs: &[], paths: &["dovecot-*:/var/lib/ucf/*"] },
 ];

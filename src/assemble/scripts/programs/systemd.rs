@@ -21,8 +21,8 @@ pub const ROWS: &[Row] = &[
     ),
     Row::native("deb-systemd-helper", deb_systemd_helper, "units to enable are noted and linked at the end"),
     Row::nothing("deb-systemd-invoke", NOTHING_RUNS),
-    Row::nothing("invoke-rc.d", NOTHING_RUNS),
-    Row::nothing("service", NOTHING_RUNS),
+    Row::native("invoke-rc.d", init_script, NOTHING_RUNS),
+    Row::native("service", init_script, NOTHING_RUNS),
     Row::nothing("start-stop-daemon", NOTHING_RUNS),
     Row::nothing("update-rc.d", SYSV),
     Row::nothing("update-inetd", "a list of services for inetd, which nodes do not have"),
@@ -125,6 +125,13 @@ const TELLING: [&str; 26] = [
     "import-environment",
     "freeze",
 ];
+
+/// `NAME ACTION`: nothing, but where somebody asks whether it runs.
+fn init_script(call: &mut Call) -> Result<u8, Stop> {
+    call.note("nothing", NOTHING_RUNS);
+    let mut words = call.words.iter().filter(|word| !word.starts_with(b"-"));
+    Ok(if words.nth(1).is_some_and(|action| action == b"status") { 3 } else { 0 })
+}
 
 fn systemctl(call: &mut Call) -> Result<u8, Stop> {
     let options = parse(call, SYSTEMCTL, true)?;
