@@ -120,6 +120,13 @@ fn interpret(machine: &mut Machine, shell: &mut Shell, script: &Script) -> Resul
         return shell.run(machine, text);
     };
     let Some((program, options)) = words.split_first() else { return shell.run(machine, text) };
+    if program == "<expand>" {
+        let Some(expanded) = lua::evaluate(machine, body)? else {
+            return Err(Stop::unsupported("", "a scriptlet whose macros cannot be expanded"));
+        };
+        let text = [b"#!", options.join(" ").as_bytes(), b"\n", &expanded].concat();
+        return interpret(machine, shell, &Script { name: script.name.clone(), text: text.into() });
+    }
     if program == "<lua>" {
         return lua::run(machine, shell, body);
     }

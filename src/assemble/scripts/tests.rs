@@ -122,7 +122,7 @@ fn rpms_run_pre_before_their_files_and_post_behind_them() {
         script("%pretrans", "#!<lua>\nf = io.open('/order', 'a') f:write('pretrans\\n') f:close()\n"),
         script("%pre", "[[ -e /opt/zz ]] || echo pre $1 >>/order\n"),
         script("%post", "[[ -e /opt/zz ]] && echo post $1 >>/order\n"),
-        script("%posttrans", "echo posttrans >>/order\nfalse\n"),
+        script("%posttrans", "#!<expand> /bin/sh\necho posttrans%{?_lib:} >>%{_sysconfdir}/../order\nfalse\n"),
         script("%transfiletriggerin", "# on /opt\ncat >>/order\n"),
     ];
     let assembled = world.interpret();

@@ -42,7 +42,7 @@ pub use rich::{Rich, is_rich};
 /// The largest RPM of Fedora unpacks to less than 8 GiB.
 const PAYLOAD_MAX: u64 = 16 << 30;
 /// Kind under which unpacked packages are kept in the store; changes with `saved.rs` and with what is read here.
-const KEPT: &str = "rpm-4";
+const KEPT: &str = "rpm-5";
 /// The field of [`Package::control`] with the fingerprint of the key that signed the package.
 pub const SIGNER: &str = "Signer";
 /// The fields of [`Package::control`] with what the package requires, one requirement each.

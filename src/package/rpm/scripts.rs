@@ -1,7 +1,7 @@
 //! The scriptlets and triggers of an RPM as [`Script`]s, which nobody executes.
 //!
 //! A script whose interpreter is not the shell gets a first line that says so (`#!<lua>`), so that the interpreter is
-//! part of the text. Of a trigger the first line is a comment with what sets it off; a package may have several of one
+//! part of the text; so does one whose macros rpm expands first (`#!<expand> /bin/sh`). Of a trigger the first line is a comment with what sets it off; a package may have several of one
 //! kind.
 
 use std::collections::BTreeMap;
@@ -16,18 +16,20 @@ use crate::repo::Refused;
 const VERSIONS: u32 = 1067;
 const COMPARED: [(u64, char); 3] = [(1 << 1, '<'), (1 << 2, '>'), (1 << 3, '=')];
 
-/// Name, tag of the text, tag of the interpreter (rpm's docs/manual/tags.md).
-const SCRIPTLETS: [(&str, u32, u32); 9] = [
-    ("%pretrans", 1151, 1153),
-    ("%pre", 1023, 1085),
-    ("%post", 1024, 1086),
-    ("%preun", 1025, 1087),
-    ("%postun", 1026, 1088),
-    ("%posttrans", 1152, 1154),
-    ("%preuntrans", 5103, 5105),
-    ("%postuntrans", 5104, 5106),
-    ("%verify", 1079, 1091),
+/// Name, tags of the text, the interpreter and the flags (rpm's docs/manual/tags.md).
+const SCRIPTLETS: [(&str, [u32; 3]); 9] = [
+    ("%pretrans", [1151, 1153, 5024]),
+    ("%pre", [1023, 1085, 5020]),
+    ("%post", [1024, 1086, 5021]),
+    ("%preun", [1025, 1087, 5022]),
+    ("%postun", [1026, 1088, 5023]),
+    ("%posttrans", [1152, 1154, 5025]),
+    ("%preuntrans", [5103, 5105, 5107]),
+    ("%postuntrans", [5104, 5106, 5108]),
+    ("%verify", [1079, 1091, 5026]),
 ];
+/// Flags: before it runs, macros in the text are expanded (`-e`), or it is a query format (`-q`).
+const PREPARED: [(u64, &str); 2] = [(1 << 0, "<expand>"), (1 << 1, "<qformat>")];
 
 /// Tags of the three families of triggers: texts, interpreters, names, indexes, flags.
 const TRIGGERS: [(&str, [u32; 5]); 3] = [
@@ -44,8 +46,12 @@ pub(super) fn read(header: &Header) -> Result<Vec<Script>> {
 
 fn parse(header: &Header) -> Result<Vec<Script>> {
     let mut scripts = Vec::new();
-    for (name, text, interpreter) in SCRIPTLETS {
-        let words = header.texts(interpreter)?.join(" ");
+    for (name, [text, interpreter, flags]) in SCRIPTLETS {
+        let mut words = header.texts(interpreter)?.join(" ");
+        let flags = header.numbers(flags)?.first().copied().unwrap_or_default();
+        for (_, how) in PREPARED.iter().filter(|(bit, _)| flags & bit != 0) {
+            words = format!("{how} {}", if words.is_empty() { "/bin/sh" } else { &words });
+        }
         if header.has(text) || header.has(interpreter) {
             let body = header.strings(text)?.first().copied().unwrap_or_default();
             scripts.push(Script { name: name.to_owned(), text: with_interpreter(body, &words) });

@@ -130,6 +130,7 @@ fn sample(config: BuildConfig) -> PackageBuilder {
         .provides(Dependency::any("bare"))
         .conflicts(Dependency::less("old", "2"))
         .obsoletes(Dependency::any("older"))
+        .pre_install_script(Scriptlet::new("echo %{_libdir}\n").flags(rpm::ScriptletFlags::EXPAND))
         .post_install_script("/sbin/ldconfig\n")
         .post_uninstall_script(Scriptlet::new("print(1)").prog(vec!["<lua>"]));
     builder
@@ -178,7 +179,8 @@ fn everything_of_a_package_is_read_with_every_compression() {
     assert_eq!(package.members["conffiles"], b"/etc/demo/a.conf\n");
     let scripts: Vec<(&str, &str)> =
         package.scripts.iter().map(|it| (it.name.as_str(), std::str::from_utf8(&it.text).unwrap())).collect();
-    assert_eq!(scripts, [("%post", "/sbin/ldconfig\n"), ("%postun", "#!<lua>\nprint(1)")]);
+    let pre = ("%pre", "#!<expand> /bin/sh\necho %{_libdir}\n");
+    assert_eq!(scripts, [pre, ("%post", "/sbin/ldconfig\n"), ("%postun", "#!<lua>\nprint(1)")]);
     let field = |name: &str| -> Vec<&str> {
         package.control.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str()).collect()
     };

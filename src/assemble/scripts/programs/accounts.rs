@@ -393,7 +393,7 @@ fn usermod(call: &mut Call) -> Result<u8, Stop> {
             subordinate(call, &name, file, &range)?;
         }
     }
-    if let Some(what) = ["l", "p", "m"].into_iter().find(|option| options.has(option)) {
+    if let Some(what) = ["l", "p"].into_iter().find(|option| options.has(option)) {
         return call.unsupported(format!("the option `-{what}`"));
     }
     let gid = match options.text("g") {
@@ -420,6 +420,7 @@ fn usermod(call: &mut Call) -> Result<u8, Stop> {
             }
         }
     }
+    let old = accounts.users.get(&name).map(|user| user.home.clone()).unwrap_or_default();
     if let Some(user) = accounts.users.get_mut(&name) {
         user.gid = gid.unwrap_or(user.gid);
         user.uid = uid.unwrap_or(user.uid);
@@ -428,6 +429,13 @@ fn usermod(call: &mut Call) -> Result<u8, Stop> {
                 *field = value;
             }
         }
+    }
+    if let Some(new) = options.text("d").filter(|new| options.has("m") && *new != old)
+        && call.machine.files.is_directory(old.as_bytes())
+        && let Err(errno) = call.machine.files.rename(old.as_bytes(), new.as_bytes())
+    {
+        call.error(format!("cannot rename directory {old} to {new}: {errno}"))?;
+        return Ok(12);
     }
     changed(call)
 }

@@ -15,6 +15,8 @@ pub const ROWS: &[Row] = &[
     Row::native("sshd.session-split", sshd, "it reads its configuration on the node; `-G` prints that of the image"),
     Row::native("mungekey", mungekey, "the node makes its key at its first boot"),
     Row::native("xrdp-keygen", xrdp_keygen, "the node makes its key at its first boot"),
+    Row::native("nsd-control-setup", control_setup, "the node makes its keys at its first boot"),
+    Row::native("unbound-control-setup", control_setup, "the node makes its keys at its first boot"),
     Row::native("certtool", certtool, NODE),
     Row::native("uuidgen", told_by_the_node, NODE),
     Row::native("iscsi-iname", told_by_the_node, NODE),
@@ -192,7 +194,7 @@ fn sshd(call: &mut Call) -> Result<u8, Stop> {
 }
 
 /// Prints a mark in place of what the node will know. Files that hold it are filled at the first boot.
-fn told_by_the_node(call: &mut Call) -> Result<u8, Stop> {
+pub(super) fn told_by_the_node(call: &mut Call) -> Result<u8, Stop> {
     call.note("first-boot", NODE);
     let arguments: Vec<String> = call.words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
     let mark = call.machine.mark(call.name, &arguments);
@@ -205,6 +207,16 @@ fn certtool(call: &mut Call) -> Result<u8, Stop> {
     let makes = call.words.iter().any(|word| word.starts_with(b"--generate-"));
     let writes = call.words.iter().any(|word| word.starts_with(b"--outfile") || word.starts_with(b"--load-"));
     if makes && !writes { told_by_the_node(call) } else { call.unsupported("anything but making parameters or a key") }
+}
+
+/// Keys and certificates with which a name server and its control program know each other.
+fn control_setup(call: &mut Call) -> Result<u8, Stop> {
+    let server = call.name.trim_end_matches("-control-setup");
+    let options = parse(call, &["d=", "r"], true)?;
+    let directory = options.text("d").unwrap_or_else(|| format!("/etc/{server}"));
+    let names = ["server.key", "server.pem", "control.key", "control.pem"];
+    let makes = names.map(|name| format!("{directory}/{server}_{name}").into_bytes());
+    leave(call, &format!("/usr/sbin/{}", call.name), makes.to_vec())
 }
 
 fn xrdp_keygen(call: &mut Call) -> Result<u8, Stop> {

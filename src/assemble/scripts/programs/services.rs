@@ -83,6 +83,8 @@ fn python_versions(call: &mut Call) -> Result<u8, Stop> {
 fn getopt(call: &mut Call) -> Result<u8, Stop> {
     let mut words = call.words.iter().cloned();
     let (mut short, mut long, mut quoted, mut quiet) = (None::<Bytes>, Vec::<Bytes>::new(), true, false);
+    // Long options may have a single hyphen.
+    let mut alternative = false;
     let mut rest: Vec<Bytes> = Vec::new();
     while let Some(word) = words.next() {
         let text = String::from_utf8_lossy(&word).into_owned();
@@ -94,9 +96,8 @@ fn getopt(call: &mut Call) -> Result<u8, Stop> {
             "-T" | "--test" => return Ok(4),
             "-u" | "--unquoted" => quoted = false,
             "-q" | "--quiet" => quiet = true,
-            "-a" | "--alternative" | "-Q" | "--quiet-output" => {
-                return call.unsupported(format!("the option `{text}`"));
-            }
+            "-a" | "--alternative" => alternative = true,
+            "-Q" | "--quiet-output" => return call.unsupported(format!("the option `{text}`")),
             "--" => {
                 rest.extend(words.by_ref());
                 break;
@@ -128,7 +129,7 @@ fn getopt(call: &mut Call) -> Result<u8, Stop> {
         }
     }
     let Some(short) = short else { return call.fail(2, "missing optstring argument") };
-    let (given, operands, wrong) = sorted(&short, &long, &rest);
+    let (given, operands, wrong) = sorted(&short, &long, alternative, &rest);
     for problem in wrong.iter().filter(|_| !quiet) {
         call.error(problem)?;
     }
@@ -164,7 +165,7 @@ fn quoted_word(word: &Bytes) -> Bytes {
 type Sorted = (Vec<(Bytes, Option<Bytes>)>, Vec<Bytes>, Vec<String>);
 
 /// Options with their values, operands, complaints.
-fn sorted(short: &[u8], long: &[Bytes], words: &[Bytes]) -> Sorted {
+fn sorted(short: &[u8], long: &[Bytes], alternative: bool, words: &[Bytes]) -> Sorted {
     let (in_place, short) = match short.first() {
         Some(b'+') => (true, &short[1..]),
         Some(b'-') => (false, &short[1..]),
@@ -172,21 +173,31 @@ fn sorted(short: &[u8], long: &[Bytes], words: &[Bytes]) -> Sorted {
     };
     // How many colons stand behind a name: no value, one, one that may be missing.
     let colons = |rest: &[u8]| rest.iter().take_while(|byte| **byte == b':').count();
+    let bare = |known: &Bytes| known.iter().copied().take_while(|byte| *byte != b':').collect::<Bytes>();
+    let find = |name: &[u8]| {
+        let mut begin = long.iter().filter(|known| bare(known).starts_with(name));
+        let exact = long.iter().find(|known| bare(known) == name);
+        exact.or_else(|| begin.next().filter(|_| begin.next().is_none()))
+    };
+    let name_of = |word: &[u8]| word.split(|byte| *byte == b'=').next().unwrap_or_default().to_vec();
+    let long_word = |word: &Bytes| {
+        let single = |word: &Bytes| word.len() > 2 && find(&name_of(&word[1..])).is_some();
+        match word.strip_prefix(b"--") {
+            None if alternative && word.starts_with(b"-") && single(word) => Some(word[1..].to_vec()),
+            name => name.map(<[u8]>::to_vec),
+        }
+    };
     let (mut given, mut operands, mut wrong) = (Vec::new(), Vec::new(), Vec::new());
     let mut words = words.iter().cloned();
     while let Some(word) = words.next() {
         if word == b"--" {
             operands.extend(words.by_ref());
-        } else if let Some(name) = word.strip_prefix(b"--") {
+        } else if let Some(name) = long_word(&word) {
             let (name, inline) = match name.iter().position(|byte| *byte == b'=') {
                 Some(at) => (&name[..at], Some(name[at + 1..].to_vec())),
-                None => (name, None),
+                None => (name.as_slice(), None),
             };
-            let bare = |known: &Bytes| known.iter().copied().take_while(|byte| *byte != b':').collect::<Bytes>();
-            let exact = long.iter().find(|known| bare(known) == name);
-            let mut begin = long.iter().filter(|known| bare(known).starts_with(name));
-            let found = exact.or_else(|| begin.next().filter(|_| begin.next().is_none()));
-            let Some(known) = found else {
+            let Some(known) = find(name) else {
                 wrong.push(format!("unrecognized option '--{}'", String::from_utf8_lossy(name)));
                 continue;
             };
@@ -304,9 +315,13 @@ mod tests {
     use super::*;
 
     fn told(short: &str, long: &[&str], words: &[&str]) -> String {
+        told_with(short, long, false, words)
+    }
+
+    fn told_with(short: &str, long: &[&str], alternative: bool, words: &[&str]) -> String {
         let long: Vec<Bytes> = long.iter().map(|name| name.as_bytes().to_vec()).collect();
         let words: Vec<Bytes> = words.iter().map(|word| word.as_bytes().to_vec()).collect();
-        let (given, operands, wrong) = sorted(short.as_bytes(), &long, &words);
+        let (given, operands, wrong) = sorted(short.as_bytes(), &long, alternative, &words);
         let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
         let given: Vec<String> = given
             .iter()
@@ -332,5 +347,13 @@ mod tests {
             told("a", &["long", "lost"], &["-x", "--lo", "--nix"]),
             " |  | invalid option -- 'x'; unrecognized option '--lo'; unrecognized option '--nix'"
         );
+    }
+
+    #[test]
+    fn long_options_may_have_one_hyphen_where_that_is_asked_for() {
+        // getopt of util-linux 2.38 with `-a`.
+        let long = ["help", "src-dir:", "debug::"];
+        let words = ["-help", "-src-dir", "x", "-d1", "-deb=3", "-s", "y", "op", "-h"];
+        assert_eq!(told_with("hs:d::", &long, true, &words), "--help=- --src-dir=x -d=1 --debug=3 -s=y -h=- | op | ");
     }
 }

@@ -373,6 +373,9 @@ fn uname(call: &mut Call) -> Result<u8, Stop> {
         "o|operating-system",
     ];
     let options = parse(call, KNOWN, true)?;
+    if options.has("n") && options.given.len() == 1 {
+        return super::first_boot::told_by_the_node(call);
+    }
     let arch = call.machine.arch;
     let mut words = Vec::new();
     if options.given.is_empty() || options.has("s") {

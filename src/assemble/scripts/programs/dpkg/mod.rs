@@ -41,6 +41,7 @@ pub const ROWS: &[Row] = &[
     Row::native("dpkg-realpath", realpath::program, "a path of the image without links"),
     Row::native("dpkg-vendor", vendor::vendor, "the distribution as /etc/dpkg/origins says it"),
     Row::native("dpkg-architecture", vendor::architecture, "the image's own architecture"),
+    // Shell scripts, but recipes drop the package that brings them.
     Row::native("ucf", ucf::program, "configuration files are put in place and recorded as ucf does it unasked"),
     Row::native("ucfr", ucf::register, "ucf's registry of whose configuration files are whose"),
     Row::native("ucfq", ucf::query, "answers from ucf's registry"),

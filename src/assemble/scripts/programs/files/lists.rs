@@ -1,4 +1,4 @@
-//! setfacl: access control lists as the attributes that the kernel reads (`struct posix_acl_xattr_header`).
+//! setfacl and getfacl: access control lists as the attributes that the kernel reads (`struct posix_acl_xattr_header`).
 
 use std::collections::BTreeMap;
 
@@ -96,6 +96,33 @@ pub(super) fn setfacl(call: &mut Call) -> Result<u8, Stop> {
         }
     }
     Ok(failed.into())
+}
+
+/// `-c`: the entries that a mode stands for; lists of more are not shown.
+pub(super) fn getfacl(call: &mut Call) -> Result<u8, Stop> {
+    let options = parse(call, &["c|omit-header", "p|absolute-names"], true)?;
+    if !options.has("c") {
+        return call.unsupported("a header (without `-c`)");
+    }
+    let mut status = 0;
+    for word in &options.operands {
+        let path = call.path(word);
+        let Some(inode) = call.machine.files.inode(&path, true) else {
+            call.error(format!("{}: No such file or directory", String::from_utf8_lossy(word)))?;
+            status = 1;
+            continue;
+        };
+        if inode.xattrs.contains_key(ACCESS) || inode.xattrs.contains_key(DEFAULT) {
+            return call.unsupported("a file that has a list");
+        }
+        let mode = inode.mode;
+        let rights = |shift: u16| -> String {
+            let bit = |bit: u16, letter: char| if mode >> shift & bit != 0 { letter } else { '-' };
+            [bit(4, 'r'), bit(2, 'w'), bit(1, 'x')].into_iter().collect()
+        };
+        call.out(format!("user::{}\ngroup::{}\nother::{}\n\n", rights(6), rights(3), rights(0)))?;
+    }
+    Ok(status)
 }
 
 /// `[d:][u|g|o|m]:[NAME]:RIGHTS`

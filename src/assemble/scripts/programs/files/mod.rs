@@ -54,7 +54,7 @@ pub const ROWS: &[Row] = &[
     Row::native("find", find::find, "finds in the tree, in the order of the names"),
     Row::nothing("fixfiles", LABELS),
     Row::native("getcap", capabilities::getcap, "shows the capabilities of files in the tree"),
-    Row::refuse("getfacl", "access control lists are only written, not shown"),
+    Row::native("getfacl", lists::getfacl, "shows the mode where a file has no access control list"),
     Row::refuse("gunzip", PACKED),
     Row::refuse("gzip", PACKED),
     Row::native("install", install::install, "copies in the tree, with mode and owner"),
