@@ -87,7 +87,15 @@ const CLASSES: &[Class] = &[
     },
     Class {
         name: "each node makes its own at its first boot",
-        programs: &["mungekey", "ssh-keygen", "make-ssl-cert", "openssl", "xrdp-keygen", "certtool"],
+        programs: &[
+            "mungekey",
+            "ssh-keygen",
+            "make-ssl-cert",
+            "openssl",
+            "xrdp-keygen",
+            "certtool",
+            "nsd-control-setup",
+        ],
         paths: &[
             "/etc/munge/munge.key",
             "/etc/ssh/ssh_host_*",
