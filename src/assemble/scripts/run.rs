@@ -125,7 +125,7 @@ fn interpret(machine: &mut Machine, shell: &mut Shell, script: &Script) -> Resul
             return Err(Stop::unsupported("", "a scriptlet whose macros cannot be expanded"));
         };
         let text = [b"#!", options.join(" ").as_bytes(), b"\n", &expanded].concat();
-        return interpret(machine, shell, &Script { name: script.name.clone(), text: text.into() });
+        return interpret(machine, shell, &Script { name: script.name.clone(), text });
     }
     if program == "<lua>" {
         return lua::run(machine, shell, body);

@@ -108,8 +108,8 @@ fn run_bytes(paths: &[&str], text: &[u8], arguments: &[&str], input: &str) -> Ra
     for (path, shown) in before {
         if paths.get(&path) == Some(&shown) {
             paths.remove(&path);
-        } else if !paths.contains_key(&path) {
-            paths.insert(path, "gone".to_owned());
+        } else {
+            paths.entry(path).or_insert_with(|| "gone".to_owned());
         }
     }
     Ran { status, output: text(&output), log: text(&log), paths }
