@@ -161,6 +161,7 @@ fn compare(corpus: &Corpus, recorded: &Path, name: &str) -> Compared {
     let mut changes: BTreeMap<&str, Difference> = BTreeMap::new();
     let mut texts: BTreeMap<(&str, String), Vec<u8>> = BTreeMap::new();
     let mut calls: BTreeMap<&str, Vec<Vec<String>>> = BTreeMap::new();
+    let mut untold: Vec<String> = Vec::new();
     let mut finished = 0;
     let mut observe = |package: &Package, script: &str, moment: Moment, files: &Files| {
         if package.id.name != name {
@@ -168,7 +169,7 @@ fn compare(corpus: &Corpus, recorded: &Path, name: &str) -> Compared {
         }
         match moment {
             Moment::Before => before = Some((files.tree.clone(), Names::of(files))),
-            Moment::After(_, called) => {
+            Moment::After(told, called) => {
                 let Some((tree, names)) = before.take() else { return };
                 // debconf asks once more when its front end is started by a postinst, which then runs again for triggers.
                 let script = match (script, changes.contains_key("config"), finished) {
@@ -183,7 +184,11 @@ fn compare(corpus: &Corpus, recorded: &Path, name: &str) -> Compared {
                 };
                 calls.entry(script).or_default().extend(called.iter().map(|words| shown(words)));
                 let found = difference(&tree, &names, &files.tree, &Names::of(files));
+                let told: BTreeSet<String> = told.iter().map(|(path, _)| path.to_string()).collect();
                 for path in found.keys() {
+                    if !told.contains(path) {
+                        untold.push(format!("{name} {script} {path}: changed here, and the manifest would not say so"));
+                    }
                     if let Ok(Ok(text)) = files.read(path.as_bytes()) {
                         texts.insert((script, path.clone()), text);
                     }
@@ -193,11 +198,7 @@ fn compare(corpus: &Corpus, recorded: &Path, name: &str) -> Compared {
         }
     };
     let result = corpus.interpret(name, Probe { observer: Some(&mut observe), without: None }).unwrap();
-    for problem in result.problems.iter().filter(|problem| problem.package.name == name) {
-        // What is refused changes nothing wrong; coverage counts it.
-        compared.classes.push("refused");
-        let _ = problem;
-    }
+    // What is refused changes nothing wrong; coverage counts it.
     let stopped: BTreeSet<&str> = result
         .problems
         .iter()
@@ -210,10 +211,12 @@ fn compare(corpus: &Corpus, recorded: &Path, name: &str) -> Compared {
         .filter(|account| account.package.name == name)
         .flat_map(|account| account.used.iter().map(|used| used.program.clone()))
         .collect();
+    compared.unexplained.extend(untold);
     for script in SCRIPTS {
         let Ok(text) = fs::read_to_string(recorded.join(format!("{name}.{script}.txt"))) else { continue };
         let real = parse(&text);
         if stopped.contains(if script == "triggered" { "postinst" } else { script }) {
+            compared.classes.push("the script is refused");
             continue;
         }
         // What fails there may do so for want of something that is done here.
@@ -237,6 +240,8 @@ fn compare(corpus: &Corpus, recorded: &Path, name: &str) -> Compared {
             let difference = classes::Difference {
                 package: name,
                 path,
+                theirs,
+                ours,
                 their_text: text(contents.get(path)),
                 our_text: text(texts.get(&(script, path.clone()))),
             };
