@@ -74,6 +74,19 @@ fn first_boot(root: &mut Root) -> Vec<FirstBoot> {
     let is_there = |it: &&FirstBoot| it.fills.as_ref().is_none_or(|(file, _)| root.exists(file));
     let programs: Vec<FirstBoot> =
         root.first_boot.iter().filter(|it| !host_keys(it)).filter(is_there).cloned().collect();
+    let files = programs.iter().filter_map(|it| Some((&it.package, &it.fills.as_ref()?.0)));
+    let inside = |path: &str, outer: &str| path.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'));
+    for (package, file) in files {
+        let mut writable =
+            ["/etc", "/var"].into_iter().chain(WRITABLE).chain(root.inputs.recipe.writable.iter().map(String::as_str));
+        if !writable.any(|place| inside(file, place)) {
+            let text =
+                format!("{package} leaves `{file}` to be filled at the first boot, and nodes cannot write there");
+            root.mistakes
+                .0
+                .push(Diagnostic::new("first-boot-read-only", text).help("list its directory under `writable`"));
+        }
+    }
     let missing: Vec<&FirstBoot> = programs.iter().filter(|it| !root.exists(&it.program)).collect();
     for missing in missing {
         let FirstBoot { package, program, .. } = missing;

@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use anyhow::Context;
 
 use super::files::Change;
-use super::machine::{Installed, Machine, Status};
+use super::machine::{Installed, Machine, Mark, Status};
 use super::mistakes::{Problem, Why};
 use super::run::{self, Ran};
-use super::{Outcome, REMOVAL, ScriptAccount, full_name, is_meant, mistakes, order, triggers};
+use super::{Outcome, REMOVAL, ScriptAccount, full_name, is_meant, mistakes, order, triggers, twin};
 use crate::assemble::accounts;
 use crate::assemble::root::Root;
 use crate::assemble::scripts::files::Files;
@@ -62,10 +62,21 @@ pub(crate) fn install(root: &mut Root) -> anyhow::Result<()> {
 }
 
 pub(crate) fn install_probed(root: &mut Root, probe: Probe) -> anyhow::Result<()> {
+    let accounts = root.accounts.clone();
+    let marks = once(root, probe, false)?;
+    if marks.iter().any(|mark| mark.is_secret) && root.problems.is_empty() {
+        twin::compare(root, &marks, accounts)?;
+    }
+    Ok(())
+}
+
+/// Gives the marks that stand for what nodes make.
+pub(super) fn once(root: &mut Root, probe: Probe, is_twin: bool) -> anyhow::Result<Vec<Mark>> {
     unpack::skeleton(root)?;
     let packages = root.packages.clone();
     let ordered: Vec<&Package> = order::order(&packages).into_iter().map(|index| packages[index]).collect();
     let mut transaction = Transaction::begin(root, &ordered, probe)?;
+    transaction.machine.is_twin = is_twin;
     let of = |family: Family| ordered.iter().copied().filter(move |package| package.family == family);
     let debs: Vec<&Package> = of(Family::Deb).collect();
     // What every system has is there before anything else is asked, as a bootstrap leaves it.
@@ -311,7 +322,7 @@ impl<'r, 'a, 'o> Transaction<'r, 'a, 'o> {
         std::mem::swap(&mut self.root.accounts, &mut self.machine.accounts);
     }
 
-    fn finish(mut self) -> anyhow::Result<()> {
+    fn finish(mut self) -> anyhow::Result<Vec<Mark>> {
         self.swap();
         let Transaction { root, machine, unpacking, mut accounts, problems, .. } = self;
         root.kernel = unpack::kernel(root, &unpacking)?;
@@ -323,7 +334,7 @@ impl<'r, 'a, 'o> Transaction<'r, 'a, 'o> {
         root.problems = problems;
         root.mistakes.0.extend(mistakes::unmeant(&root.inputs.recipe.accept_scripts, &root.packages).0);
         forget(root)?;
-        Ok(())
+        Ok(machine.marks)
     }
 }
 

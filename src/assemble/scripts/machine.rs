@@ -11,6 +11,7 @@ use super::programs::debconf::Debconf;
 use super::programs::dpkg::Dpkg;
 use super::programs::text::regex::{Flavour, Regex};
 use super::programs::{self, Call, Treatment};
+use super::twin;
 use crate::assemble::accounts::book::Accounts;
 use crate::package::{Family, Package};
 use crate::shell::{
@@ -84,6 +85,17 @@ pub struct FirstBoot {
     pub package: String,
 }
 
+/// A word in place of what a program prints on a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    pub word: String,
+    /// Whether no two nodes may have the same: a key or an identity, not a name.
+    pub is_secret: bool,
+    /// Of the program, without a file.
+    pub wanted: FirstBoot,
+    pub script: String,
+}
+
 pub struct Machine<'a> {
     pub files: Files<'a>,
     pub accounts: Accounts,
@@ -102,7 +114,9 @@ pub struct Machine<'a> {
     pub units: Vec<UnitRequest>,
     pub first_boot: Vec<FirstBoot>,
     /// Marks that programs have printed in place of what only a node knows.
-    marks: Vec<(String, FirstBoot)>,
+    pub marks: Vec<Mark>,
+    /// Whether marks are spelled in the other way: see [`twin`](super::twin).
+    pub is_twin: bool,
     /// What the running script used.
     pub used: BTreeSet<Used>,
     /// Programs of the running script that the recipe's author answers for, with the reason: they do nothing.
@@ -145,6 +159,7 @@ impl<'a> Machine<'a> {
             units: Vec::new(),
             first_boot: Vec::new(),
             marks: Vec::new(),
+            is_twin: false,
             used: BTreeSet::new(),
             accepted: BTreeMap::new(),
             unknown_is_noted: false,
@@ -222,14 +237,15 @@ impl<'a> Machine<'a> {
     }
 
     /// A mark in place of what `program` prints on a node: a word that survives being cut and compared.
-    pub fn mark(&mut self, program: &str, arguments: &[String]) -> String {
-        let mark = format!("nodesmith0first0boot0{:04}", self.marks.len());
+    pub fn mark(&mut self, program: &str, arguments: &[String], is_secret: bool) -> String {
+        let word = twin::word(self.marks.len(), self.is_twin && is_secret);
         // By its whole path, unless the image has no such program, which is told then.
         let found = self.find(program.as_bytes(), PATH).ok().flatten();
         let program = found.map_or(program.to_owned(), |path| String::from_utf8_lossy(&path).into_owned());
         let (arguments, package) = (arguments.to_vec(), self.running.package.clone());
-        self.marks.push((mark.clone(), FirstBoot { program, arguments, makes: Vec::new(), fills: None, package }));
-        mark
+        let wanted = FirstBoot { program, arguments, makes: Vec::new(), fills: None, package };
+        self.marks.push(Mark { word: word.clone(), is_secret, wanted, script: self.running.script.clone() });
+        word
     }
 
     /// Notes the files that hold a mark, after a script has run.
@@ -241,8 +257,8 @@ impl<'a> Machine<'a> {
         for path in paths {
             let Ok(bytes) = self.files.read(path.as_bytes())? else { continue };
             let text = String::from_utf8_lossy(&bytes).into_owned();
-            for (mark, wanted) in self.marks.iter().filter(|(mark, _)| text.contains(mark.as_str())) {
-                let fills = Some((path.to_string(), mark.clone()));
+            for Mark { word, wanted, .. } in self.marks.iter().filter(|mark| text.contains(mark.word.as_str())) {
+                let fills = Some((path.to_string(), word.clone()));
                 let wanted = FirstBoot { fills, ..wanted.clone() };
                 if !self.first_boot.contains(&wanted) {
                     self.first_boot.push(wanted);

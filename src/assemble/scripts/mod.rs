@@ -15,6 +15,7 @@ mod order;
 pub mod programs;
 mod run;
 mod triggers;
+mod twin;
 
 use std::fmt;
 

@@ -174,3 +174,50 @@ fn a_loop_without_an_end_is_a_mistake() {
     world.package("a", &[]).scripts.push(script("postinst", "#!/bin/sh\nwhile :; do :; done\n"));
     assert_eq!(told(&world).0[0].slug, "script-limit");
 }
+
+/// What a build says of a script that makes a secret: the mistake's slug and title, or nothing.
+fn with_secret(text: &str) -> Option<(&'static str, String)> {
+    let mut world = World::new();
+    let programs =
+        ["/usr/bin/pwgen", "/usr/bin/uuidgen", "/usr/bin/hostname", "/usr/bin/openssl"].map(|path| (path, ""));
+    let files = &mut world.package("p", &programs).files;
+    files.iter_mut().for_each(|file| file.mode = 0o755);
+    world.package("q", &[]).scripts.push(script("postinst", &format!("#!/bin/sh\nset -e\np=$(pwgen 12 1)\n{text}\n")));
+    let result = world.assemble();
+    result.err().map(|error| error.downcast::<Diagnostics>().unwrap().0.remove(0)).map(|it| (it.slug, it.title))
+}
+
+#[test]
+fn what_a_node_makes_for_itself_is_never_cut_nor_digested_into_an_image() {
+    for text in [
+        "echo \"password=$p\" >/etc/q.conf",
+        "echo \"$p $p\" >/var/lib/q; cp /var/lib/q /etc/q",
+        "[ -n \"$p\" ]; [ ${#p} -gt 8 ]",
+        "echo $p >/tmp/q; sed -i s/x/y/ /tmp/q; mv /tmp/q /etc/q",
+        "echo $p | md5sum >/tmp/q",
+        "hostname | cut -c1-8 >/etc/q",
+    ] {
+        assert_eq!(with_secret(text), None, "{text}");
+    }
+    for (text, where_it_is) in [
+        ("echo $p | cut -c1-8 >/etc/q", "`/etc/q`"),
+        ("echo \"${p#?}\" >/etc/q", "`/etc/q`"),
+        ("echo $p | md5sum >/etc/q", "`/etc/q`"),
+        ("echo $p >/etc/q; sha256sum /etc/q >/etc/q.sum", "`/etc/q.sum`"),
+        ("echo $p | tr a-z A-Z >/etc/q", "`/etc/q`"),
+        ("uuidgen | tr -d 0 >/etc/q", "`/etc/q`"),
+        ("mkdir /etc/$p", "`/etc/nodesmith0"),
+        ("ln -s $p /etc/q", "`/etc/q`"),
+        ("case $p in [a-m]*) touch /etc/q;; esac", "`/etc/q`"),
+        ("usermod -c $p root", "accounts"),
+        ("openssl genrsa -passout pass:$p -out /etc/q.key", "first boot"),
+        ("case $p in [n-z]*) exit 1;; esac", "ended with status 1"),
+        ("case $p in [a-m]*) exit 1;; esac", "how scripts end"),
+    ] {
+        let (slug, title) = with_secret(text).unwrap_or_else(|| panic!("nothing is said of {text}"));
+        assert!(title.contains(where_it_is), "{text}: {title}");
+        assert_eq!(slug == "secret-in-image", !title.contains("ended with"), "{text}: {title}");
+    }
+    let (slug, title) = with_secret("mkdir -p /usr/share/q; echo $p >/usr/share/q/secret").unwrap();
+    assert_eq!((slug, title.contains("/usr/share/q/secret")), ("first-boot-read-only", true), "{title}");
+}

@@ -193,11 +193,20 @@ fn sshd(call: &mut Call) -> Result<u8, Stop> {
     Ok(0)
 }
 
-/// Prints a mark in place of what the node will know. Files that hold it are filled at the first boot.
-pub(super) fn told_by_the_node(call: &mut Call) -> Result<u8, Stop> {
+/// Prints a mark in place of what every node makes for itself. Files that hold it are filled at the first boot.
+fn told_by_the_node(call: &mut Call) -> Result<u8, Stop> {
+    marked(call, true)
+}
+
+/// The same in place of the node's name, which scripts may take apart.
+pub(super) fn name_of_the_node(call: &mut Call) -> Result<u8, Stop> {
+    marked(call, false)
+}
+
+fn marked(call: &mut Call, is_secret: bool) -> Result<u8, Stop> {
     call.note("first-boot", NODE);
     let arguments: Vec<String> = call.words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
-    let mark = call.machine.mark(call.name, &arguments);
+    let mark = call.machine.mark(call.name, &arguments, is_secret);
     call.out(format!("{mark}\n"))?;
     Ok(0)
 }
@@ -242,7 +251,7 @@ fn host_name(call: &mut Call) -> Result<u8, Stop> {
     {
         return Err(Stop::refused(call.name, "an image has no name: its nodes get theirs from metadata"));
     }
-    told_by_the_node(call)
+    name_of_the_node(call)
 }
 
 /// The key has to belong to whoever makes it.

@@ -374,7 +374,7 @@ fn uname(call: &mut Call) -> Result<u8, Stop> {
     ];
     let options = parse(call, KNOWN, true)?;
     if options.has("n") && options.given.len() == 1 {
-        return super::first_boot::told_by_the_node(call);
+        return super::first_boot::name_of_the_node(call);
     }
     let arch = call.machine.arch;
     let mut words = Vec::new();

@@ -22,7 +22,7 @@ pub const ROWS: &[Row] = &[
 ];
 
 /// The groups that scripts have made, by name.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Alternatives {
     groups: BTreeMap<Bytes, Group>,
 }
