@@ -54,6 +54,9 @@ fn main() -> Result<()> {
 /// What stops the scripts of `name` on a root with its closure.
 fn problems(corpus: &Corpus, name: &str) -> Result<Vec<Problem>> {
     let result = corpus.interpret(name, Default::default())?;
+    for mistake in &result.mistakes.0 {
+        println!("{name}\t\t{}", mistake.title);
+    }
     let failed = result.scripts.iter().filter(|script| script.package.name == name).filter_map(|script| {
         let Outcome::Failed(status, complaint) = &script.outcome else { return None };
         let why = Why::Failed(*status, complaint.clone());

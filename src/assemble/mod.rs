@@ -38,7 +38,7 @@ mod var;
 
 use anyhow::Context;
 
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Diagnostics};
 use crate::package::Package;
 use crate::preload::Archive;
 use crate::recipe::Recipe;
@@ -144,6 +144,7 @@ pub struct Interpreted {
     pub tree: Tree,
     pub scripts: Vec<ScriptAccount>,
     pub problems: Vec<Problem>,
+    pub mistakes: Diagnostics,
 }
 
 /// Unpacks the packages and interprets their scripts, and nothing else: for measuring what is known of them.
@@ -151,8 +152,8 @@ pub fn interpret(inputs: &Inputs, probe: scripts::Probe) -> anyhow::Result<Inter
     let mut root = Root::new(*inputs);
     accounts::begin(&mut root)?;
     scripts::install_probed(&mut root, probe)?;
-    let Root { tree, scripts, problems, .. } = root;
-    Ok(Interpreted { tree, scripts, problems })
+    let Root { tree, scripts, problems, mistakes, .. } = root;
+    Ok(Interpreted { tree, scripts, problems, mistakes })
 }
 
 fn no_kernel(recipe: &Recipe) -> Diagnostic {
