@@ -56,6 +56,8 @@ pub mod seed;
 #[cfg(feature = "builder")]
 pub mod shell;
 #[cfg(feature = "builder")]
+pub mod store_key;
+#[cfg(feature = "builder")]
 pub mod supply;
 #[cfg(feature = "builder")]
 pub mod tree;
