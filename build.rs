@@ -14,12 +14,17 @@ fn main() {
     }
     for input in [
         "src/agent",
+        "src/base64.rs",
         "src/bin/nodeinit.rs",
         "src/contract.rs",
         "src/diag.rs",
         "src/hex.rs",
+        "src/image_info.rs",
+        "src/pem.rs",
+        "src/registry_mirrors.rs",
         "src/shape.rs",
         "src/spelling.rs",
+        "src/ssh_key.rs",
         "src/verity.rs",
         "src/words.rs",
         "src/yaml.rs",

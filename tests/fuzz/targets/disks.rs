@@ -7,7 +7,8 @@ use std::fs::File;
 use std::io::{Cursor, Read, Write};
 use std::num::NonZeroUsize;
 
-use nodesmith::agent::{gpt as table, volume as label};
+use nodesmith::agent::first_boot::source::volume as label;
+use nodesmith::agent::initrd::partition_table as table;
 use nodesmith::formats::device::ReadAt;
 use nodesmith::formats::erofs::read::{self, Image, ReadError};
 use nodesmith::formats::erofs::{self as root, Codec, ExtentSize, NoCache, Options, dump};
