@@ -25,7 +25,7 @@ fn main() {
         "src/shape.rs",
         "src/spelling.rs",
         "src/ssh_key.rs",
-        "src/verity.rs",
+        "src/verity_superblock.rs",
         "src/words.rs",
         "src/yaml.rs",
         "src/lib.rs",

@@ -22,7 +22,7 @@ pub mod registry_mirrors;
 pub mod shape;
 pub mod spelling;
 pub mod ssh_key;
-pub mod verity;
+pub mod verity_superblock;
 pub mod words;
 pub mod yaml;
 

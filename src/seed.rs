@@ -1,7 +1,7 @@
 //! NoCloud volumes on this side: the files of a directory, or of a few words → checked → a volume.
 //!
-//! What the files may say is judged by the node's own parser (`agent/first_boot/documents`): there a mistake is found at the first
-//! boot, and is final.
+//! What the files may say is judged by the node's own parser (`agent/first_boot/documents`): there a mistake is found
+//! at the first boot, and is final.
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -1,7 +1,7 @@
 //! `nodeinit images`: gives containerd the container images that lie in the image, before the kubelet starts.
 //!
-//! Each archive is imported by the image's own `ctr`, and its images are pinned, so that the kubelet's garbage collector
-//! leaves them. A label says which archive an image came from: a later boot imports nothing again, a new image of the
+//! Each archive is imported by the image's own `ctr`, and its images are pinned, so that the kubelet's garbage
+//! collector leaves them. A label says which archive an image came from: a later boot imports nothing again, a new image of the
 //! node with another archive under the same name does. Every step may be cut off and repeated.
 
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! first boot:  user-data ─► join_words ─► Request ─► /var/lib/nodeinit/join.json
-//! join:        join.json ─► flow { remains, reach, join_configuration ─► kubeadm ─► judge } ─► joined, and the token wiped
+//! join:        join.json ─► flow { remains, reach, join_configuration ─► kubeadm ─► judge } ─► joined, token wiped
 //! ```
 //! The unit runs only while the request is there, or the word of its refusal. A mistake is final (exit 1) and names its
 //! place in user-data; a failure of the cluster is tried again for ever and says what it waits for; one of the node

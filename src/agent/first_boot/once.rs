@@ -1,5 +1,5 @@
-//! Programs of the image that a node runs once, at its first boot: packages' scripts left them to it, because what they
-//! make (keys, certificates, names) must differ from node to node. Which are due, and what is done with what they print.
+//! Programs of the image that a node runs once, at its first boot: packages' scripts left them to it, because what
+//! they make (keys, certificates, names) must differ from node to node. Which are due, and what becomes of what they print.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Where the first boot writes, as far as an earlier one's files are looked for there: the plan and the facts agree on it.
+//! Where the first boot writes, as far as the files of an earlier one are looked for there: plan and facts agree on it.
 
 /// First line of the files that are written from the metadata and that can lie beside somebody else's.
 pub const OURS: &str = "# Written by nodeinit from the node's metadata.\n";

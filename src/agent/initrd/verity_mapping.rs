@@ -14,9 +14,9 @@ use super::cmdline::RootHash;
 use crate::agent::block_device::Partition;
 use crate::agent::sys::{self, DM_BUFFER_BYTES, DM_HEADER_BYTES, DmCall};
 use crate::hex;
-use crate::verity::{self, Superblock};
+use crate::verity_superblock::{SUPERBLOCK_BYTES, Superblock};
 
-/// [`verity::BLOCK_BYTES`], as sizes of devices are counted.
+/// [`crate::verity_superblock::BLOCK_BYTES`], as sizes of devices are counted.
 const BLOCK: u64 = 4096;
 /// SHA-256 digests in one hash block.
 const DIGESTS_PER_BLOCK: u64 = BLOCK / 32;
@@ -64,7 +64,7 @@ pub struct Mapping {
 /// Creates the mapping.
 pub fn open(data: &Partition, hash: &Partition, root_hash: &RootHash) -> Result<Mapping> {
     let device = File::open(&hash.path).with_context(|| format!("opening {}", hash.path.display()))?;
-    let mut bytes = [0; verity::SUPERBLOCK_BYTES];
+    let mut bytes = [0; SUPERBLOCK_BYTES];
     device.read_exact_at(&mut bytes, 0).with_context(|| format!("reading {}", hash.path.display()))?;
     let checking = || format!("checking the verity superblock of {}", hash.path.display());
     let superblock = Superblock::parse(&bytes).map_err(anyhow::Error::msg).with_context(checking)?;

@@ -1,8 +1,8 @@
 //! One status for everybody: `/run/nodeinit/status.json`, the console, and the host that started a trial guest.
 //!
-//! The file is replaced as a whole each time, under a lock: several services tell their part in it, beside each other. The host's port ([`contract::REPORT_PORT`], virtio-serial) gets the
-//! same object as one line each time. Times are seconds since power-on of the kernel (`CLOCK_BOOTTIME`): the wall clock
-//! of a first boot cannot be trusted.
+//! The file is replaced as a whole each time, under a lock: several services tell their part in it, beside each other.
+//! The host's port ([`contract::REPORT_PORT`], virtio-serial) gets the same object as one line each time. Times
+//! are seconds since power-on of the kernel (`CLOCK_BOOTTIME`): the wall clock of a first boot cannot be trusted.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;

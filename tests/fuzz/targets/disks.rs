@@ -14,7 +14,7 @@ use nodesmith::formats::erofs::read::{self, Image, ReadError};
 use nodesmith::formats::erofs::{self as root, Codec, ExtentSize, NoCache, Options, dump};
 use nodesmith::formats::{fat as esp, gpt as partitions, iso9660, qcow2 as cow, verity as tree};
 use nodesmith::tree::{self as files, Content, Contents, Digest, Origin, Tree};
-use nodesmith::verity::{SUPERBLOCK_BYTES, Superblock};
+use nodesmith::verity_superblock::{SUPERBLOCK_BYTES, Superblock};
 
 const SECTOR: usize = 512;
 const SECTORS_MAX: usize = 4096;

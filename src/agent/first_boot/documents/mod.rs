@@ -39,8 +39,8 @@ pub fn parse(metadata: &Metadata) -> Result<NodeConfig, Diagnostics> {
     found.or(config)
 }
 
-/// The instance id alone, if it can be read: enough to know that the metadata was applied already, whatever has become of
-/// its other files since.
+/// The instance id alone, if it can be read: enough to know that the metadata was applied already, whatever has become
+/// of its other files since.
 pub fn instance_id(metadata: &Metadata) -> Option<String> {
     let value = yaml::parse(metadata.files.get(META_DATA)?).ok()?;
     value.get("instance-id")?.text().map(str::to_owned)

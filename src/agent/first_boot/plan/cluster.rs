@@ -27,7 +27,7 @@ impl Planner<'_> {
         self.mirrors(kubernetes);
         let changed = self.plan.steps.len() > before;
         if changed && self.facts.networkd_runs {
-            // This first boot failed before and is done beside a boot that went on: what reads these files runs already.
+            // This first boot failed before and is done beside a boot that went on: what reads these files runs.
             let arguments = &["try-restart", "--no-block", "containerd.service", "kubelet.service"];
             self.push(Step::Run { program: SYSTEMCTL, arguments });
         }
