@@ -10,14 +10,19 @@
 //! is `nodeinit`, the node's agent, which may use only the modules that are compiled for both.
 
 pub mod agent;
+pub mod base64;
 pub mod contract;
 pub mod diag;
 pub mod hex;
+pub mod image_info;
 #[cfg(test)]
 mod oracle;
+pub mod pem;
+pub mod registry_mirrors;
 pub mod shape;
 pub mod spelling;
-pub mod verity;
+pub mod ssh_key;
+pub mod verity_superblock;
 pub mod words;
 pub mod yaml;
 

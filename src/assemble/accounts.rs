@@ -11,7 +11,7 @@ use anyhow::Context;
 
 use super::root::Root;
 use super::sysusers::{self, Id, Line};
-use crate::agent::base64;
+use crate::base64;
 use crate::diag::Diagnostic;
 use crate::package::{Family, FileKind, Package, rpm};
 use crate::tree::Content;

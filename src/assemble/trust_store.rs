@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::root::Root;
-use crate::agent::base64;
+use crate::base64;
 use crate::tree::{Kind, TreePath};
 
 const SOURCES: [&str; 2] = ["/etc/pki/ca-trust/source", "/usr/share/pki/ca-trust-source"];
