@@ -53,6 +53,8 @@ pub const JOIN_BEGUN: &str = "/var/lib/nodeinit/join-begun";
 pub const JOINED: &str = "/var/lib/nodeinit/joined";
 /// Present once the metadata has been applied; holds the instance id it was applied for.
 pub const APPLIED: &str = "/var/lib/nodeinit/applied";
+/// Where the metadata that was applied came from: JSON with `origin` for people, and `place`, where its device hangs.
+pub const APPLIED_FROM: &str = "/var/lib/nodeinit/applied-from";
 /// Written last when a new `/var` has been filled from [`VAR_TEMPLATE`]; without it the next boot fills it again.
 pub const VAR_POPULATED: &str = "/var/.nodesmith-populated";
 /// Persistent copies of the directories that [`IMAGE_INFO`] lists as `writable`, each under its own path.

@@ -21,6 +21,37 @@ pub struct ImageInfo {
     pub first_boot: Vec<Once>,
     /// `None`: the image has no Kubernetes.
     pub kubernetes: Option<ImageKubernetes>,
+    pub metadata: MetadataTrust,
+}
+
+/// Which metadata a node believes when it has been set up with some.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MetadataTrust {
+    /// No other: it does not look for any.
+    #[default]
+    Once,
+    /// Of another instance id, on the device that the first came from.
+    SameDevice,
+    /// Of another instance id, wherever it is found.
+    Always,
+}
+
+impl MetadataTrust {
+    pub const WORDS: [&'static str; 3] = ["once", "same-device", "always"];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            MetadataTrust::Once => "once",
+            MetadataTrust::SameDevice => "same-device",
+            MetadataTrust::Always => "always",
+        }
+    }
+
+    pub fn parse(word: &str) -> Option<MetadataTrust> {
+        use MetadataTrust::{Always, Once, SameDevice};
+        [Once, SameDevice, Always].into_iter().find(|it| it.word() == word)
+    }
 }
 
 /// An archive of container images.
@@ -147,12 +178,14 @@ pub(crate) mod tests {
         let info = read(
             r#"{"name": "n", "images": [{"file": "a.tar", "sha256": "00", "names": ["x/y:1"]}],
             "first-boot": [{"program": "/usr/bin/uuidgen", "arguments": [], "fills": ["/etc/a", "mark0"]}],
-            "kubernetes": {"version": "1.20.2", "kubeadm-api": "v1beta2",
+            "metadata": "same-device", "kubernetes": {"version": "1.20.2", "kubeadm-api": "v1beta2",
             "cri-socket": "/run/containerd/containerd.sock", "cgroup-driver": "systemd",
             "sandbox-image": "registry.example/pause:3.2"}}"#,
         );
         let info = info.unwrap();
         assert_eq!(info.images[0].names, ["x/y:1"]);
+        assert_eq!(info.metadata, MetadataTrust::SameDevice);
+        assert_eq!(MetadataTrust::WORDS.map(|word| MetadataTrust::parse(word).unwrap().word()), MetadataTrust::WORDS);
         assert_eq!(info.first_boot[0].fills, Some(("/etc/a".to_owned(), "mark0".to_owned())));
         assert_eq!(info.kubernetes, Some(kubernetes(KubeadmApi::V1Beta2)));
         assert_eq!(read("{\"name\": \"x\"}").unwrap(), ImageInfo::default());

@@ -50,7 +50,9 @@ impl StoreKey {
         ensure!(mode & 0o077 == 0, "the store's key {} is open to others; run: chmod 600", path.display());
         let mut text = String::new();
         file.by_ref().take(1024).read_to_string(&mut text).with_context(reading)?;
-        hex::decode(text.trim()).map(StoreKey).with_context(|| format!("{} is no key of a store: remove it", path.display()))
+        hex::decode(text.trim())
+            .map(StoreKey)
+            .with_context(|| format!("{} is no key of a store: remove it", path.display()))
     }
 
     /// What authenticates `payload` as the data of this kind that was derived from the blob `of`.

@@ -90,6 +90,34 @@ impl Disk {
     }
 }
 
+/// Where a disk or partition (`/dev/vdb`) hangs in the machine, whatever other devices there are.
+pub fn place(device: &Path) -> Result<String> {
+    let name = device.strip_prefix("/dev").unwrap_or(device).to_string_lossy().replace('/', "!");
+    let sysfs = Path::new("/sys/class/block").join(&name);
+    let path = fs::canonicalize(&sysfs).with_context(|| format!("looking for {}", device.display()))?;
+    let partition = text_in(&sysfs.join("partition")).ok();
+    Ok(place_of(&path, partition.as_deref()))
+}
+
+/// The way in sysfs without names and numbers that the kernel gives in the order in which it finds things.
+fn place_of(sysfs: &Path, partition: Option<&str>) -> String {
+    let counted = ["virtio", "host", "target", "nvme", "mmc", "loop", "sr", "sd", "vd", "hd", "xvd"];
+    let mut parts = Vec::new();
+    for part in sysfs.iter().map(|part| part.to_string_lossy()).skip_while(|part| part != "devices").skip(1) {
+        let named = counted.iter().any(|prefix| part.strip_prefix(prefix).is_some_and(|rest| !rest.contains(':')));
+        if part == "block" || named {
+            continue;
+        }
+        // SCSI's host:channel:target:unit.
+        match part.split_once(':') {
+            Some((_, rest)) if rest.matches(':').count() == 2 => parts.push(rest.to_owned()),
+            _ => parts.push(part.into_owned()),
+        }
+    }
+    parts.extend(partition.map(|number| format!("part{number}")));
+    parts.join("/")
+}
+
 /// In sysfs a `/` in a device name is written `!`.
 fn device_path(name: &str) -> PathBuf {
     Path::new("/dev").join(name.replace('!', "/"))
@@ -112,4 +140,25 @@ fn text_in(path: &Path) -> Result<String> {
 
 fn number_in(path: &Path) -> Result<u64> {
     text_in(path)?.parse().with_context(|| format!("reading {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_does_not_depend_on_what_else_is_there() {
+        for (path, partition, place) in [
+            ("/sys/devices/pci0000:00/0000:00:05.0/virtio3/block/vdb", None, "pci0000:00/0000:00:05.0"),
+            ("/sys/devices/pci0000:00/0000:00:05.0/virtio3/block/vdb/vdb1", Some("1"), "pci0000:00/0000:00:05.0/part1"),
+            (
+                "/sys/devices/pci0000:00/0000:00:1f.2/ata3/host2/target2:0:0/2:0:0:0/block/sr0",
+                None,
+                "pci0000:00/0000:00:1f.2/ata3/0:0:0",
+            ),
+            ("/sys/devices/pci0000:00/0000:00:04.0/nvme/nvme1/nvme1n1", None, "pci0000:00/0000:00:04.0"),
+        ] {
+            assert_eq!(place_of(Path::new(path), partition), place);
+        }
+    }
 }

@@ -24,6 +24,8 @@ const MAX_FILE_BYTES: u64 = 4 << 20;
 pub struct Metadata {
     /// For messages: `/dev/vdb (vfat)`.
     pub origin: String,
+    /// Where the device of it hangs in the machine; empty if it comes from none.
+    pub place: String,
     pub files: BTreeMap<&'static str, Arc<Source>>,
 }
 
@@ -32,7 +34,7 @@ pub struct Metadata {
 /// # Errors
 /// [`Diagnostics`] for a file that is too large or not UTF-8; anything else is a failure.
 pub fn read_directory(directory: &Path, origin: &str) -> Result<Metadata> {
-    let mut metadata = Metadata { origin: origin.to_owned(), files: BTreeMap::new() };
+    let mut metadata = Metadata { origin: origin.to_owned(), ..Metadata::default() };
     let mut mistakes = Diagnostics::default();
     for name in FILES {
         let path = directory.join(name);

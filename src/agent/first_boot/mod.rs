@@ -1,5 +1,5 @@
-//! `nodeinit first-boot`: find the metadata, plan, apply, report. Started before the network; a second boot with the
-//! same instance id does nothing.
+//! `nodeinit first-boot`: find the metadata, plan, apply, report. Started before the network. What a node was set up with is
+//! believed once, unless the image says otherwise; the same instance id is never applied again.
 //!
 //! A mistake in the metadata is final (exit 1, the unit does not try again); a failure of the world is tried again
 //! (exit 2). Either is on the console, in the status and in the unit's log.
@@ -10,13 +10,15 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
 
 use super::report::console;
 use super::report::status::{Outcome, State, Status, StepStatus};
 use super::sysroot::below;
-use super::{exit_code, notify, run as programs};
+use super::{durable, exit_code, notify, run as programs};
 use crate::contract;
 use crate::diag::Diagnostics;
+use crate::image_info::{ImageInfo, MetadataTrust};
 
 pub mod account_files;
 pub mod apply;
@@ -72,14 +74,25 @@ pub fn run() -> ExitCode {
 
 fn configure() -> Result<()> {
     let root = Path::new("/");
-    let metadata = source::find()?;
+    let applied = applied()?;
+    let trusted = applied.as_ref().filter(|applied| *applied != NO_METADATA);
+    let source = applied_from()?;
+    let trust = ImageInfo::of_root(root)?.metadata;
+    let metadata = match (trusted, trust) {
+        // Whoever can attach a disk later must not set the node up anew.
+        (Some(_), MetadataTrust::Once) => None,
+        (Some(_), MetadataTrust::SameDevice) => source::find(Some(&source.place))?,
+        _ => source::find(None)?,
+    };
     let origin = metadata.as_ref().map(|metadata| metadata.origin.clone());
-    match &origin {
-        Some(origin) => console::say(&format!("metadata on {origin}")),
-        None => console::say("no metadata volume"),
+    match (&origin, trusted) {
+        (Some(origin), _) => console::say(&format!("metadata on {origin}")),
+        (None, Some(applied)) => console::say(&format!("set up with the metadata of {applied}")),
+        (None, None) => console::say("no metadata volume"),
     }
-    Status::update(|status| status.source = origin)?;
-    if let Some(applied) = applied()?
+    let known = trusted.map(|_| source.origin);
+    Status::update(|status| status.source = origin.or(known))?;
+    if let Some(applied) = applied
         && metadata.as_ref().is_none_or(|metadata| documents::instance_id(metadata).as_deref() == Some(&applied))
     {
         let host_name = fs::read_to_string("/etc/hostname").unwrap_or_default().trim().to_owned();
@@ -98,6 +111,11 @@ fn configure() -> Result<()> {
         status.instance_id = config.instance_id;
         status.messages.extend(plan.notes);
     })?;
+    if let Some(Metadata { origin, place, .. }) = metadata {
+        let source =
+            serde_json::to_vec(&AppliedFrom { origin, place }).context("writing where the metadata is from")?;
+        durable::write(Path::new(contract::APPLIED_FROM), &source, 0o600)?;
+    }
     let target = Target::live()?;
     for step in &plan.steps {
         let outcome = target.apply(step)?;
@@ -132,6 +150,19 @@ fn applied() -> Result<Option<String>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("reading {}", contract::APPLIED)),
     }
+}
+
+/// [`contract::APPLIED_FROM`]
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct AppliedFrom {
+    origin: String,
+    place: String,
+}
+
+fn applied_from() -> Result<AppliedFrom> {
+    let reading = || format!("reading {}", contract::APPLIED_FROM);
+    let text = durable::read(Path::new(contract::APPLIED_FROM))?;
+    text.map_or(Ok(AppliedFrom::default()), |text| serde_json::from_slice(&text).with_context(reading))
 }
 
 /// What the metadata says; without any, the defaults.

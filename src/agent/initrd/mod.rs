@@ -24,6 +24,7 @@ use crate::image_info::ImageInfo;
 pub mod cmdline;
 pub mod copy;
 pub mod kernel_mounts;
+pub mod loader;
 pub mod machine_id;
 pub mod modules;
 pub mod partition_table;

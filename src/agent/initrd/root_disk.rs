@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use super::cmdline::RootHash;
 use super::partition_table::{self, Copies, Gpt};
+use super::{loader, verity_mapping};
 use crate::agent::block_device::{Disk, Partition, disks};
 use crate::agent::report::console;
 use crate::agent::sys;
@@ -31,8 +32,8 @@ const SAY_EACH: Duration = Duration::from_secs(5);
 /// Waits for the disk that the root hash names.
 ///
 /// # Errors
-/// None within [`DEADLINE`]: the message says what was seen instead. Two: both are named, because booting one of two
-/// clones would depend on which disk the firmware shows first.
+/// None within [`DEADLINE`]: the message says what was seen instead. Two, and the boot loader does not tell from which it
+/// came: both are named, because booting one of two clones would depend on which disk the kernel shows first.
 pub fn wait_for_root(root_hash: &RootHash) -> Result<RootDisk> {
     // By the clock, not by attempts: opening an empty drive can take a second.
     let started = Instant::now();
@@ -40,6 +41,14 @@ pub fn wait_for_root(root_hash: &RootHash) -> Result<RootDisk> {
     let mut found_before = false;
     loop {
         let (mut found, mut notes) = scan(root_hash)?;
+        if found.len() > 1
+            && let Some(guid) = loader::partition()
+        {
+            let has = |candidate: &Candidate| candidate.gpt.entries().iter().any(|entry| entry.unique_guid == guid);
+            if found.iter().filter(|candidate| has(candidate)).count() == 1 {
+                found.retain(has);
+            }
+        }
         if found.len() > 1 {
             let names: Vec<&str> = found.iter().map(|root| root.disk.name.as_str()).collect();
             bail!("the disks {} both hold the root {root_hash}: remove one of them", names.join(" and "));
@@ -100,13 +109,26 @@ fn scan(root_hash: &RootHash) -> Result<(Vec<Candidate>, Vec<String>)> {
         let entries = gpt.entries();
         let number = |guid| entries.iter().find(|entry| entry.unique_guid == guid).map(|entry| entry.number);
         match (number(root_guid), number(verity_guid)) {
-            (Some(root), Some(verity)) => found.push(Candidate { disk, gpt, root, verity }),
+            (Some(root), Some(verity)) => match holds_tree(&disk, &gpt, verity, root_hash) {
+                Ok(true) => found.push(Candidate { disk, gpt, root, verity }),
+                Ok(false) => {
+                    notes.push(format!("{} claims to hold the root, but its verity tree is another", disk.name))
+                }
+                Err(error) => notes.push(format!("{} claims to hold the root: {error:#}", disk.name)),
+            },
             (None, None) => notes.push(format!("{} holds another system", disk.name)),
             (Some(_), None) => notes.push(format!("{} has the root but not its hash tree", disk.name)),
             (None, Some(_)) => notes.push(format!("{} has the hash tree but not its root", disk.name)),
         }
     }
     Ok((found, notes))
+}
+
+fn holds_tree(disk: &Disk, gpt: &Gpt, verity: u32, root_hash: &RootHash) -> Result<bool> {
+    let entry = gpt.entries().into_iter().find(|entry| entry.number == verity);
+    let start = entry.and_then(|entry| entry.first_lba.checked_mul(gpt.sector_bytes));
+    let start = start.context("its verity tree begins nowhere")?;
+    verity_mapping::is_tree_of(&disk.open()?, start, root_hash).context("reading its verity tree")
 }
 
 /// Repairs a damaged primary table (a power cut while `/var` was added), and matches table and kernel.

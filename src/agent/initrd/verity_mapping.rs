@@ -9,12 +9,13 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use sha2::{Digest as _, Sha256};
 
 use super::cmdline::RootHash;
 use crate::agent::block_device::Partition;
 use crate::agent::sys::{self, DM_BUFFER_BYTES, DM_HEADER_BYTES, DmCall};
 use crate::hex;
-use crate::verity_superblock::{SUPERBLOCK_BYTES, Superblock};
+use crate::verity_superblock::{BLOCK_BYTES, SUPERBLOCK_BYTES, Superblock};
 
 /// [`crate::verity_superblock::BLOCK_BYTES`], as sizes of devices are counted.
 const BLOCK: u64 = 4096;
@@ -49,6 +50,21 @@ fn tree_blocks(data_blocks: u64) -> u64 {
         total += level;
     }
     total.max(1)
+}
+
+/// Whether the hash tree that begins at this byte of the device is the one that the root hash names. Its top block tells:
+/// trust comes from the root hash, so a disk that only claims to hold the root is no candidate.
+///
+/// # Errors
+/// The device cannot be read there.
+pub fn is_tree_of(device: &File, start: u64, root_hash: &RootHash) -> std::io::Result<bool> {
+    let mut bytes = [0; SUPERBLOCK_BYTES];
+    device.read_exact_at(&mut bytes, start)?;
+    let Ok(superblock) = Superblock::parse(&bytes) else { return Ok(false) };
+    let mut top = [0; BLOCK_BYTES];
+    device.read_exact_at(&mut top, start + BLOCK)?;
+    let digest = Sha256::new().chain_update(&superblock.salt).chain_update(top).finalize();
+    Ok(digest[..] == root_hash.0)
 }
 
 /// What was mapped.
@@ -148,6 +164,25 @@ mod tests {
                 "5a".repeat(32)
             )
         );
+    }
+
+    #[test]
+    fn the_top_block_tells_whose_tree_it_is() {
+        let superblock = Superblock { uuid: [0xab; 16], data_blocks: 300, salt: vec![0x5a; 32] };
+        let root_hash =
+            RootHash(Sha256::new().chain_update([0x5a; 32]).chain_update([7; BLOCK_BYTES]).finalize().into());
+        let start = 3 * BLOCK;
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(&superblock.encode(), start).unwrap();
+        file.write_all_at(&[7; BLOCK_BYTES], start + BLOCK).unwrap();
+        assert!(is_tree_of(&file, start, &root_hash).unwrap());
+        assert!(!is_tree_of(&file, start, &RootHash([0; 32])).unwrap());
+        file.write_all_at(b"x", start + BLOCK + 9).unwrap();
+        assert!(!is_tree_of(&file, start, &root_hash).unwrap());
+        file.write_all_at(b"no superblock", start).unwrap();
+        assert!(!is_tree_of(&file, start, &root_hash).unwrap());
+        // A disk that ends before.
+        assert!(is_tree_of(&file, start + BLOCK, &root_hash).is_err());
     }
 
     #[test]

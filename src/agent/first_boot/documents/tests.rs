@@ -6,7 +6,7 @@ use crate::ssh_key::tests::KEY;
 
 fn metadata(files: &[(&'static str, &str)]) -> Metadata {
     let files = files.iter().map(|(name, text)| (*name, Source::new(*name, *text))).collect();
-    Metadata { origin: "/dev/vdb (vfat)".to_owned(), files }
+    Metadata { origin: "/dev/vdb (vfat)".to_owned(), files, ..Metadata::default() }
 }
 
 fn mistakes(files: &[(&'static str, &str)]) -> String {

@@ -38,7 +38,7 @@ pub(crate) fn config(user_data: &str, network_config: &str) -> NodeConfig {
         (NETWORK_CONFIG, network_config),
     ];
     let files = files.into_iter().map(|(name, text)| (name, Source::new(name, text))).collect();
-    documents::parse(&Metadata { origin: "test".to_owned(), files }).unwrap()
+    documents::parse(&Metadata { origin: "test".to_owned(), files, ..Metadata::default() }).unwrap()
 }
 
 #[test]

@@ -27,12 +27,13 @@ pub const LABEL: &str = "cidata";
 const GRACE: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Finds and reads the metadata volume; `None` if the node has none.
+/// Finds and reads the metadata volume; `None` if the node has none. With `only`, volumes of other places do not count.
 ///
 /// # Errors
 /// [`Diagnostics`] if there are two volumes or a file is unreadable as text; a volume that cannot be mounted is a
 /// failure, which the unit tries again.
-pub fn find() -> Result<Option<Metadata>> {
+pub fn find(only: Option<&str>) -> Result<Option<Metadata>> {
+    let scan = || scan(only);
     let mut found = scan()?;
     if found.is_empty() {
         // Drivers may still be loading (a CD's, say). Where udev is not used its absence is not an error.
@@ -59,7 +60,11 @@ pub fn find() -> Result<Option<Metadata>> {
 
 /// Every device with the label, disks and partitions. A whole disk whose partition starts at its first sector (a
 /// hybrid CD) would be found twice: the disk then counts.
-fn scan() -> Result<Vec<(PathBuf, Volume)>> {
+fn scan(only: Option<&str>) -> Result<Vec<(PathBuf, Volume)>> {
+    let labelled = |path: &Path| {
+        let counts = only.is_none_or(|only| block_device::place(path).is_ok_and(|place| place == only));
+        if counts { labelled(path) } else { None }
+    };
     let mut found = Vec::new();
     for disk in block_device::disks()? {
         if let Some(volume) = labelled(&disk.path) {
@@ -101,5 +106,5 @@ fn mount_and_read(path: &Path, volume: &Volume) -> Result<Metadata> {
     outcome.with_context(|| format!("mounting the metadata volume {}", path.display()))?;
     let metadata = read_directory(target, &format!("{} ({})", path.display(), volume.filesystem));
     rustix::mount::unmount(target, UnmountFlags::DETACH).context("unmounting the metadata volume")?;
-    metadata
+    Ok(Metadata { place: block_device::place(path)?, ..metadata? })
 }
