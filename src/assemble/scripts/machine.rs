@@ -6,12 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::files::Files;
-use super::programs::alternatives::Alternatives;
-use super::programs::debconf::Debconf;
-use super::programs::dpkg::Dpkg;
-use super::programs::text::regex::{Flavour, Regex};
-use super::programs::{self, Call, Treatment};
-use super::twin;
+use super::marks::{self, Mark};
+use super::programs::alternatives::state::Alternatives;
+use super::programs::debconf::state::Debconf;
+use super::programs::dpkg::state::Dpkg;
+use super::regex::{Flavour, Regex};
+use super::results::{FirstBoot, UnitRequest, Used};
 use crate::assemble::accounts::book::Accounts;
 use crate::package::{Family, Package};
 use crate::shell::{
@@ -51,49 +51,22 @@ pub struct Running {
     pub script: String,
 }
 
-/// A program that a script used, and what became of it, for the manifest.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Used {
-    pub program: String,
-    /// `nothing`, `answered`, `done`, `first-boot`, `accepted`, `unknown`; what was done natively is not told.
-    pub what: &'static str,
-    pub reason: String,
-}
+/// The table of programs, as far as the machine asks it: it stands above the machine, since programs change its state.
+pub trait Programs {
+    /// Runs the program of this name; nothing if the table has none.
+    fn run(
+        &self,
+        machine: &mut Machine,
+        shell: &mut Shell,
+        name: &str,
+        arguments: &[Bytes],
+    ) -> Option<Result<u8, Stop>>;
 
-/// What scripts ask of systemd, done when everything is there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum UnitRequest {
-    Enable(String),
-    Disable(String),
-    Mask(String),
-    Preset(String),
-    /// `system` or `user`
-    PresetAll(String),
-}
+    /// Whether it is done here even if the shell has a function or a built-in of that name.
+    fn is_special(&self, name: &[u8]) -> bool;
 
-/// A program that the node runs once, because what it makes must differ from node to node.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct FirstBoot {
-    pub program: String,
-    pub arguments: Vec<String>,
-    /// It is not run if all of these are there.
-    pub makes: Vec<String>,
-    /// A file, and the mark in it that gives way to what the program prints.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fills: Option<(String, String)>,
-    #[serde(skip)]
-    pub package: String,
-}
-
-/// A word in place of what a program prints on a node.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mark {
-    pub word: String,
-    /// Whether no two nodes may have the same: a key or an identity, not a name.
-    pub is_secret: bool,
-    /// Of the program, without a file.
-    pub wanted: FirstBoot,
-    pub script: String,
+    /// Our own text in place of a file that scripts source.
+    fn sourced(&self, path: &[u8]) -> Option<&'static str>;
 }
 
 pub struct Machine<'a> {
@@ -103,6 +76,7 @@ pub struct Machine<'a> {
     pub family: Family,
     /// As `uname -m` says it.
     pub arch: &'static str,
+    programs: &'static dyn Programs,
     /// Of the image's kernel, as `uname -r` will say it.
     pub kernel_release: Option<String>,
     /// All packages of the image, in the order in which they are installed.
@@ -144,12 +118,19 @@ impl std::fmt::Debug for Machine<'_> {
 }
 
 impl<'a> Machine<'a> {
-    pub fn new(files: Files<'a>, accounts: Accounts, family: Family, arch: &'static str) -> Machine<'a> {
+    pub fn new(
+        files: Files<'a>,
+        accounts: Accounts,
+        family: Family,
+        arch: &'static str,
+        programs: &'static dyn Programs,
+    ) -> Machine<'a> {
         Machine {
             files,
             accounts,
             family,
             arch,
+            programs,
             kernel_release: None,
             packages: Vec::new(),
             running: Running::default(),
@@ -238,7 +219,7 @@ impl<'a> Machine<'a> {
 
     /// A mark in place of what `program` prints on a node: a word that survives being cut and compared.
     pub fn mark(&mut self, program: &str, arguments: &[String], is_secret: bool) -> String {
-        let word = twin::word(self.marks.len(), self.is_twin && is_secret);
+        let word = marks::word(self.marks.len(), self.is_twin && is_secret);
         // By its whole path, unless the image has no such program, which is told then.
         let found = self.find(program.as_bytes(), PATH).ok().flatten();
         let program = found.map_or(program.to_owned(), |path| String::from_utf8_lossy(&path).into_owned());
@@ -325,24 +306,9 @@ impl<'a> Machine<'a> {
             self.note(&base, "accepted", reason);
             return Ok(0);
         }
-        if let Some(row) = name.as_deref().and_then(|name| programs::lookup(name, self.family)) {
-            return match &row.treatment {
-                Treatment::Native(run) => run(&mut Call { machine: self, shell, name: row.name, words: arguments }),
-                Treatment::Nothing => {
-                    self.note(row.name, "nothing", row.about);
-                    Ok(0)
-                }
-                Treatment::Done => {
-                    self.note(row.name, "done", row.about);
-                    Ok(0)
-                }
-                Treatment::Answer(status, output) => {
-                    self.note(row.name, "answered", row.about);
-                    shell.out(self, output.as_bytes())?;
-                    Ok(*status)
-                }
-                Treatment::Refuse => Err(Stop::refused(row.name, row.about)),
-            };
+        let programs = self.programs;
+        if let Some(ended) = name.as_deref().and_then(|name| programs.run(self, shell, name, arguments)) {
+            return ended;
         }
         // A shell text that stands in the tree.
         let path = match word.contains(&b'/') {
@@ -449,7 +415,7 @@ impl World for Machine<'_> {
     }
 
     fn source(&mut self, path: &[u8]) -> Result<Result<Bytes, Errno>, Stop> {
-        if let Some(text) = programs::sourced(path) {
+        if let Some(text) = self.programs.sourced(path) {
             return Ok(Ok(text.as_bytes().to_vec()));
         }
         self.files.read(path)
@@ -467,16 +433,13 @@ impl World for Machine<'_> {
     }
 
     fn is_special(&mut self, name: &[u8]) -> bool {
-        programs::is_special(name)
+        self.programs.is_special(name)
     }
 
     fn run(&mut self, shell: &mut Shell, words: &[Bytes]) -> Result<u8, Stop> {
         self.spend(20)?;
-        if let Some(calls) = self
-            .calls
-            .as_mut()
-            .filter(|_| self.depth == 0 && !words.first().is_some_and(|name| programs::is_special(name)))
-        {
+        let is_special = words.first().is_some_and(|name| self.programs.is_special(name));
+        if let Some(calls) = self.calls.as_mut().filter(|_| self.depth == 0 && !is_special) {
             calls.push(words.to_vec());
         }
         self.deeper(|machine| machine.run_program(shell, words))

@@ -2,26 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::{full_name, is_meant, run};
+use super::names::{full_name, is_meant};
+use super::results::{Problem, Why};
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::package::{Package, PackageId, Script};
+use crate::package::{Package, Script};
 use crate::recipe::AcceptedScript;
 use crate::shell::{Stop, StopKind, quote};
-
-/// A script that the build cannot go on from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    pub package: PackageId,
-    pub script: String,
-    pub why: Why,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Why {
-    Stopped(Stop),
-    /// It ended with this status, which stops dpkg or rpm too; its last words.
-    Failed(u8, String),
-}
 
 /// One mistake for each problem; those of one program stand together, and the first of them helps.
 pub(crate) fn mistakes(mut problems: Vec<Problem>) -> Diagnostics {
@@ -52,7 +38,7 @@ fn mistake(problem: &Problem, program: Option<&str>, first: bool) -> Diagnostic 
                 true => String::new(),
                 false => format!(": `{}`", quote(stop.command.as_bytes(), Stop::QUOTE)),
             };
-            (run::slug(stop), format!("{}: `{script}` of {package}{line}{command}", stop.kind))
+            (slug(stop), format!("{}: `{script}` of {package}{line}{command}", stop.kind))
         }
         Why::Failed(status, complaint) => {
             let last = if complaint.is_empty() { String::new() } else { format!(": {complaint}") };
@@ -78,6 +64,18 @@ fn mistake(problem: &Problem, program: Option<&str>, first: bool) -> Diagnostic 
         _ => mistake.help(format!(
             "if a node needs nothing of this script, accept it: `accept-scripts: {{{name}: {{\"{script}\": \"why it is not needed\"}}}}`"
         )),
+    }
+}
+
+/// What a stop is called in messages, for those that no program stands behind.
+fn slug(stop: &Stop) -> &'static str {
+    match &stop.kind {
+        StopKind::UnknownProgram(_) => "unknown-program",
+        StopKind::Refused(..) => "refused-program",
+        StopKind::Unsupported(..) => "unsupported-in-script",
+        StopKind::Limit(_) => "script-limit",
+        StopKind::Syntax(_) => "script-syntax",
+        StopKind::Failure(_) => "script-failure",
     }
 }
 

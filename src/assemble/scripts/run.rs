@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::files::Change;
 use super::lua;
-use super::machine::{Machine, PATH, Running, Status, Used, interpreter};
+use super::machine::{Machine, PATH, Running, Status, interpreter};
+use super::results::Used;
 use crate::package::{Family, Package, Script};
-use crate::shell::{Bytes, Dialect, Shell, Stop, StopKind, Stream, World};
+use crate::shell::{Bytes, Dialect, Shell, Stop, Stream, World};
 use crate::tree::{Digest, Origin, TreePath};
 
 /// A script that ran, and how it ended.
@@ -154,18 +155,6 @@ fn interpret(machine: &mut Machine, shell: &mut Shell, script: &Script) -> Resul
 pub(super) fn set_status(machine: &mut Machine, name: &str, status: Status) {
     let of = machine.packages.iter_mut().filter(|installed| installed.package.id.name == name);
     of.for_each(|installed| installed.status = status);
-}
-
-/// What a stop is called in messages, for those that no program stands behind.
-pub(super) fn slug(stop: &Stop) -> &'static str {
-    match &stop.kind {
-        StopKind::UnknownProgram(_) => "unknown-program",
-        StopKind::Refused(..) => "refused-program",
-        StopKind::Unsupported(..) => "unsupported-in-script",
-        StopKind::Limit(_) => "script-limit",
-        StopKind::Syntax(_) => "script-syntax",
-        StopKind::Failure(_) => "script-failure",
-    }
 }
 
 /// Of a script's whole text.

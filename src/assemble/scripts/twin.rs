@@ -6,28 +6,21 @@
 
 use std::collections::BTreeSet;
 
-use super::install::{self, Probe};
-use super::machine::{FirstBoot, Mark};
+use super::marks::Mark;
+use super::probe::Probe;
+use super::results::FirstBoot;
+use super::transaction;
 use crate::assemble::accounts::book::Accounts;
 use crate::assemble::root::Root;
 use crate::diag::Diagnostic;
 use crate::tree::{Inode, Kind, TreePath};
-
-/// The mark of this number. Both spellings have letters and digits at the same places.
-pub(super) fn word(number: usize, other: bool) -> String {
-    match other {
-        false => format!("nodesmith0first0boot0{:04}", number % 10_000),
-        // By thirteen letters on, and digits to nine: no character stays.
-        true => format!("abqrfzvgu9svefg9obbg9{:04}", 9_999 - number % 10_000),
-    }
-}
 
 /// Makes the root once more with other marks, and tells where it is not the same. `accounts` are those of the beginning.
 pub(super) fn compare(root: &mut Root, marks: &[Mark], accounts: Accounts) -> anyhow::Result<()> {
     let mut twin = Root::new(root.inputs);
     twin.origin = root.origin.clone();
     twin.accounts = accounts;
-    let others = install::once(&mut twin, Probe::default(), true)?;
+    let others = transaction::run(&mut twin, Probe::default(), true)?;
     let words: Vec<(&str, &str)> =
         marks.iter().zip(&others).map(|(mark, other)| (mark.word.as_str(), other.word.as_str())).collect();
     let mut differing: Vec<String> =

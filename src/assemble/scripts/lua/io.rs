@@ -3,51 +3,18 @@
 //! What is written is in the tree at once; a file that is read is as it was when it was opened, but for what was written
 //! through the same handle. Rules: Lua 5.4's manual, §6.8.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::os;
+use super::open_files::{Open, Target};
 use super::posix::without_slashes;
 use super::process::Process;
-use super::values::{Answer, Arguments, BAD_DESCRIPTOR, Failure, IS_DIRECTORY, NO_ENTRY, Trouble, Value, unsupported};
+use super::values::{
+    Answer, Arguments, BAD_DESCRIPTOR, Failure, IS_DIRECTORY, NO_ENTRY, Trouble, Value, raise, unsupported,
+};
 use crate::shell::{Bytes, FileId, Handle, How, Stop, Stream, World};
 
 /// Files that one process may have open.
 const MOST: usize = 1_000;
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Target {
-    /// The process's own input, output or log.
-    Descriptor(u32),
-    Null,
-    /// Only what was read when it was opened.
-    Content,
-    Directory,
-    File(FileId),
-}
-
-/// An open file.
-#[derive(Debug, Clone)]
-pub(super) struct Open {
-    target: Target,
-    bytes: Rc<Vec<u8>>,
-    at: usize,
-    reads: bool,
-    writes: bool,
-    appends: bool,
-}
-
-impl Open {
-    fn new(target: Target, bytes: Bytes, reads: bool, writes: bool, appends: bool) -> Open {
-        Open { target, bytes: Rc::new(bytes), at: 0, reads, writes, appends }
-    }
-}
-
-/// The standard streams. Nothing is on the input: what triggers a scriptlet comes by `rpm.next_file`.
-pub(super) fn standard() -> BTreeMap<i64, Open> {
-    let stream = |number: u32| Open::new(Target::Descriptor(number), Vec::new(), number == 0, number != 0, true);
-    [(0, stream(0)), (1, stream(1)), (2, stream(2))].into()
-}
 
 pub(super) fn call(process: &mut Process, arguments: &Arguments) -> Answer {
     match arguments.function {
@@ -85,7 +52,7 @@ fn open(process: &mut Process, arguments: &Arguments) -> Answer {
     };
     match opened {
         Ok(open) => Ok(vec![add(process, open)?]),
-        Err(failure) => file_failed(process, failure, Some(&path)),
+        Err(failure) => process.file_failed(failure, Some(&path)),
     }
 }
 
@@ -139,7 +106,7 @@ fn run(process: &mut Process, arguments: &Arguments) -> Answer {
     let output = Stream::output();
     let mut shell = process.state.shell.clone();
     shell.descriptors.insert(1, output.clone());
-    let status = os::system(process, &shell, &text)?;
+    let status = process.system(&shell, &text)?;
     let bytes = output.borrow_mut().take();
     let number = add(process, Open::new(Target::Content, bytes, true, false, false))?;
     Ok(vec![number, Value::Integer(i64::from(status))])
@@ -155,32 +122,21 @@ fn add(process: &mut Process, open: Open) -> Result<Value, Stop> {
     Ok(Value::Integer(number))
 }
 
-/// As Lua's own libraries tell a failure: the number is an integer.
-pub(super) fn file_failed(process: &mut Process, failure: impl Into<Failure>, about: Option<&[u8]>) -> Answer {
-    let mut values = process.failed(failure, about)?;
-    if let Some(number) = values.last_mut()
-        && let Some(integer) = number.as_integer()
-    {
-        *number = Value::Integer(integer);
-    }
-    Ok(values)
-}
-
 fn handle(process: &Process, arguments: &Arguments) -> Result<(i64, Open), Trouble> {
     let number = arguments.integer(0)?;
     match process.state.files.get(&number) {
         Some(open) => Ok((number, open.clone())),
-        None => super::values::raise("attempt to use a closed file"),
+        None => raise("attempt to use a closed file"),
     }
 }
 
 fn read(process: &mut Process, arguments: &Arguments) -> Answer {
     let (number, mut open) = handle(process, arguments)?;
     if !open.reads {
-        return file_failed(process, BAD_DESCRIPTOR, None);
+        return process.file_failed(BAD_DESCRIPTOR, None);
     }
     if open.target == Target::Directory {
-        return file_failed(process, IS_DIRECTORY, None);
+        return process.file_failed(IS_DIRECTORY, None);
     }
     let line = [Value::text("l")];
     let formats = arguments.values.get(1..).filter(|formats| !formats.is_empty()).unwrap_or(&line);
@@ -227,7 +183,7 @@ fn read_one(open: &mut Open, format: &Value, index: usize, arguments: &Arguments
 fn write(process: &mut Process, arguments: &Arguments) -> Answer {
     let (number, mut open) = handle(process, arguments)?;
     if !open.writes {
-        return file_failed(process, BAD_DESCRIPTOR, None);
+        return process.file_failed(BAD_DESCRIPTOR, None);
     }
     for index in 1..arguments.values.len() {
         let text = arguments.bytes(index)?;
@@ -268,11 +224,11 @@ fn seek(process: &mut Process, arguments: &Arguments) -> Answer {
         other => return arguments.bad(1, format!("invalid option '{}'", String::from_utf8_lossy(other))),
     };
     if let Target::Descriptor(_) = open.target {
-        return file_failed(process, Failure(29, "Illegal seek"), None);
+        return process.file_failed(Failure(29, "Illegal seek"), None);
     }
     let wanted = i64::try_from(from).ok().and_then(|from| Some((from, arguments.integer_or(2, 0).ok()?)));
     let at = wanted.and_then(|(from, offset)| usize::try_from(from.checked_add(offset)?).ok());
-    let Some(at) = at else { return file_failed(process, crate::shell::Errno::Invalid, None) };
+    let Some(at) = at else { return process.file_failed(crate::shell::Errno::Invalid, None) };
     open.at = at;
     process.state.files.insert(number, open);
     Ok(vec![Value::Integer(i64::try_from(at).unwrap_or(i64::MAX))])

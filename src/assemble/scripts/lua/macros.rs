@@ -3,8 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::process::Process;
-use super::values::{Answer, Arguments, Trouble, Value, raise, unsupported};
+use super::values::{Trouble, raise, unsupported};
 use crate::assemble::scripts::machine::Machine;
 use crate::shell::{Bytes, Stop, World};
 
@@ -42,48 +41,7 @@ const NAMES: [&str; 6] = ["amzn", "centos", "dist", "eln", "fedora", "rhel"];
 /// What a scriptlet has defined; the last definition of a name counts.
 pub(super) type Macros = BTreeMap<Bytes, Vec<Bytes>>;
 
-pub(super) fn define(process: &mut Process, arguments: &Arguments) -> Answer {
-    let text = arguments.text(0)?;
-    let end = text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len());
-    let (name, body) = text.split_at(end);
-    if name.ends_with(b")") {
-        return unsupported("macros with parameters");
-    }
-    if name.len() < 2 || !name.iter().all(is_name) {
-        return raise("error defining macro");
-    }
-    process.spend(1 + text.len() as u64 / 64)?;
-    process.state.macros.entry(name.to_vec()).or_default().push(body.trim_ascii().to_vec());
-    Ok(Vec::new())
-}
-
-pub(super) fn undefine(process: &mut Process, arguments: &Arguments) -> Answer {
-    let name = arguments.text(0)?;
-    let Some(bodies) = process.state.macros.get_mut(&name) else {
-        return unsupported(format!("undefining the macro `{}`", String::from_utf8_lossy(&name)));
-    };
-    bodies.pop();
-    if bodies.is_empty() {
-        process.state.macros.remove(&name);
-    }
-    Ok(Vec::new())
-}
-
-/// Two answers: whether there is such a macro, and whether it has parameters.
-pub(super) fn is_defined(process: &mut Process, arguments: &Arguments) -> Answer {
-    let name = arguments.text(0)?;
-    let mut expansion = Expansion { machine: process.machine, macros: &process.state.macros };
-    let is = expansion.lookup(&name)?.is_some();
-    Ok(vec![Value::Boolean(is), Value::Boolean(false)])
-}
-
-pub(super) fn expand(process: &mut Process, arguments: &Arguments) -> Answer {
-    let text = arguments.text(0)?;
-    let mut expansion = Expansion { machine: process.machine, macros: &process.state.macros };
-    Ok(vec![Value::Text(expansion.whole(&text)?)])
-}
-
-/// The same for `rpm --eval`; nothing if `text` is no text with macros.
+/// Expands as `rpm --eval` does; nothing if `text` is no text with macros.
 pub(super) fn evaluate(machine: &mut Machine, text: &[u8]) -> Result<Option<Bytes>, Stop> {
     match (Expansion { machine, macros: &Macros::default() }).whole(text) {
         Ok(expanded) => Ok(Some(expanded)),
@@ -92,24 +50,24 @@ pub(super) fn evaluate(machine: &mut Machine, text: &[u8]) -> Result<Option<Byte
     }
 }
 
-fn is_name(byte: &u8) -> bool {
+pub(super) fn is_name(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || *byte == b'_'
 }
 
-struct Expansion<'e, 'm> {
-    machine: &'e mut Machine<'m>,
-    macros: &'e Macros,
+pub(super) struct Expansion<'e, 'm> {
+    pub(super) machine: &'e mut Machine<'m>,
+    pub(super) macros: &'e Macros,
 }
 
 impl Expansion<'_, '_> {
-    fn whole(&mut self, text: &[u8]) -> Result<Bytes, Trouble> {
+    pub(super) fn whole(&mut self, text: &[u8]) -> Result<Bytes, Trouble> {
         let mut expanded = Vec::new();
         self.into(text, &mut expanded, 0)?;
         Ok(expanded)
     }
 
     /// The body of a macro; nothing if it is certain that there is none.
-    fn lookup(&mut self, name: &[u8]) -> Result<Option<Bytes>, Trouble> {
+    pub(super) fn lookup(&mut self, name: &[u8]) -> Result<Option<Bytes>, Trouble> {
         if let Some(body) = self.macros.get(name).and_then(|bodies| bodies.last()) {
             return Ok(Some(body.clone()));
         }

@@ -8,11 +8,13 @@
 //! docs/manual/lua.md, lib/rpmscript and rpmio/lposix of 4.11 to 6.0; where they differ, whatever works in any.
 
 mod base64;
-mod dates;
+mod fuel;
 mod glob;
 mod io;
+mod libraries;
 mod macros;
 mod modes;
+mod open_files;
 mod os;
 mod patterns;
 mod posix;
@@ -29,13 +31,12 @@ use std::rc::Rc;
 
 use mlua::{ChunkMode, Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, VmState};
 
-use self::process::{Fuel, Over, Process};
+use self::fuel::{Fuel, MEMORY, over};
+use self::process::{Over, Process};
 use self::values::{Trouble, Value};
 use super::machine::Machine;
 use crate::shell::{Bytes, Shell, Stop, StopKind, quote};
 
-/// What one run may keep, in bytes.
-const MEMORY: usize = 16 << 20;
 /// Memory that costs no steps: Lua itself and what is here.
 const FREE_MEMORY: usize = 1 << 20;
 /// Instructions between two looks at what is left.
@@ -97,11 +98,6 @@ struct Script {
     /// As rpm calls it in messages.
     name: String,
     arguments: Vec<Bytes>,
-}
-
-/// What ends a run inside Lua; the reason is kept outside.
-fn over() -> mlua::Error {
-    mlua::Error::runtime("over")
 }
 
 fn failure(error: &mlua::Error) -> Stop {
@@ -241,7 +237,7 @@ impl Script {
         }
         let answer = match (function.as_str(), values.first()) {
             ("unknown", Some(Value::Text(what))) => values::unsupported(quote(what, 60)),
-            _ => process.call(&function, &values),
+            _ => process.call(&function, &values, libraries::call),
         };
         let (fine, values) = match answer {
             Ok(values) => (true, values),

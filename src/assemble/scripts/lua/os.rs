@@ -1,11 +1,10 @@
 //! Lua's `os` library: the tree's files, the fixed time, and programs through the shell. Rules: Lua 5.4's manual, §6.9.
 
-use super::dates;
-use super::io::file_failed;
 use super::posix::{change, unlink, without_slashes};
 use super::process::Process;
 use super::values::{Answer, Arguments, Failure, Trouble, Value, raise, unsupported};
-use crate::shell::{Dialect, Errno, Shell, Stop};
+use crate::assemble::scripts::dates::{self, Date};
+use crate::shell::Errno;
 use crate::tree::{self, Content};
 
 pub(super) fn call(process: &mut Process, arguments: &Arguments) -> Answer {
@@ -29,7 +28,7 @@ pub(super) fn call(process: &mut Process, arguments: &Arguments) -> Answer {
 fn done(process: &mut Process, done: Result<(), Failure>, about: Option<&[u8]>) -> Answer {
     match done {
         Ok(()) => Ok(vec![Value::Boolean(true)]),
-        Err(failure) => file_failed(process, failure, about),
+        Err(failure) => process.file_failed(failure, about),
     }
 }
 
@@ -70,15 +69,6 @@ fn rename(process: &mut Process, arguments: &Arguments) -> Answer {
     done(process, renamed, None)
 }
 
-/// `sh -c`, as the C library's `system` runs it.
-pub(super) fn system(process: &mut Process, shell: &Shell, text: &[u8]) -> Result<u8, Stop> {
-    if !process.machine.files.exists(b"/bin/sh") {
-        // As when the kernel does not find what it is to run.
-        return Ok(127);
-    }
-    process.machine.run_text(shell, Dialect::Bash, b"sh", &[], text)
-}
-
 /// A name that is new, and the file of that name.
 fn temporary(process: &mut Process) -> Answer {
     loop {
@@ -101,7 +91,7 @@ fn execute(process: &mut Process, arguments: &Arguments) -> Answer {
     }
     let text = arguments.text(0)?;
     let shell = process.state.shell.clone();
-    let status = system(process, &shell, &text)?;
+    let status = process.system(&shell, &text)?;
     let success = if status == 0 { Value::Boolean(true) } else { Value::Nil };
     Ok(vec![success, Value::text("exit"), Value::Integer(i64::from(status))])
 }
@@ -124,16 +114,33 @@ fn date(process: &Process, arguments: &Arguments) -> Answer {
     let format = arguments.text_or(0, "%c")?;
     let time = arguments.integer_or(1, process.machine.files.epoch)?;
     let format = format.strip_prefix(b"!").unwrap_or(&format);
-    let Some(date) = dates::Date::of(time) else {
+    // Of years that nobody writes there are no dates.
+    if time.div_euclid(dates::DAY).abs() > 3_000_000 {
         return raise("date result cannot be represented in this installation");
-    };
+    }
+    let date = Date::of(time);
     if format.starts_with(b"*t") {
-        return Ok(vec![date.table()]);
+        return Ok(vec![table(&date)]);
     }
     match date.format(format) {
         Ok(text) => Ok(vec![Value::Text(text)]),
         Err(letter) => unsupported(format!("os.date with `%{}`", letter.escape_default())),
     }
+}
+
+fn table(date: &Date) -> Value {
+    let whole = [
+        ("year", date.year),
+        ("month", date.month),
+        ("day", date.day),
+        ("hour", date.hour),
+        ("min", date.minute),
+        ("sec", date.second),
+        ("yday", date.day_of_year + 1),
+        ("wday", date.weekday + 1),
+    ];
+    let fields = whole.into_iter().map(|(name, number)| (name, Value::Integer(number)));
+    Value::record(fields.chain([("isdst", Value::Boolean(false))]))
 }
 
 fn time(process: &Process, arguments: &Arguments) -> Answer {

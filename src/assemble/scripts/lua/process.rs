@@ -5,14 +5,15 @@
 //! ([`Journal`]). Lua itself computes the same again, since nothing in it depends on chance here: neither the order of
 //! `pairs` nor the address of a table.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::values::{Answer, Arguments, Failure, Trouble, Value, raise};
-use super::{io, macros, os, posix, rpm};
-use crate::assemble::scripts::machine::Machine;
-use crate::shell::{Bytes, Shell, Stop, World};
+use super::fuel::Fuel;
+use super::macros::Macros;
+use super::open_files::{self, Open};
+use super::values::{Answer, Failure, Trouble, Value};
+use crate::assemble::scripts::machine::{Machine, PATH};
+use crate::shell::{Bytes, Dialect, Shell, Stop, World};
 
 /// What recorded answers of one process may take, in bytes.
 const JOURNAL: u64 = 16 << 20;
@@ -23,40 +24,6 @@ const FORK: u64 = 1_000;
 /// The first process's number; children count on.
 const PROCESS: i64 = 100;
 
-/// Steps that are left, shared with the hook that counts Lua's instructions.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Fuel {
-    left: Rc<Cell<u64>>,
-    used_up: Rc<Cell<bool>>,
-}
-
-impl Fuel {
-    /// Whether so many were left.
-    pub(super) fn spend(&self, steps: u64) -> bool {
-        match self.left.get().checked_sub(steps) {
-            Some(left) => self.left.set(left),
-            None => {
-                self.left.set(0);
-                self.used_up.set(true);
-            }
-        }
-        !self.used_up.get()
-    }
-
-    pub(super) fn left(&self) -> u64 {
-        self.left.get()
-    }
-
-    /// What is left after work that was counted elsewhere.
-    pub(super) fn set(&self, left: u64) {
-        self.left.set(left);
-    }
-
-    pub(super) fn is_used_up(&self) -> bool {
-        self.used_up.get()
-    }
-}
-
 /// What a fork copies.
 #[derive(Debug, Clone)]
 pub(super) struct State {
@@ -64,8 +31,8 @@ pub(super) struct State {
     pub shell: Shell,
     /// Of the last call that failed.
     pub failure: Failure,
-    pub files: BTreeMap<i64, io::Open>,
-    pub macros: macros::Macros,
+    pub files: BTreeMap<i64, Open>,
+    pub macros: Macros,
     /// Whether it is a child: only one may exit or become another program.
     pub forked: bool,
     pub process: i64,
@@ -131,14 +98,14 @@ impl<'p, 'a> Process<'p, 'a> {
             next_path: 0,
             shell,
             failure: Failure(0, "Success"),
-            files: io::standard(),
-            macros: macros::Macros::default(),
+            files: open_files::standard(),
+            macros: Macros::default(),
             forked: false,
             process: PROCESS,
             children: Vec::new(),
         };
         let fuel = Fuel::default();
-        fuel.left.set(machine.steps);
+        fuel.set(machine.steps);
         Process {
             machine,
             state,
@@ -162,15 +129,20 @@ impl<'p, 'a> Process<'p, 'a> {
 
     /// Writes back how many steps are left.
     pub(super) fn settle(&mut self) {
-        self.machine.steps = self.fuel.left.get();
+        self.machine.steps = self.fuel.left();
     }
 
     pub(super) fn spend(&mut self, steps: u64) -> Result<(), Stop> {
         self.machine.spend(steps)
     }
 
-    /// One call from Lua, or what it gave before.
-    pub(super) fn call(&mut self, function: &str, values: &[Value]) -> Answer {
+    /// One call from Lua, which `perform` does, or what it gave before.
+    pub(super) fn call(
+        &mut self,
+        function: &str,
+        values: &[Value],
+        perform: impl FnOnce(&mut Self, &str, &[Value]) -> Answer,
+    ) -> Answer {
         if let Some(entry) = self.journal.entries.get(self.journal.at) {
             self.journal.at += 1;
             return match &entry.answer {
@@ -180,14 +152,14 @@ impl<'p, 'a> Process<'p, 'a> {
             };
         }
         self.settle();
-        let answer = self.machine.spend(10).map_err(Trouble::Stop).and_then(|()| self.perform(function, values));
+        let answer = self.machine.spend(10).map_err(Trouble::Stop).and_then(|()| perform(self, function, values));
         let answer = match answer {
             Err(Trouble::Stop(stop)) => Err(Trouble::Stop(stop)),
             Err(Trouble::Ended) => Err(Trouble::Ended),
             Ok(values) => self.record(function, Ok(values)),
             Err(Trouble::Raised(message)) => self.record(function, Err(message)),
         };
-        self.fuel.left.set(self.machine.steps);
+        self.fuel.set(self.machine.steps);
         answer
     }
 
@@ -199,18 +171,6 @@ impl<'p, 'a> Process<'p, 'a> {
         self.journal.entries.push(Entry { function: function.to_owned(), answer: answer.clone() });
         self.journal.at = self.journal.entries.len();
         answer.map_err(Trouble::Raised)
-    }
-
-    fn perform(&mut self, function: &str, values: &[Value]) -> Answer {
-        let (library, name) = function.split_once('.').unwrap_or(("", function));
-        let arguments = Arguments { function: name, values };
-        match library {
-            "posix" => posix::call(self, &arguments),
-            "rpm" => rpm::call(self, &arguments),
-            "os" => os::call(self, &arguments),
-            "io" => io::call(self, &arguments),
-            _ => raise(format!("no function {function}")),
-        }
     }
 
     /// posix.fork: goes on as the child.
@@ -246,6 +206,26 @@ impl<'p, 'a> Process<'p, 'a> {
         Ok(vec![Value::Nil, Value::Text(message), Value::number(number)])
     }
 
+    /// As Lua's own libraries tell a failure: the number is an integer.
+    pub(super) fn file_failed(&mut self, failure: impl Into<Failure>, about: Option<&[u8]>) -> Answer {
+        let mut values = self.failed(failure, about)?;
+        if let Some(number) = values.last_mut()
+            && let Some(integer) = number.as_integer()
+        {
+            *number = Value::Integer(integer);
+        }
+        Ok(values)
+    }
+
+    /// `sh -c`, as the C library's `system` runs it.
+    pub(super) fn system(&mut self, shell: &Shell, text: &[u8]) -> Result<u8, Stop> {
+        if !self.machine.files.exists(b"/bin/sh") {
+            // As when the kernel does not find what it is to run.
+            return Ok(127);
+        }
+        self.machine.run_text(shell, Dialect::Bash, b"sh", &[], text)
+    }
+
     /// Runs a program as a process of its own; nothing if there is none of that name.
     pub(super) fn execute(&mut self, words: &[Bytes]) -> Result<Option<u8>, Stop> {
         let mut shell = self.state.shell.clone();
@@ -257,8 +237,7 @@ impl<'p, 'a> Process<'p, 'a> {
         let there = match name.contains(&b'/') {
             true => self.machine.files.exists(&shell.absolute(name)),
             false => {
-                let path =
-                    shell.get(b"PATH").cloned().unwrap_or_else(|| crate::assemble::scripts::machine::PATH.to_vec());
+                let path = shell.get(b"PATH").cloned().unwrap_or_else(|| PATH.to_vec());
                 self.machine.find(name, &path)?.is_some()
             }
         };

@@ -5,9 +5,10 @@ use std::cmp::Ordering;
 
 use rpm_version::Evr;
 
+use super::macros::{Expansion, is_name};
 use super::process::Process;
-use super::values::{Answer, Arguments, Failure, NO_ENTRY, Value, raise, unsupported};
-use super::{base64, glob, macros, posix};
+use super::values::{Answer, Arguments, Failure, NO_ENTRY, Trouble, Value, raise, unsupported};
+use super::{base64, glob, posix};
 use crate::package::evr::compare_evr;
 use crate::shell::{Bytes, How, Shell, World};
 
@@ -15,19 +16,60 @@ pub(super) fn call(process: &mut Process, arguments: &Arguments) -> Answer {
     match arguments.function {
         "b64decode" => Ok(vec![Value::optional(base64::decode(&arguments.text(0)?))]),
         "b64encode" => encode(arguments),
-        "define" => macros::define(process, arguments),
+        "define" => define(process, arguments),
         "execute" => execute(process, arguments),
-        "expand" => macros::expand(process, arguments),
+        "expand" => expand(process, arguments),
         "glob" => glob::call(process, arguments),
-        "isdefined" => macros::is_defined(process, arguments),
+        "isdefined" => is_defined(process, arguments),
         "next_file" => next_file(process),
         "redirect2null" => posix::call(process, arguments),
         "spawn" => spawn(process, arguments),
-        "undefine" => macros::undefine(process, arguments),
+        "undefine" => undefine(process, arguments),
         "ver" => version(arguments),
         "vercmp" => compare(arguments),
         other => unsupported(format!("rpm.{other}")),
     }
+}
+
+fn define(process: &mut Process, arguments: &Arguments) -> Answer {
+    let text = arguments.text(0)?;
+    let end = text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len());
+    let (name, body) = text.split_at(end);
+    if name.ends_with(b")") {
+        return unsupported("macros with parameters");
+    }
+    if name.len() < 2 || !name.iter().all(is_name) {
+        return raise("error defining macro");
+    }
+    process.spend(1 + text.len() as u64 / 64)?;
+    process.state.macros.entry(name.to_vec()).or_default().push(body.trim_ascii().to_vec());
+    Ok(Vec::new())
+}
+
+fn undefine(process: &mut Process, arguments: &Arguments) -> Answer {
+    let name = arguments.text(0)?;
+    let Some(bodies) = process.state.macros.get_mut(&name) else {
+        return unsupported(format!("undefining the macro `{}`", String::from_utf8_lossy(&name)));
+    };
+    bodies.pop();
+    if bodies.is_empty() {
+        process.state.macros.remove(&name);
+    }
+    Ok(Vec::new())
+}
+
+/// Two answers: whether there is such a macro, and whether it has parameters.
+fn is_defined(process: &mut Process, arguments: &Arguments) -> Answer {
+    let name = arguments.text(0)?;
+    let mut expansion = Expansion { machine: process.machine, macros: &process.state.macros };
+    let is = expansion.lookup(&name)?.is_some();
+    Ok(vec![Value::Boolean(is), Value::Boolean(false)])
+}
+
+fn expand(process: &mut Process, arguments: &Arguments) -> Answer {
+    let text = arguments.text(0)?;
+    let mut expansion = Expansion { machine: process.machine, macros: &process.state.macros };
+    Ok(vec![Value::Text(expansion.whole(&text)?)])
 }
 
 fn compare(arguments: &Arguments) -> Answer {
@@ -120,7 +162,7 @@ fn redirect(
     process: &mut Process,
     shell: &mut Shell,
     actions: &[(Value, Value)],
-) -> Result<Result<(), Failure>, super::values::Trouble> {
+) -> Result<Result<(), Failure>, Trouble> {
     for (stream, path) in actions {
         let (stream, path) = (stream.as_text().unwrap_or_default(), path.as_text().unwrap_or_default());
         let (number, how) = match stream.as_slice() {

@@ -2,9 +2,8 @@
 
 use mlua::{Lua, MultiValue, Value};
 
-use super::over;
+use super::fuel::{Fuel, MEMORY, over};
 use super::patterns::{Capture, Fault, Found, Matcher, plain};
-use super::process::Fuel;
 
 /// `find`, `match`, `gsub` with a text, and the steps of `gmatch` (`next`) and of the other `gsub` (`place`).
 ///
@@ -187,7 +186,7 @@ impl Search<'_> {
             let Some(found) = found? else { break };
             text.extend_from_slice(self.subject.get(copied..found.start).unwrap_or_default());
             self.fill(&mut text, by, &found)?;
-            if text.len() > super::MEMORY || !self.fuel.spend(1 + (by.len() as u64) / 16) {
+            if text.len() > MEMORY || !self.fuel.spend(1 + (by.len() as u64) / 16) {
                 return Err(Fault::Steps.into());
             }
             matcher.steps = self.fuel.left();
@@ -232,7 +231,7 @@ impl Search<'_> {
                 Capture::Position(at) => text.extend_from_slice((at + 1).to_string().as_bytes()),
                 Capture::Open(_) => return fault("unfinished capture"),
             }
-            if text.len() > super::MEMORY {
+            if text.len() > MEMORY {
                 return Err(Fault::Steps.into());
             }
         }

@@ -4,8 +4,9 @@
 //! do not depend on what else is in the image, and the files of `/etc` follow it. Nobody gets a password. Semantics:
 //! adduser(8), useradd(8) and their kin; oracle: the real programs in a chroot.
 
+use super::call::Call;
 use super::options::{Options, parse};
-use super::{Call, Row};
+use super::row::Row;
 use crate::assemble::accounts::book::{self, Group};
 use crate::assemble::sysusers::{self, GroupReference, Id, Line};
 use crate::shell::{Errno, Stop};

@@ -2,8 +2,9 @@
 //!
 //! Behaviour: a2enmod(8), a2query(1) and their text of Debian 13; compared by oracle (a) with `apache2`.
 
+use super::call::Call;
 use super::options::{Options, parse};
-use super::{Call, Row};
+use super::row::Row;
 use crate::shell::{Bytes, Stop};
 use crate::tree::Kind;
 

@@ -1,9 +1,10 @@
 //! What every node has to make for itself: keys and identities. Noted here, done by the agent at the first boot with the
 //! image's own program, unless what it makes is there by then.
 
+use super::call::Call;
 use super::options::parse;
-use super::{Call, Row};
-use crate::assemble::scripts::machine::FirstBoot;
+use super::row::Row;
+use crate::assemble::scripts::results::FirstBoot;
 use crate::shell::{Bytes, Stop};
 
 pub const ROWS: &[Row] = &[

@@ -1,78 +1,30 @@
 //! The programs that scripts use: one table that says of each what is done, and why.
 //!
 //! A program that is not in it, and no shell script of the tree, ends the build. An option, a command of sed, a question
-//! that a program here does not know ends it too ([`Call::unsupported`]): nothing unknown becomes an exit status.
+//! that a program here does not know ends it too ([`unsupported`](call::Call::unsupported)): nothing unknown becomes an
+//! exit status.
 
 pub mod accounts;
 pub mod alternatives;
 pub mod apache;
+pub mod call;
 pub mod debconf;
 pub mod dpkg;
 pub mod files;
 pub mod first_boot;
 pub mod options;
+mod row;
 pub mod rpm;
 pub mod services;
 pub mod shells;
 pub mod systemd;
 pub mod text;
+mod version_order;
 
-use super::machine::Machine;
+use super::machine::{Machine, Programs};
 use crate::package::Family;
 use crate::shell::{Bytes, Shell, Stop};
-
-/// One program.
-#[derive(Debug, Clone, Copy)]
-pub struct Row {
-    /// As scripts call it: a name, or the whole path of a helper.
-    pub name: &'static str,
-    /// Whose it is, where the two families have different programs of one name.
-    pub family: Option<Family>,
-    pub treatment: Treatment,
-    /// For people: what is done and why that is right, one clause.
-    pub about: &'static str,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub enum Treatment {
-    /// Done on the tree by this function, which gives the exit status.
-    Native(fn(&mut Call) -> Result<u8, Stop>),
-    /// No effect on an image: status 0, no output.
-    Nothing,
-    /// A step of the assembly does it for the whole image.
-    Done,
-    /// Always this status and output.
-    Answer(u8, &'static str),
-    /// Ends the build.
-    Refuse,
-}
-
-impl Row {
-    pub const fn native(name: &'static str, run: fn(&mut Call) -> Result<u8, Stop>, about: &'static str) -> Row {
-        Row { name, family: None, treatment: Treatment::Native(run), about }
-    }
-
-    pub const fn nothing(name: &'static str, about: &'static str) -> Row {
-        Row { name, family: None, treatment: Treatment::Nothing, about }
-    }
-
-    pub const fn done(name: &'static str, about: &'static str) -> Row {
-        Row { name, family: None, treatment: Treatment::Done, about }
-    }
-
-    pub const fn answer(name: &'static str, status: u8, output: &'static str, about: &'static str) -> Row {
-        Row { name, family: None, treatment: Treatment::Answer(status, output), about }
-    }
-
-    pub const fn refuse(name: &'static str, about: &'static str) -> Row {
-        Row { name, family: None, treatment: Treatment::Refuse, about }
-    }
-
-    pub const fn of(mut self, family: Family) -> Row {
-        self.family = Some(family);
-        self
-    }
-}
+pub use row::{Row, Treatment};
 
 /// All rows, by subject.
 const TABLES: &[&[Row]] = &[
@@ -99,71 +51,27 @@ pub fn lookup(name: &str, family: Family) -> Option<&'static Row> {
     found.next()
 }
 
-/// Names that are done here even if the shell has a function or a built-in of that name.
-pub fn is_special(name: &[u8]) -> bool {
-    debconf::is_special(name)
-}
-
-/// Our own text in place of a file that scripts source.
-pub fn sourced(path: &[u8]) -> Option<&'static str> {
-    debconf::sourced(path)
-}
-
-/// One run of a program.
+/// The table as the machine asks it.
 #[derive(Debug)]
-pub struct Call<'c, 'a> {
-    pub machine: &'c mut Machine<'a>,
-    /// Whose descriptors, directory, umask and environment the program has.
-    pub shell: &'c mut Shell,
-    pub name: &'static str,
-    /// The arguments, without the name.
-    pub words: &'c [Bytes],
-}
+pub struct Table;
 
-impl<'a> Call<'_, 'a> {
-    pub fn out(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), Stop> {
-        self.shell.out(self.machine, bytes.as_ref())
+impl Programs for Table {
+    fn run(
+        &self,
+        machine: &mut Machine,
+        shell: &mut Shell,
+        name: &str,
+        arguments: &[Bytes],
+    ) -> Option<Result<u8, Stop>> {
+        Some(lookup(name, machine.family)?.run(machine, shell, arguments))
     }
 
-    /// A line on the standard error, with the program's name before it.
-    pub fn error(&mut self, text: impl std::fmt::Display) -> Result<(), Stop> {
-        self.shell.error(self.machine, &format!("{}: {text}", self.name))
+    fn is_special(&self, name: &[u8]) -> bool {
+        debconf::is_special(name)
     }
 
-    /// The same, and the exit status.
-    pub fn fail(&mut self, status: u8, text: impl std::fmt::Display) -> Result<u8, Stop> {
-        self.error(text)?;
-        Ok(status)
-    }
-
-    /// Ends the run: the program is asked for something that is not done here.
-    pub fn unsupported<T>(&self, what: impl Into<String>) -> Result<T, Stop> {
-        Err(Stop::unsupported(self.name, what))
-    }
-
-    /// Everything left of the standard input.
-    pub fn input(&self) -> Bytes {
-        self.shell.input()
-    }
-
-    /// `word` behind the directory that the program runs in.
-    pub fn path(&self, word: &[u8]) -> Bytes {
-        self.shell.absolute(word)
-    }
-
-    /// The argument as text, for comparing.
-    pub fn word(&self, index: usize) -> Option<&str> {
-        self.words.get(index).map(|word| std::str::from_utf8(word).unwrap_or("\u{fffd}"))
-    }
-
-    /// Says in the manifest that this use of the program was `nothing`, `answered`, `done` or `first-boot`.
-    pub fn note(&mut self, what: &'static str, reason: &str) {
-        self.machine.note(self.name, what, reason);
-    }
-
-    /// Runs another program (or built-in) with the same descriptors.
-    pub fn run(&mut self, words: &[Bytes]) -> Result<u8, Stop> {
-        self.shell.call(self.machine, words)
+    fn sourced(&self, path: &[u8]) -> Option<&'static str> {
+        debconf::sourced(path)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Options as getopt_long reads them: short ones together, long ones shortened, `--` ends them.
 
-use super::Call;
+use super::call::Call;
 use crate::shell::{Bytes, Stop};
 
 /// One option: its names, separated by bars, the first of which the program asks for; `=` at the end if it takes a value,
@@ -22,6 +22,11 @@ impl Options {
     /// The value of the last one of that name.
     pub fn value(&self, name: &str) -> Option<&Bytes> {
         self.given.iter().rev().find(|(given, _)| *given == name).map(|(_, value)| value)
+    }
+
+    /// The last of several options that exclude each other.
+    pub fn last_of(&self, names: &[&str]) -> Option<(&'static str, &Bytes)> {
+        self.given.iter().rev().find(|(name, _)| names.contains(name)).map(|(name, value)| (*name, value))
     }
 
     pub fn text(&self, name: &str) -> Option<String> {

@@ -2,8 +2,9 @@
 //!
 //! What is installed is what the transaction has unpacked so far. Options, formats and messages: rpm(8).
 
+use super::call::Call;
 use super::options::{Options, parse};
-use super::{Call, Row};
+use super::row::Row;
 use crate::assemble::scripts::lua;
 use crate::assemble::scripts::machine::{Installed, Status};
 use crate::package::{Family, Package};
@@ -396,7 +397,8 @@ mod tests {
             put(path, Kind::File(Content::inline(text.as_bytes().to_vec())));
         }
         let files = Files::new(tree, &Nothing, 0, origin.clone());
-        let mut machine = Machine::new(files, Accounts::default(), Family::Rpm, "x86_64");
+        let mut machine =
+            Machine::new(files, Accounts::default(), Family::Rpm, "x86_64", &crate::assemble::scripts::programs::Table);
         machine.packages = packages.iter().map(|package| Installed { package, status: Status::Installed }).collect();
         machine.packages[2].status = Status::NotInstalled;
         let mut shell = Shell::new(Dialect::Bash, b"", &[]);

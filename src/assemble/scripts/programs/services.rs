@@ -1,7 +1,8 @@
 //! Programs of single packages that scripts ask about devices, services and kernels, and small tools of util-linux.
 
+use super::call::Call;
 use super::options::parse;
-use super::{Call, Row};
+use super::row::Row;
 use crate::shell::{Bytes, Stop};
 
 const DEVICES: &str = "devices are the node's";

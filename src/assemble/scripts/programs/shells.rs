@@ -1,7 +1,9 @@
 //! Programs that run programs, and small questions about the machine.
 
+use super::call::Call;
 use super::options::parse;
-use super::{Call, Row};
+use super::row::Row;
+use crate::assemble::scripts::dates::Date;
 use crate::shell::{Bytes, Dialect, Stop, World};
 
 const NO_PROCESS: &str = "no process runs while an image is built";
@@ -408,7 +410,7 @@ fn arch(call: &mut Call) -> Result<u8, Stop> {
     Ok(0)
 }
 
-const STANDARD: &str = "%a %b %e %H:%M:%S UTC %Y";
+const STANDARD: &[u8] = b"%a %b %e %H:%M:%S UTC %Y";
 
 /// `date`: of the recipe's epoch, in UTC.
 fn date(call: &mut Call) -> Result<u8, Stop> {
@@ -425,122 +427,21 @@ fn date(call: &mut Call) -> Result<u8, Stop> {
         match text.strip_prefix('@').map(str::parse) {
             Some(Ok(seconds)) => time = seconds,
             // What `date` itself prints without a format.
-            _ if ["now", "today"].contains(&text.as_str()) || formatted(time, STANDARD).as_deref() == Ok(&text) => {}
+            _ if ["now", "today"].contains(&text.as_str())
+                || Date::of(time).gnu_format(STANDARD) == Ok(text.clone().into_bytes()) => {}
             _ => return call.unsupported(format!("the date `{text}`")),
         }
     }
     let format = match options.operands.first() {
-        Some(word) if word.starts_with(b"+") => String::from_utf8_lossy(&word[1..]).into_owned(),
+        Some(word) if word.starts_with(b"+") => &word[1..],
         Some(_) => return call.unsupported("setting the clock"),
-        None if options.has("R") => "%a, %d %b %Y %H:%M:%S +0000".to_owned(),
-        None if options.has("I") => "%Y-%m-%d".to_owned(),
-        None => STANDARD.to_owned(),
+        None if options.has("R") => b"%a, %d %b %Y %H:%M:%S +0000",
+        None if options.has("I") => b"%Y-%m-%d",
+        None => STANDARD,
     };
-    match formatted(time, &format) {
-        Ok(text) => call.out(format!("{text}\n"))?,
+    match Date::of(time).gnu_format(format) {
+        Ok(text) => call.out([text.as_slice(), b"\n"].concat())?,
         Err(letter) => return call.unsupported(format!("`%{letter}`")),
     }
     Ok(0)
-}
-
-/// strftime in UTC and the C locale; the letter that is not known.
-fn formatted(time: i64, format: &str) -> Result<String, char> {
-    const DAYS: [&str; 7] = ["Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday"];
-    const MONTHS: [&str; 12] = [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ];
-    let (days, second) = (time.div_euclid(86_400), time.rem_euclid(86_400));
-    let (year, month, day) = civil(days);
-    let name = |names: &'static [&'static str], index: i64| {
-        usize::try_from(index).ok().and_then(|index| names.get(index)).copied().unwrap_or_default()
-    };
-    let (weekday, month_name) = (name(&DAYS, days.rem_euclid(7)), name(&MONTHS, month - 1));
-    let mut text = String::new();
-    let mut letters = format.chars();
-    while let Some(letter) = letters.next() {
-        if letter != '%' {
-            text.push(letter);
-            continue;
-        }
-        let Some(letter) = letters.next() else { break };
-        text.push_str(&match letter {
-            'Y' => format!("{year}"),
-            'y' => format!("{:02}", year.rem_euclid(100)),
-            'm' => format!("{month:02}"),
-            'd' => format!("{day:02}"),
-            'e' => format!("{day:2}"),
-            'H' => format!("{:02}", second / 3600),
-            'M' => format!("{:02}", second / 60 % 60),
-            'S' => format!("{:02}", second % 60),
-            's' => format!("{time}"),
-            'N' => "000000000".to_owned(),
-            'j' => format!("{:03}", days - days_of(year) + 1),
-            'a' => weekday.chars().take(3).collect(),
-            'A' => weekday.to_owned(),
-            'b' | 'h' => month_name.chars().take(3).collect(),
-            'B' => month_name.to_owned(),
-            'F' => format!("{year}-{month:02}-{day:02}"),
-            'T' => format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60),
-            'R' => format!("{:02}:{:02}", second / 3600, second / 60 % 60),
-            'D' => format!("{month:02}/{day:02}/{:02}", year.rem_euclid(100)),
-            'z' => "+0000".to_owned(),
-            'Z' => "UTC".to_owned(),
-            'u' => format!("{}", (days + 3).rem_euclid(7) + 1),
-            'w' => format!("{}", (days + 4).rem_euclid(7)),
-            '%' => "%".to_owned(),
-            'n' => "\n".to_owned(),
-            't' => "\t".to_owned(),
-            other => return Err(other),
-        });
-    }
-    Ok(text)
-}
-
-/// Days since 1970 of the first of January.
-fn days_of(year: i64) -> i64 {
-    let before = year - 1;
-    365 * (year - 1970) + before.div_euclid(4) - before.div_euclid(100) + before.div_euclid(400) - 477
-}
-
-/// Year, month and day of a number of days since 1970, in the Gregorian calendar.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let mut year = 1970 + days.div_euclid(366);
-    while days_of(year + 1) <= days {
-        year += 1;
-    }
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let lengths = [31, if leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let mut day = days - days_of(year);
-    for (month, length) in (1..).zip(lengths) {
-        if day < length {
-            return (year, month, day + 1);
-        }
-        day -= length;
-    }
-    (year, 12, 31)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_written_as_strftime_writes_them() {
-        // Oracle: `date -u -d @N +…`.
-        assert_eq!(formatted(0, "%F %T %a %j %u %w").unwrap(), "1970-01-01 00:00:00 Thu 001 4 4");
-        assert_eq!(formatted(951_827_696, "%F %T %A %j %B %e").unwrap(), "2000-02-29 12:34:56 Tuesday 060 February 29");
-        assert_eq!(formatted(1_796_000_399, "%Y%m%d%H%M%S %y %D").unwrap(), "20261130005959 26 11/30/26");
-        assert_eq!(formatted(0, "%Q"), Err('Q'));
-    }
 }

@@ -3,9 +3,10 @@
 //! What is to start is noted and linked when everything is there ([`UnitRequest`]): presets and overlays may still change
 //! a unit. Semantics: systemctl(1), deb-systemd-helper(1p).
 
+use super::call::Call;
 use super::options::parse;
-use super::{Call, Row};
-use crate::assemble::scripts::machine::UnitRequest;
+use super::row::Row;
+use crate::assemble::scripts::results::UnitRequest;
 use crate::shell::{Bytes, Stop};
 
 /// Why nothing is told to services.

@@ -4,14 +4,11 @@ mod debian;
 mod display;
 mod red_hat;
 mod relink;
-mod state;
+pub mod state;
 
-use std::collections::BTreeMap;
-
-use super::Row;
+use super::row::Row;
 use crate::package::Family;
-use crate::shell::Bytes;
-pub use state::{Choice, Group, Slave};
+pub use state::{Alternatives, Choice, Group, Slave};
 
 const ABOUT: &str = "links and state of the group as the tool makes them; choices that are pruned go at the end";
 
@@ -20,26 +17,6 @@ pub const ROWS: &[Row] = &[
     Row::native("update-alternatives", red_hat::program, ABOUT).of(Family::Rpm),
     Row::native("alternatives", red_hat::program, ABOUT).of(Family::Rpm),
 ];
-
-/// The groups that scripts have made, by name.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Alternatives {
-    groups: BTreeMap<Bytes, Group>,
-}
-
-impl Alternatives {
-    pub fn groups(&self) -> impl Iterator<Item = &Group> {
-        self.groups.values()
-    }
-
-    fn keep(&mut self, group: Group) {
-        self.groups.insert(group.name.clone(), group);
-    }
-
-    fn forget(&mut self, name: &[u8]) {
-        self.groups.remove(name);
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
 //! Red Hat's `alternatives` (chkconfig), step by step as alternatives(8) and its messages say.
 
 use super::state::{Choice, Group, Slave, c_number, red_hat_rank};
-use crate::assemble::scripts::machine::UnitRequest;
-use crate::assemble::scripts::programs::Call;
+use crate::assemble::scripts::programs::call::Call;
+use crate::assemble::scripts::results::UnitRequest;
 use crate::shell::{Bytes, Errno, Kind, Stop};
 
 pub(super) const LINKS: &str = "/etc/alternatives";

@@ -1,7 +1,7 @@
 //! After files were pruned: choices and slaves whose files are gone go too, and the links follow.
 
-use super::state::{Choice, Group, Slave};
-use super::{Alternatives, debian, red_hat};
+use super::state::{Alternatives, Choice, Group, Slave};
+use super::{debian, red_hat};
 use crate::assemble::scripts::files::Files;
 use crate::package::Family;
 use crate::shell::{Bytes, Errno};

@@ -1,8 +1,28 @@
-//! A group of alternatives, and the file in which a distribution keeps it.
+//! Groups of alternatives, and the files in which a distribution keeps them.
 
 use std::collections::BTreeMap;
 
 use crate::shell::Bytes;
+
+/// The groups that scripts have made, by name.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Alternatives {
+    pub(super) groups: BTreeMap<Bytes, Group>,
+}
+
+impl Alternatives {
+    pub fn groups(&self) -> impl Iterator<Item = &Group> {
+        self.groups.values()
+    }
+
+    pub(super) fn keep(&mut self, group: Group) {
+        self.groups.insert(group.name.clone(), group);
+    }
+
+    pub(super) fn forget(&mut self, name: &[u8]) {
+        self.groups.remove(name);
+    }
+}
 
 /// A link that follows the group's own.
 #[derive(Debug, Clone, PartialEq, Eq)]

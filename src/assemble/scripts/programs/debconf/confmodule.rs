@@ -4,9 +4,12 @@
 //! speaks the protocol over them. What a script can see of that is the same here: its standard output goes where errors
 //! go, descriptor 3 is there, some variables are exported, `RET` and the status are the reply's.
 
-use super::{PROGRAM, converse};
-use crate::assemble::scripts::programs::Call;
+use super::conversation::converse;
+use crate::assemble::scripts::programs::call::Call;
 use crate::shell::{Bytes, Stop};
+
+/// What the functions of the sourced library call.
+pub(super) const PROGRAM: &str = "_nodesmith_debconf";
 
 pub(super) const TEXT: &str = r#"
 if [ ! "${DEBIAN_HAS_FRONTEND:-}" ]; then

@@ -1,8 +1,10 @@
 //! The programs around debconf's database that scripts may call.
 
+use super::conversation::{converse, template_text};
 use super::database::flag;
-use super::{converse, protocol, template};
-use crate::assemble::scripts::programs::{Call, options};
+use super::{protocol, template};
+use crate::assemble::scripts::programs::call::Call;
+use crate::assemble::scripts::programs::options;
 use crate::shell::{Bytes, Stop};
 
 /// `debconf-communicate [PACKAGE]`: commands in, replies out; the status is that of the last one.
@@ -164,7 +166,7 @@ pub(super) fn load_template(call: &mut Call) -> Result<u8, Stop> {
     };
     for file in files {
         let path = call.path(file);
-        let text = super::template_text(call.machine, &path)?;
+        let text = template_text(call.machine, &path)?;
         let reply = protocol::load(&mut call.machine.debconf.database, owner, file, text.as_deref());
         if reply.status != 0 {
             return call.fail(1, String::from_utf8_lossy(&reply.line()));

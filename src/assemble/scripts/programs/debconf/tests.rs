@@ -1,6 +1,7 @@
 //! The protocol as scripts see it.
 
-use super::*;
+use super::protocol;
+use super::state::Debconf;
 
 fn debconf(templates: &str) -> Debconf {
     let mut debconf = Debconf::default();

@@ -1,53 +1,12 @@
 //! `dpkg-divert`: another package's copy of a file is put aside.
 
-use std::collections::BTreeMap;
-
 use super::packages;
+use super::root::only_the_root;
+use super::state::{Diversion, normal};
 use crate::assemble::scripts::machine::Machine;
-use crate::assemble::scripts::programs::{Call, options};
+use crate::assemble::scripts::programs::call::Call;
+use crate::assemble::scripts::programs::options;
 use crate::shell::{Bytes, Errno, Stop, matches};
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Diversion {
-    to: Bytes,
-    /// Whose copy stays; nothing for a local diversion.
-    by: Option<String>,
-}
-
-/// Diversions by the path that is diverted, all paths as dpkg's database has them.
-#[derive(Debug, Default)]
-pub(super) struct Diversions(BTreeMap<Bytes, Diversion>);
-
-/// From, to, and by whom.
-type Described<'d> = (&'d [u8], &'d [u8], Option<&'d str>);
-
-impl Diversions {
-    /// Where the copies of others than the one who diverts go.
-    pub(super) fn to(&self, path: &[u8]) -> Option<(&[u8], Option<&str>)> {
-        let diversion = self.0.get(path)?;
-        Some((&diversion.to, diversion.by.as_deref()))
-    }
-
-    /// The diversion that begins or ends at a path.
-    pub(super) fn concerning(&self, path: &[u8]) -> Option<Described<'_>> {
-        let ends = |(from, diversion): &(&Bytes, &Diversion)| *from == path || diversion.to == path;
-        let (from, Diversion { to, by }) = self.0.get_key_value(path).or_else(|| self.0.iter().find(ends))?;
-        Some((from, to, by.as_deref()))
-    }
-
-    pub(super) fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.0.iter().map(|(from, diversion)| (from.as_slice(), diversion.to.as_slice()))
-    }
-
-    /// The file `diversions` of dpkg's database.
-    pub(super) fn file(&self) -> Bytes {
-        let lines = self
-            .0
-            .iter()
-            .flat_map(|(from, Diversion { to, by })| [from.as_slice(), to, by.as_deref().unwrap_or(":").as_bytes()]);
-        lines.flat_map(|line| [line, b"\n"].concat()).collect()
-    }
-}
 
 const OPTIONS: &[options::Known] = &[
     "add",
@@ -80,7 +39,7 @@ struct Request {
 
 pub(super) fn program(call: &mut Call) -> Result<u8, Stop> {
     let given = options::parse(call, OPTIONS, false)?;
-    super::only_the_root(call, &given)?;
+    only_the_root(call, &given)?;
     let known = ["add", "remove", "list", "listpackage", "truename"];
     let actions: Vec<&str> = given.given.iter().map(|(name, _)| *name).filter(|name| known.contains(name)).collect();
     let action = match actions.as_slice() {
@@ -131,15 +90,6 @@ pub(super) fn program(call: &mut Call) -> Result<u8, Stop> {
 
 fn failed(call: &mut Call, text: impl std::fmt::Display) -> Result<u8, Stop> {
     call.fail(2, format!("error: {text}"))
-}
-
-/// dpkg's paths begin with one slash; `./` before a path falls away.
-pub(super) fn normal(path: &[u8]) -> Bytes {
-    let mut rest = path;
-    while let Some(shorter) = rest.strip_prefix(b"/").or_else(|| rest.strip_prefix(b"./")) {
-        rest = shorter;
-    }
-    [b"/", rest].concat()
 }
 
 fn describe(from: &[u8], to: Option<&[u8]>, by: Option<&str>) -> String {

@@ -1,6 +1,6 @@
 //! The formats of `dpkg-query --show`, and stanzas of the database.
 
-use super::md5sum;
+use super::md5sum::md5sum;
 use super::packages::Known;
 use crate::assemble::scripts::machine::Machine;
 use crate::shell::{Bytes, Stop};

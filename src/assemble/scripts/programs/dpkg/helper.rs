@@ -4,7 +4,7 @@
 //! conditions would hold nevertheless the run ends: there was an earlier version after all.
 
 use super::versions;
-use crate::assemble::scripts::programs::Call;
+use crate::assemble::scripts::programs::call::Call;
 use crate::shell::{Bytes, Stop};
 
 const COMMANDS: [&str; 4] = ["rm_conffile", "mv_conffile", "symlink_to_dir", "dir_to_symlink"];

@@ -1,7 +1,9 @@
 //! `dpkg` itself: what scripts ask it. What would change the set of packages is refused.
 
-use super::{packages, query, versions};
-use crate::assemble::scripts::programs::{Call, options};
+use super::root::only_the_root;
+use super::{packages, query, trigger, versions};
+use crate::assemble::scripts::programs::call::Call;
+use crate::assemble::scripts::programs::options;
 use crate::shell::Stop;
 
 const OPTIONS: &[options::Known] = &[
@@ -52,7 +54,7 @@ const SETTINGS: [&str; 7] = ["no-pager", "root", "admindir", "log", "pending", "
 
 pub(super) fn program(call: &mut Call) -> Result<u8, Stop> {
     let given = options::parse(call, OPTIONS, false)?;
-    super::only_the_root(call, &given)?;
+    only_the_root(call, &given)?;
     let actions: Vec<&str> =
         given.given.iter().map(|(name, _)| *name).filter(|name| !SETTINGS.contains(name)).collect();
     let words: Vec<String> = given.operands.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
@@ -72,7 +74,7 @@ fn run(call: &mut Call, action: &str, words: &[String]) -> Result<u8, Stop> {
             validated(call, words, |call, name| judged(call, "architecture", name, arch_problem(name)))
         }
         "validate-trigname" => {
-            validated(call, words, |call, name| judged(call, "trigger", name, super::trigger::problem(name.as_bytes())))
+            validated(call, words, |call, name| judged(call, "trigger", name, trigger::problem(name.as_bytes())))
         }
         "print-architecture" => {
             let Some(arch) = packages::native_arch(call.machine) else {

@@ -138,3 +138,11 @@ pub(super) fn native_arch(machine: &Machine) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+/// A member of a package's control part by its path in dpkg's database.
+pub(crate) fn control_member<'m>(machine: &Machine<'m>, path: &[u8]) -> Option<&'m [u8]> {
+    let name = std::str::from_utf8(path.strip_prefix(b"/var/lib/dpkg/info/")?).ok()?;
+    let (package, member) = name.rsplit_once('.')?;
+    let package = package.split(':').next().unwrap_or(package);
+    machine.package(package)?.package.members.get(member).map(Vec::as_slice)
+}

@@ -2,8 +2,10 @@
 
 use super::format::{self, Format, shown_path};
 use super::packages::{self, Known, is_pattern};
+use super::root::only_the_root;
 use crate::assemble::scripts::machine::Machine;
-use crate::assemble::scripts::programs::{Call, options};
+use crate::assemble::scripts::programs::call::Call;
+use crate::assemble::scripts::programs::options;
 use crate::shell::{Bytes, Stop, matches};
 
 const OPTIONS: &[options::Known] = &[
@@ -23,7 +25,7 @@ const OPTIONS: &[options::Known] = &[
 
 pub(super) fn program(call: &mut Call) -> Result<u8, Stop> {
     let given = options::parse(call, OPTIONS, false)?;
-    super::only_the_root(call, &given)?;
+    only_the_root(call, &given)?;
     let actions = given.given.iter().map(|(name, _)| *name);
     let not_actions = ["showformat", "no-pager", "root", "admindir"];
     let actions: Vec<&str> = actions.filter(|name| !not_actions.contains(name)).collect();

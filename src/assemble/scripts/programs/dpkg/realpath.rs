@@ -1,7 +1,9 @@
 //! `dpkg-realpath`: a path with every link followed, of which nothing has to be there.
 
+use super::root::only_the_root;
 use crate::assemble::scripts::files::Files;
-use crate::assemble::scripts::programs::{Call, options};
+use crate::assemble::scripts::programs::call::Call;
+use crate::assemble::scripts::programs::options;
 use crate::shell::{Bytes, Stop};
 
 /// Links that are followed in one path.
@@ -9,7 +11,7 @@ const LINKS: usize = 25;
 
 pub(super) fn program(call: &mut Call) -> Result<u8, Stop> {
     let given = options::parse(call, &["zero|z", "instdir=", "root="], true)?;
-    super::only_the_root(call, &given)?;
+    only_the_root(call, &given)?;
     let Some(path) = given.operands.last().filter(|path| !path.is_empty()) else {
         return call.fail(1, "error: missing pathname");
     };

@@ -1,39 +1,10 @@
 //! `dpkg-statoverride`: an owner and a mode that stay whatever a package says.
 
-use std::collections::BTreeMap;
-
-use crate::assemble::scripts::machine::Machine;
-use crate::assemble::scripts::programs::{Call, options};
+use super::root::only_the_root;
+use super::state::{Override, normal};
+use crate::assemble::scripts::programs::call::Call;
+use crate::assemble::scripts::programs::options;
 use crate::shell::{Bytes, Stop, matches};
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Override {
-    pub uid: u32,
-    pub gid: u32,
-    pub mode: u16,
-}
-
-/// Overrides by path.
-#[derive(Debug, Default)]
-pub(super) struct Overrides(pub BTreeMap<Bytes, Override>);
-
-impl Overrides {
-    /// `user group mode path` by lines, as the file `statoverride` of dpkg's database has it.
-    pub(super) fn lines<'o>(&'o self, machine: &'o Machine) -> impl Iterator<Item = (&'o [u8], Bytes)> {
-        self.0.iter().map(|(path, Override { uid, gid, mode })| {
-            let user = machine.accounts.users.iter().find(|(_, user)| user.uid == *uid);
-            let group = machine.accounts.groups.iter().find(|(_, group)| group.gid == *gid);
-            let user = user.map_or_else(|| unnamed(*uid), |(name, _)| name.clone());
-            let group = group.map_or_else(|| unnamed(*gid), |(name, _)| name.clone());
-            let line = [format!("{user} {group} {mode:o} ").as_bytes(), path, b"\n"].concat();
-            (path.as_slice(), line)
-        })
-    }
-}
-
-fn unnamed(id: u32) -> String {
-    if id == 0 { "root".to_owned() } else { format!("#{id}") }
-}
 
 const OPTIONS: &[options::Known] = &[
     "add",
@@ -52,7 +23,7 @@ const OPTIONS: &[options::Known] = &[
 
 pub(super) fn program(call: &mut Call) -> Result<u8, Stop> {
     let given = options::parse(call, OPTIONS, false)?;
-    super::only_the_root(call, &given)?;
+    only_the_root(call, &given)?;
     let known = ["add", "remove", "list"];
     let actions: Vec<&str> = given.given.iter().map(|(name, _)| *name).filter(|name| known.contains(name)).collect();
     match actions.as_slice() {
@@ -80,7 +51,7 @@ fn cleaned(call: &mut Call, given: &options::Options, path: &[u8]) -> Result<Byt
     if clean.len() < path.len() && !given.has("quiet") {
         call.error("warning: stripping trailing /")?;
     }
-    Ok(super::divert::normal(clean))
+    Ok(normal(clean))
 }
 
 fn add(call: &mut Call, given: &options::Options) -> Result<u8, Stop> {
@@ -169,7 +140,7 @@ fn list(call: &mut Call, given: &options::Options) -> Result<u8, Stop> {
         patterns.push(cleaned(call, given, pattern)?);
     }
     let meant = |path: &[u8]| patterns.is_empty() || patterns.iter().any(|pattern| matches(pattern, path));
-    let lines = call.machine.dpkg.overrides.lines(call.machine).filter(|(path, _)| meant(path));
+    let lines = call.machine.dpkg.overrides.lines(&call.machine.accounts).filter(|(path, _)| meant(path));
     let text: Bytes = lines.flat_map(|(_, line)| line).collect();
     call.out(&text)?;
     Ok(u8::from(text.is_empty()))

@@ -10,11 +10,12 @@ use std::process::{Command, Stdio};
 use crate::assemble::accounts::book::Accounts;
 use crate::assemble::scripts::files::Files;
 use crate::assemble::scripts::machine::Machine;
+use crate::assemble::scripts::programs::Table;
 use crate::package::Family;
 use crate::shell::{Bytes, Dialect, Shell, Stop, Stream, World};
 use crate::tree::{Contents, Digest, Kind, Origin, Tree};
 
-pub(in crate::assemble::scripts::programs) struct Nothing;
+pub(crate) struct Nothing;
 
 impl Contents for Nothing {
     fn open(&self, _: &Digest) -> io::Result<std::fs::File> {
@@ -23,7 +24,7 @@ impl Contents for Nothing {
 }
 
 /// A machine with files of these contents, and the directories that they need; a path with `/` at its end is one.
-pub(in crate::assemble::scripts::programs) fn machine(family: Family, files: &[(&str, &str)]) -> Machine<'static> {
+pub(crate) fn machine(family: Family, files: &[(&str, &str)]) -> Machine<'static> {
     let origin = Origin::from("test");
     let mut all = Files::new(Tree::new(0, &origin), &Nothing, 0, origin);
     for (path, text) in files {
@@ -33,18 +34,18 @@ pub(in crate::assemble::scripts::programs) fn machine(family: Family, files: &[(
             all.put(path.as_bytes(), text.as_bytes().to_vec(), 0o644).unwrap();
         }
     }
-    Machine::new(all, Accounts::default(), family, "x86_64")
+    Machine::new(all, Accounts::default(), family, "x86_64", &Table)
 }
 
 /// What a program said and how it ended.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::assemble::scripts::programs) struct Said {
+pub(crate) struct Said {
     pub status: u8,
     pub out: String,
     pub err: String,
 }
 
-pub(in crate::assemble::scripts::programs) fn shell(input: &[u8], environment: &[(&str, &str)]) -> Shell {
+pub(crate) fn shell(input: &[u8], environment: &[(&str, &str)]) -> Shell {
     let mut shell = Shell::new(Dialect::Dash, b"test", &[]);
     shell.descriptors.insert(0, Stream::input(input.to_vec()));
     shell.descriptors.insert(1, Stream::output());
@@ -53,7 +54,7 @@ pub(in crate::assemble::scripts::programs) fn shell(input: &[u8], environment: &
     shell
 }
 
-pub(in crate::assemble::scripts::programs) fn run_with(
+pub(crate) fn run_with(
     machine: &mut Machine,
     words: &[&str],
     input: &[u8],
@@ -70,12 +71,12 @@ pub(in crate::assemble::scripts::programs) fn run_with(
     Ok(Said { status, out: said(1), err: said(2) })
 }
 
-pub(in crate::assemble::scripts::programs) fn run(machine: &mut Machine, words: &[&str]) -> Result<Said, Stop> {
+pub(crate) fn run(machine: &mut Machine, words: &[&str]) -> Result<Said, Stop> {
     run_with(machine, words, b"", &[])
 }
 
 /// Runs a real program; its messages are in English.
-pub(in crate::assemble::scripts::programs) fn real(command: &mut Command, input: &[u8]) -> Said {
+pub(crate) fn real(command: &mut Command, input: &[u8]) -> Said {
     let mut child = command
         .env("LC_ALL", "C")
         .env_remove("LANGUAGE")
@@ -93,7 +94,7 @@ pub(in crate::assemble::scripts::programs) fn real(command: &mut Command, input:
 }
 
 /// Makes the tree's files in a real directory.
-pub(in crate::assemble::scripts::programs) fn lay_out(files: &Files, directory: &Path) {
+pub(crate) fn lay_out(files: &Files, directory: &Path) {
     for (path, id, inode) in files.tree.iter() {
         let at = directory
             .join(Path::new(std::ffi::OsStr::from_bytes(path.as_bytes().strip_prefix(b"/").unwrap_or_default())));
@@ -111,7 +112,7 @@ pub(in crate::assemble::scripts::programs) fn lay_out(files: &Files, directory: 
 }
 
 /// Every path with its kind, mode, owner and content, but for those that `skip` names.
-pub(in crate::assemble::scripts::programs) fn tree_of(files: &Files, skip: &[&str]) -> BTreeMap<String, String> {
+pub(crate) fn tree_of(files: &Files, skip: &[&str]) -> BTreeMap<String, String> {
     let all = files.tree.iter().filter(|(path, ..)| !path.is_root());
     let shown = all.map(|(path, _, inode)| {
         let what = match &inode.kind {
@@ -129,10 +130,7 @@ pub(in crate::assemble::scripts::programs) fn tree_of(files: &Files, skip: &[&st
 }
 
 /// The same of a real directory.
-pub(in crate::assemble::scripts::programs) fn directory_of(
-    directory: &Path,
-    skip: &[&str],
-) -> BTreeMap<String, String> {
+pub(crate) fn directory_of(directory: &Path, skip: &[&str]) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut todo = vec![directory.to_owned()];
     while let Some(at) = todo.pop() {
@@ -159,30 +157,30 @@ pub(in crate::assemble::scripts::programs) fn directory_of(
 }
 
 /// Numbers that look like chance and are the same each time.
-pub(in crate::assemble::scripts::programs) struct Chance(u64);
+pub(crate) struct Chance(u64);
 
 impl Chance {
-    pub(in crate::assemble::scripts::programs) fn new(seed: u64) -> Chance {
+    pub(crate) fn new(seed: u64) -> Chance {
         Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    pub(in crate::assemble::scripts::programs) fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         usize::try_from((self.0 >> 11) % end as u64).unwrap()
     }
 
-    pub(in crate::assemble::scripts::programs) fn one<'o, T: ?Sized>(&mut self, of: &[&'o T]) -> &'o T {
+    pub(crate) fn one<'o, T: ?Sized>(&mut self, of: &[&'o T]) -> &'o T {
         of[self.below(of.len())]
     }
 
-    pub(in crate::assemble::scripts::programs) fn often(&mut self, of_a_hundred: usize) -> bool {
+    pub(crate) fn often(&mut self, of_a_hundred: usize) -> bool {
         self.below(100) < of_a_hundred
     }
 }
 
 /// How many cases a differential test tries: more where time does not matter.
-pub(in crate::assemble::scripts::programs) fn cases(few: u64, many: u64) -> u64 {
+pub(crate) fn cases(few: u64, many: u64) -> u64 {
     if std::env::var_os("NODESMITH_LONG").is_some() { many } else { few }
 }

@@ -236,7 +236,7 @@ fn overrides_are_dpkgs() {
             assert_eq!(trees.0, trees.1, "{calls:#?}\n{ours:#?}\n{theirs:#?}");
             let file = std::fs::read_to_string(root.path().join("var/lib/dpkg/statoverride")).unwrap_or_default();
             assert_eq!(
-                sorted(&String::from_utf8(super::overrides_file(&machine)).unwrap()),
+                sorted(&String::from_utf8(machine.dpkg.overrides_file(&machine.accounts)).unwrap()),
                 sorted(&file),
                 "{calls:#?}"
             );

@@ -1,6 +1,8 @@
 //! `dpkg-trigger`: what is to be done once, after all packages are there.
 
-use crate::assemble::scripts::programs::{Call, options};
+use super::root::only_the_root;
+use crate::assemble::scripts::programs::call::Call;
+use crate::assemble::scripts::programs::options;
 use crate::shell::Stop;
 
 const OPTIONS: &[options::Known] =
@@ -8,7 +10,7 @@ const OPTIONS: &[options::Known] =
 
 pub(super) fn program(call: &mut Call) -> Result<u8, Stop> {
     let given = options::parse(call, OPTIONS, false)?;
-    super::only_the_root(call, &given)?;
+    only_the_root(call, &given)?;
     if given.has("check-supported") {
         return match given.operands.as_slice() {
             [] => Ok(0),

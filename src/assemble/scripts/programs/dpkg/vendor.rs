@@ -1,7 +1,8 @@
 //! Questions about the distribution and its architectures: `dpkg-vendor` and `dpkg-architecture`.
 
 use super::packages;
-use crate::assemble::scripts::programs::{Call, options};
+use crate::assemble::scripts::programs::call::Call;
+use crate::assemble::scripts::programs::options;
 use crate::shell::Stop;
 
 /// `dpkg-vendor --derives-from NAME`, `--is NAME`, `--query FIELD`, from `/etc/dpkg/origins`.

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::assemble::scripts::programs::Call;
+use crate::assemble::scripts::programs::call::Call;
 use crate::package::version::compare_versions;
 use crate::shell::Stop;
 

@@ -1,9 +1,10 @@
 //! setcap, getcap: capabilities as the attribute that the kernel reads (`struct vfs_cap_data`, version 2).
 
+use super::operands::at;
 use super::quoting::plain;
 use super::walk::{Event, Follow, Walk};
-use super::{Call, at};
 use crate::assemble::scripts::files::CAPABILITY;
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options::parse;
 use crate::shell::{Bytes, Errno, Kind, Stop};
 

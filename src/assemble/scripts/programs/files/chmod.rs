@@ -1,9 +1,11 @@
 //! chmod.
 
+use super::complaints::{complain, hint};
 use super::modes::{Mode, shown};
+use super::operands::{has_content, status};
 use super::quoting::{named, quoted};
 use super::walk::{Entry, Event, Follow, Walk};
-use super::{Call, complain, hint, status};
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options::{Options, parse};
 use crate::shell::{Bytes, Kind, Stop};
 
@@ -17,7 +19,7 @@ pub(super) enum Telling {
 
 impl Telling {
     pub(super) fn of(options: &Options) -> Telling {
-        match super::last_of(options, &["v", "c"]) {
+        match options.last_of(&["v", "c"]) {
             Some(("v", _)) => Telling::Everything,
             Some(_) => Telling::Changes,
             None => Telling::Nothing,
@@ -60,7 +62,7 @@ fn run(call: &mut Call, dashed: Option<Bytes>) -> Result<u8, Stop> {
     let mut options = parse(call, &known, true)?;
     let umask = call.shell.umask;
     let mode = if let Some(reference) = options.value("reference") {
-        super::has_content(call, reference)?;
+        has_content(call, reference)?;
         match status(call, reference, true) {
             Ok(facts) => Mode::parse(format!("{:05o}", facts.mode).as_bytes()),
             Err(errno) => {

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::complaints::complain;
+use super::operands::{at, has_content, status};
+use super::path_names::{joined, parent_name};
 use super::quoting::quoted;
 use super::targets::Backup;
 use super::walk::Follow;
-use super::{Call, at, has_content, joined, status};
 use crate::assemble::scripts::files::CAPABILITY;
+use crate::assemble::scripts::programs::call::Call;
 use crate::shell::{Bytes, Errno, Facts, Kind, Stop, World};
 use crate::tree::{self, Content, Inode, TreePath};
 
@@ -110,7 +113,7 @@ impl Copier {
     }
 
     fn complain(&mut self, call: &mut Call, text: impl std::fmt::Display) -> Result<(), Stop> {
-        super::complain(call, &mut self.failed, text)
+        complain(call, &mut self.failed, text)
     }
 
     fn entry(&mut self, call: &mut Call, source: &[u8], target: &[u8], operand: bool) -> Result<(), Stop> {
@@ -365,7 +368,7 @@ impl Copier {
     }
 
     fn make_symlink(&mut self, call: &mut Call, source: &[u8], target: &[u8]) -> Result<bool, Stop> {
-        let parent = |word: &[u8]| status(call, super::parent_name(word), true).map(|facts| facts.inode);
+        let parent = |word: &[u8]| status(call, parent_name(word), true).map(|facts| facts.inode);
         if !source.starts_with(b"/") && parent(target) != parent(b"x") {
             let text = "can make relative symbolic links only in current directory";
             self.complain(call, format!("{}: {text}", super::quoting::plain(target)))?;

@@ -1,10 +1,13 @@
 //! cp.
 
+use super::complaints::{complain, hint};
 use super::copy::{Copier, Making, Overwrite, Preserve, Wish};
+use super::operands::{at, is_directory, status};
+use super::path_names::{joined, trimmed};
 use super::quoting::quoted;
 use super::targets::{self, Backup, Targets, targets};
 use super::walk::Follow;
-use super::{Call, at, hint, is_directory, joined, last_of};
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options::{Options, parse};
 use crate::shell::{Bytes, Errno, Stop};
 use crate::tree::{Inode, Kind};
@@ -40,7 +43,7 @@ pub(super) fn cp(call: &mut Call) -> Result<u8, Stop> {
     let known: Vec<_> = KNOWN.iter().chain(&targets::KNOWN).copied().collect();
     let mut options = parse(call, &known, true)?;
     if options.has("strip-trailing-slashes") {
-        options.operands.iter_mut().for_each(|word| *word = super::trimmed(word).to_vec());
+        options.operands.iter_mut().for_each(|word| *word = trimmed(word).to_vec());
     }
     let wish = wish(call, &options)?;
     if wish.making == Making::HardLinks && options.has("s") {
@@ -70,7 +73,7 @@ fn wish(call: &Call, options: &Options) -> Result<Wish, Stop> {
         (false, true) => Making::Symlinks,
         (false, false) => Making::Copies,
     };
-    let follow = match last_of(options, &["a", "d", "P", "L", "H"]) {
+    let follow = match options.last_of(&["a", "d", "P", "L", "H"]) {
         Some(("L", _)) => Follow::Always,
         Some(("H", _)) => Follow::Operands,
         Some(_) => Follow::Never,
@@ -87,8 +90,8 @@ fn wish(call: &Call, options: &Options) -> Result<Wish, Stop> {
 
 /// What `-i`, `-n` and `-u` say together, for cp and mv.
 pub(super) fn overwrite(call: &Call, options: &Options) -> Result<Overwrite, Stop> {
-    let update = last_of(options, &["u", "update"]).map(|(_, when)| when.as_slice());
-    Ok(match (last_of(options, &["i", "n"]), update) {
+    let update = options.last_of(&["u", "update"]).map(|(_, when)| when.as_slice());
+    Ok(match (options.last_of(&["i", "n"]), update) {
         (Some(("n", _)), _) => Overwrite::Never,
         (_, Some(b"none")) => Overwrite::Never,
         (Some(_), _) => Overwrite::Ask,
@@ -136,7 +139,7 @@ fn with_parents(call: &mut Call, mut copier: Copier, targets: &Targets) -> Resul
         return hint(call, "with --parents, the destination must be a directory");
     };
     for source in sources {
-        let source = super::trimmed(source);
+        let source = trimmed(source);
         let mut target = directory.clone();
         let mut above: Vec<(Bytes, Inode)> = Vec::new();
         let names: Vec<&[u8]> = source.split(|byte| *byte == b'/').filter(|name| !name.is_empty()).collect();
@@ -153,7 +156,7 @@ fn with_parents(call: &mut Call, mut copier: Copier, targets: &Targets) -> Resul
             }
         }
         match (problem, names.last()) {
-            (Some(text), _) => super::complain(call, &mut copier.failed, text)?,
+            (Some(text), _) => complain(call, &mut copier.failed, text)?,
             (None, Some(name)) => {
                 copier.copy(call, source, &joined(&target, name))?;
             }
@@ -179,7 +182,7 @@ fn parent(call: &mut Call, copier: &Copier, from: &[u8], target: &[u8]) -> Resul
     if is_directory(call, target) {
         return Ok(Ok(inode));
     }
-    if super::status(call, target, true).is_ok() {
+    if status(call, target, true).is_ok() {
         return Ok(Err(format!("{} exists but is not a directory", quoted(target))));
     }
     let mode = if copier.wish.plain_mode { 0o777 } else { inode.mode & 0o1777 } & !call.shell.umask;

@@ -1,9 +1,10 @@
 //! dd, for small amounts.
 
+use super::operands::at;
 use super::quoting::quoted;
 use super::times::number_with_unit;
-use super::{Call, at};
 use crate::assemble::scripts::files::RANDOM;
+use crate::assemble::scripts::programs::call::Call;
 use crate::shell::{Bytes, Errno, Stop, Stream, World};
 
 /// Bytes that one run may copy at most.

@@ -1,9 +1,11 @@
 //! run-parts and which.
 
-use super::{Call, at, joined};
+use super::operands::at;
+use super::path_names::joined;
 use crate::assemble::scripts::machine::PATH;
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options::parse;
-use crate::assemble::scripts::programs::text::regex::{Flavour, Regex};
+use crate::assemble::scripts::regex::{Flavour, Regex};
 use crate::package::Family;
 use crate::shell::{Bytes, Kind, Stop, Stream, World};
 

@@ -1,8 +1,11 @@
 //! mkdir, rmdir.
 
+use super::complaints::{complain, hint};
 use super::modes::Mode;
+use super::operands::{at, is_directory, status};
+use super::path_names::{parent_name, trimmed};
 use super::quoting::{named, quoted};
-use super::{Call, at, complain, hint, is_directory, parent_name};
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options::parse;
 use crate::shell::{Bytes, Errno, Stop};
 use crate::tree::Kind;
@@ -133,8 +136,7 @@ pub(super) fn rmdir(call: &mut Call) -> Result<u8, Stop> {
                 call.out(format!("rmdir: removing directory, {}\n", quoted(name)))?;
             }
             let link = name.ends_with(b"/")
-                && super::status(call, super::trimmed(name), false)
-                    .is_ok_and(|facts| facts.kind == crate::shell::Kind::Symlink)
+                && status(call, trimmed(name), false).is_ok_and(|facts| facts.kind == crate::shell::Kind::Symlink)
                 && is_directory(call, name);
             match call.machine.files.remove_directory(&at(call, name)) {
                 Ok(()) => {}

@@ -1,13 +1,16 @@
 //! install.
 
+use super::complaints::{complain, hint};
 use super::copy::{Copier, Making as Copying, Overwrite, Preserve, Wish};
 use super::directories::{self, Making};
 use super::modes::Mode;
+use super::operands::{at, is_directory, status};
 use super::owners::{group_number, user_number};
+use super::path_names::parent_name;
 use super::quoting::quoted;
 use super::targets::{self, Backup, targets};
 use super::walk::Follow;
-use super::{Call, at, hint, is_directory, status};
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options::{Options, parse};
 use crate::shell::{Errno, Kind, Stop};
 use crate::tree;
@@ -75,7 +78,7 @@ pub(super) fn install(call: &mut Call) -> Result<u8, Stop> {
     let mut copier = Copier::new(wish);
     for (source, target) in targets.pairs(false) {
         if status(call, &source, true).is_ok_and(|facts| facts.kind == Kind::Directory) {
-            super::complain(call, &mut failed, format!("omitting directory {}", quoted(&source)))?;
+            complain(call, &mut failed, format!("omitting directory {}", quoted(&source)))?;
             continue;
         }
         if given.compare && is_installed(call, &given, &source, &target) {
@@ -121,7 +124,7 @@ fn leading(options: &Options) -> Option<Vec<u8>> {
         return Some(directory.clone());
     }
     let target = options.operands.last().filter(|_| options.operands.len() == 2)?;
-    Some(super::parent_name(target).to_vec())
+    Some(parent_name(target).to_vec())
 }
 
 /// `install -D` makes what is missing with 0755, whatever the umask is; a given mode is the last directory's.
@@ -152,13 +155,13 @@ fn install_directories(call: &mut Call, options: &Options, given: &Given) -> Res
     let mut failed = false;
     for word in &options.operands {
         if let Err((name, errno)) = install_parents(call, word, options.has("v"), Some(&given.mode))? {
-            let link = name == *word && super::status(call, word, false).is_ok_and(|facts| facts.kind == Kind::Symlink);
-            if link && super::status(call, word, true) == Err(Errno::NoEntry) {
+            let link = name == *word && status(call, word, false).is_ok_and(|facts| facts.kind == Kind::Symlink);
+            if link && status(call, word, true) == Err(Errno::NoEntry) {
                 let text = format!("cannot change permissions of {}: {}", quoted(word), Errno::NoEntry);
-                super::complain(call, &mut failed, text)?;
+                complain(call, &mut failed, text)?;
                 continue;
             }
-            super::complain(call, &mut failed, format!("cannot create directory {}: {errno}", quoted(&name)))?;
+            complain(call, &mut failed, format!("cannot create directory {}: {errno}", quoted(&name)))?;
             continue;
         }
         let (path, user, group) = (at(call, word), given.user, given.group);

@@ -1,9 +1,12 @@
 //! ln, link.
 
+use super::complaints::{complain, hint};
+use super::operands::{at, has_content, is_directory, status};
+use super::path_names::{last_name, parent_name};
 use super::quoting::quoted;
 use super::resolving::{self, Missing};
 use super::targets::{self, Backup, Targets, targets};
-use super::{Call, at, has_content, hint, is_directory, last_name, parent_name, status};
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options::parse;
 use crate::shell::{Bytes, Kind, Stop};
 
@@ -37,9 +40,9 @@ pub(super) fn ln(call: &mut Call) -> Result<u8, Stop> {
     let mut wish = Wish {
         symbolic: options.has("s"),
         relative: options.has("r"),
-        force: super::last_of(&options, &["f", "i"]).is_some_and(|(name, _)| name == "f"),
-        ask: super::last_of(&options, &["f", "i"]).is_some_and(|(name, _)| name == "i"),
-        follow: super::last_of(&options, &["L", "P"]).is_some_and(|(name, _)| name == "L"),
+        force: options.last_of(&["f", "i"]).is_some_and(|(name, _)| name == "f"),
+        ask: options.last_of(&["f", "i"]).is_some_and(|(name, _)| name == "i"),
+        follow: options.last_of(&["L", "P"]).is_some_and(|(name, _)| name == "L"),
         verbose: options.has("v"),
         backup: Backup::of(call, &options)?,
         into_directory: false,
@@ -69,12 +72,12 @@ pub(super) fn ln(call: &mut Call) -> Result<u8, Stop> {
         let resolved = call.machine.files.resolve(&at(call, &target), false).ok();
         if !wish.symbolic && wish.force && wish.backup.is_none() && fresh.contains(&resolved) {
             let text = format!("will not overwrite just-created {} with {}", quoted(&target), quoted(&source));
-            super::complain(call, &mut failed, text)?;
+            complain(call, &mut failed, text)?;
             continue;
         }
         match make(call, &wish, &source, &target)? {
             Ok(()) => fresh.push(resolved),
-            Err(problem) => super::complain(call, &mut failed, problem)?,
+            Err(problem) => complain(call, &mut failed, problem)?,
         }
     }
     Ok(failed.into())

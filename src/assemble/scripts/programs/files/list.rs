@@ -1,13 +1,17 @@
 //! ls, one name a line, as it is without a terminal.
 
+use super::complaints::complain;
 use super::modes::shown;
+use super::operands::at;
 use super::owners::{group_name, user_name};
+use super::path_names::joined;
 use super::quoting::quoted;
 use super::stat::letter;
-use super::times::civil;
-use super::{Call, at, complain, joined, last_of};
+use super::stat::links_of;
+use crate::assemble::scripts::dates::Date;
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options::{Options, parse};
-use crate::assemble::scripts::programs::text::sort::compare::versions;
+use crate::assemble::scripts::programs::version_order::versions;
 use crate::shell::{Bytes, Errno, Facts, Kind, Stop, World};
 
 const KNOWN: [&str; 26] = [
@@ -38,7 +42,6 @@ const KNOWN: [&str; 26] = [
     "full-time",
     "B|ignore-backups",
 ];
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 /// Half a year: older times show their year.
 const RECENT: i64 = 31_556_952 / 2;
 
@@ -110,7 +113,7 @@ pub(super) fn ls(call: &mut Call) -> Result<u8, Stop> {
             "locale" | "posix-locale" => Times::Locale,
             "long-iso" => Times::Format("%Y-%m-%d %H:%M".to_owned()),
             "full-iso" => Times::Format("%Y-%m-%d %H:%M:%S.000000000 +0000".to_owned()),
-            style if style.starts_with('+') && formatted(&style[1..], 0).is_some() => {
+            style if style.starts_with('+') && Date::of(0).gnu_format(&style.as_bytes()[1..]).is_ok() => {
                 Times::Format(style[1..].to_owned())
             }
             _ => return call.unsupported(format!("--time-style={style}")),
@@ -178,18 +181,18 @@ pub(super) fn ls(call: &mut Call) -> Result<u8, Stop> {
 
 fn wish(options: &Options, times: Times) -> Wish {
     let long = ["l", "n", "g", "o", "full-time"].iter().any(|name| options.has(name));
-    let hidden = match last_of(options, &["a", "A"]) {
+    let hidden = match options.last_of(&["a", "A"]) {
         Some(("a", _)) => Hidden::All,
         Some(_) => Hidden::AllButDots,
         None => Hidden::No,
     };
-    let sort = match last_of(options, &["t", "S", "U", "v"]) {
+    let sort = match options.last_of(&["t", "S", "U", "v"]) {
         Some(("t", _)) => Sort::Time,
         Some(("S", _)) => Sort::Size,
         Some(("v", _)) => Sort::Version,
         _ => Sort::Name,
     };
-    let marks = match last_of(options, &["F", "p"]) {
+    let marks = match options.last_of(&["F", "p"]) {
         Some(("p", _)) => Marks::Directories,
         Some((_, when)) if when.is_empty() || when == b"always" => Marks::Kinds,
         _ => Marks::None,
@@ -297,7 +300,7 @@ fn columns(call: &Call, wish: &Wish, item: &Item) -> Vec<String> {
         .inode(&item.path, false)
         .is_some_and(|inode| inode.xattrs.keys().any(|name| name.starts_with(b"system.posix_acl_")));
     let mut columns = vec![shown(letter(facts.kind), facts.mode) + if lists { "+" } else { "" }];
-    columns.push(super::links_of(call, &item.path, facts).to_string());
+    columns.push(links_of(call, &item.path, facts).to_string());
     let name = |name: Option<String>, id: u32| name.filter(|_| !wish.numeric).unwrap_or_else(|| id.to_string());
     columns.extend(wish.owner.then(|| name(user_name(machine, facts.uid), facts.uid)));
     columns.extend(wish.group.then(|| name(group_name(machine, facts.gid), facts.gid)));
@@ -308,7 +311,7 @@ fn columns(call: &Call, wish: &Wish, item: &Item) -> Vec<String> {
     });
     columns.push(match &wish.times {
         Times::Locale => moment(facts.mtime, machine.files.epoch),
-        Times::Format(format) => formatted(format, facts.mtime).unwrap_or_default(),
+        Times::Format(format) => shown_time(facts.mtime, format),
     });
     columns
 }
@@ -326,40 +329,15 @@ fn device(call: &Call, item: &Item) -> String {
 
 /// `Sep  9 01:46`, or `Sep  9  2001` if it is not of the last half year.
 fn moment(time: i64, now: i64) -> String {
-    let (year, month, day) = civil(time.div_euclid(86_400));
-    let second = time.rem_euclid(86_400);
-    let month = usize::try_from(month - 1).ok().and_then(|month| MONTHS.get(month)).unwrap_or(&"???");
     match time <= now && now.saturating_sub(time) < RECENT {
-        true => format!("{month} {day:>2} {:02}:{:02}", second / 3600, second / 60 % 60),
-        false => format!("{month} {day:>2} {year:>5}"),
+        true => shown_time(time, "%b %e %H:%M"),
+        false => format!("{} {:>5}", shown_time(time, "%b %e"), Date::of(time).year),
     }
 }
 
-/// A time as strftime shows it, as far as scripts ask for it.
-fn formatted(format: &str, time: i64) -> Option<String> {
-    let (year, month, day) = civil(time.div_euclid(86_400));
-    let second = time.rem_euclid(86_400);
-    let mut text = String::new();
-    let mut letters = format.chars();
-    while let Some(letter) = letters.next() {
-        if letter != '%' {
-            text.push(letter);
-            continue;
-        }
-        text.push_str(&match letters.next()? {
-            's' => time.to_string(),
-            'Y' => year.to_string(),
-            'm' => format!("{month:02}"),
-            'd' => format!("{day:02}"),
-            'F' => format!("{year}-{month:02}-{day:02}"),
-            'H' => format!("{:02}", second / 3600),
-            'M' => format!("{:02}", second / 60 % 60),
-            'S' => format!("{:02}", second % 60),
-            '%' => "%".to_owned(),
-            _ => return None,
-        });
-    }
-    Some(text)
+fn shown_time(time: i64, format: &str) -> String {
+    let text = Date::of(time).gnu_format(format.as_bytes()).unwrap_or_default();
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// Room on a disk with blocks of 4 KiB.

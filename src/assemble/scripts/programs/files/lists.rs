@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::complaints::complain;
 use super::owners::{group_number, user_number};
 use super::quoting::plain;
 use super::walk::{Event, Follow, Walk};
-use super::{Call, complain};
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options::parse;
 use crate::shell::{Bytes, Stop};
 use crate::tree::{Inode, Kind};

@@ -5,6 +5,7 @@
 
 mod capabilities;
 mod chmod;
+mod complaints;
 mod copy;
 mod cp;
 mod dd;
@@ -17,7 +18,9 @@ mod list;
 mod lists;
 mod modes;
 mod mv;
+mod operands;
 mod owners;
+mod path_names;
 mod quoting;
 mod remove;
 mod resolving;
@@ -28,10 +31,7 @@ mod temporary;
 mod times;
 mod walk;
 
-use super::options::Options;
-use super::{Call, Row};
-use crate::shell::{Bytes, Errno, Facts, Kind, Stop};
-use quoting::quoted;
+use super::row::Row;
 
 const LABELS: &str = "labels are written for the whole image by the build";
 const ATTRIBUTES: &str = "flags of the node's own file system are not part of an image";
@@ -99,95 +99,6 @@ pub const ROWS: &[Row] = &[
     Row::native("which", debianutils::which, "finds programs in the tree"),
     Row::refuse("zcat", PACKED),
 ];
-
-/// An operand as a path of the tree; the empty one leads nowhere.
-fn at(call: &Call, word: &[u8]) -> Bytes {
-    if word.is_empty() { Bytes::new() } else { call.path(word) }
-}
-
-fn status(call: &Call, word: &[u8], follow: bool) -> Result<Facts, Errno> {
-    call.machine.files.status(&at(call, word), follow)
-}
-
-fn is_directory(call: &Call, word: &[u8]) -> bool {
-    call.machine.files.is_directory(&at(call, word))
-}
-
-/// The last name of a path, without the slashes behind it; `/` of the root.
-fn last_name(path: &[u8]) -> &[u8] {
-    let end = path.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
-    match (&path[..end], path.is_empty()) {
-        (b"", true) => b"",
-        (b"", false) => b"/",
-        (name, _) => name.rsplit(|byte| *byte == b'/').next().unwrap_or(name),
-    }
-}
-
-/// What dirname says: the path without its last name.
-fn parent_name(path: &[u8]) -> &[u8] {
-    let trim = |path: &[u8]| path.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
-    let name = &path[..trim(path)];
-    match name.iter().rposition(|byte| *byte == b'/') {
-        _ if name.is_empty() && !path.is_empty() => b"/",
-        None => b".",
-        Some(slash) => match trim(&name[..slash]) {
-            0 => b"/",
-            end => &name[..end],
-        },
-    }
-}
-
-/// `directory/name` with one slash between them.
-fn joined(directory: &[u8], name: &[u8]) -> Bytes {
-    let slash = if directory.ends_with(b"/") || directory.is_empty() { b"".as_slice() } else { b"/" };
-    [directory, slash, name].concat()
-}
-
-/// How many links ls and find count: a directory has one more for itself and one for each directory in it.
-fn links_of(call: &Call, path: &[u8], facts: &Facts) -> u64 {
-    if facts.kind != Kind::Directory {
-        return facts.links;
-    }
-    let files = &call.machine.files;
-    let Ok(resolved) = files.resolve(path, true) else { return facts.links };
-    let below = files.tree.children(&resolved).filter(|(_, _, inode)| inode.kind == crate::tree::Kind::Directory);
-    2 + below.count() as u64
-}
-
-/// Says that something failed, and remembers it for the exit status.
-fn complain(call: &mut Call, failed: &mut bool, text: impl std::fmt::Display) -> Result<(), Stop> {
-    *failed = true;
-    call.error(text)
-}
-
-fn hint(call: &mut Call, text: impl std::fmt::Display) -> Result<u8, Stop> {
-    let name = call.name;
-    call.fail(1, format!("{text}\nTry '{name} --help' for more information."))
-}
-
-/// The last of several options that exclude each other.
-fn last_of<'o>(options: &'o Options, names: &[&str]) -> Option<(&'static str, &'o Bytes)> {
-    options.given.iter().rev().find(|(name, _)| names.contains(name)).map(|(name, value)| (*name, value))
-}
-
-/// Stops where a path exists only from the first boot on, or belongs to a dropped package: nothing is known of it.
-fn has_content(call: &Call, word: &[u8]) -> Result<(), Stop> {
-    let path = at(call, word);
-    let files = &call.machine.files;
-    let resolved = files.resolve(&path, true).ok();
-    if files.inode(&path, true).is_none()
-        && resolved.is_some_and(|path| files.later.contains_key(&path) || files.ghosts.contains_key(&path))
-    {
-        return call.unsupported(format!("taking {}, which is not in the image while it is built", quoted(word)));
-    }
-    Ok(())
-}
-
-/// The path without the slashes at its end; the root stays itself.
-fn trimmed(path: &[u8]) -> &[u8] {
-    let end = path.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
-    if end == 0 { path } else { &path[..end] }
-}
 
 #[cfg(test)]
 mod tests;

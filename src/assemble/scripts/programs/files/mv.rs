@@ -1,9 +1,12 @@
 //! mv. There is one file system, so that moving is always giving another name.
 
+use super::complaints::{complain, hint};
 use super::copy::Overwrite;
+use super::operands::{at, has_content, is_directory, status};
+use super::path_names::{last_name, trimmed};
 use super::quoting::quoted;
 use super::targets::{self, Backup, targets};
-use super::{Call, at, has_content, hint, is_directory, status};
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options::parse;
 use crate::shell::{Errno, Facts, Kind, Stop, World};
 
@@ -28,11 +31,11 @@ pub(super) fn mv(call: &mut Call) -> Result<u8, Stop> {
     let known: Vec<_> = known.iter().chain(&targets::KNOWN).copied().collect();
     let mut options = parse(call, &known, true)?;
     if options.has("strip-trailing-slashes") {
-        options.operands.iter_mut().for_each(|word| *word = super::trimmed(word).to_vec());
+        options.operands.iter_mut().for_each(|word| *word = trimmed(word).to_vec());
     }
     let backup = Backup::of(call, &options)?;
     // The last of these wins, -f too.
-    options.given = match super::last_of(&options, &["f", "i", "n"]) {
+    options.given = match options.last_of(&["f", "i", "n"]) {
         Some((last, _)) => {
             options.given.into_iter().filter(|(name, _)| *name == last || !["f", "i", "n"].contains(name)).collect()
         }
@@ -53,13 +56,13 @@ pub(super) fn mv(call: &mut Call) -> Result<u8, Stop> {
         let resolved = call.machine.files.resolve(&at(call, &target), false).ok();
         if fresh.contains(&resolved) && status(call, &source, false).is_ok_and(|facts| facts.kind != Kind::Directory) {
             let text = format!("will not overwrite just-created {} with {}", quoted(&target), quoted(&source));
-            super::complain(call, &mut failed, text)?;
+            complain(call, &mut failed, text)?;
             continue;
         }
         match rename(call, &wish, &source, &target)? {
             Ok(true) => fresh.push(resolved),
             Ok(false) => {}
-            Err(problem) => super::complain(call, &mut failed, problem)?,
+            Err(problem) => complain(call, &mut failed, problem)?,
         }
     }
     Ok(failed.into())
@@ -77,7 +80,7 @@ fn rename(call: &mut Call, wish: &Wish, source: &[u8], target: &[u8]) -> Result<
     has_content(call, source)?;
     let (from, to) = (quoted(source), quoted(target));
     let busy = format!("cannot move {from} to {to}: Device or resource busy");
-    let is_dots = matches!(super::last_name(source), b"." | b"..");
+    let is_dots = matches!(last_name(source), b"." | b"..");
     let mut kept = String::new();
     match status(call, target, false) {
         Ok(there) => match may_replace(call, wish, (source, &facts), (target, &there))? {
@@ -122,7 +125,7 @@ fn may_replace(
     if wish.overwrite == Overwrite::Never {
         return Ok(Ok(false));
     }
-    let name = |word: &[u8]| call.machine.files.resolve(super::trimmed(&at(call, word)), false).ok();
+    let name = |word: &[u8]| call.machine.files.resolve(trimmed(&at(call, word)), false).ok();
     let same_name = name(source) == name(target);
     // A link over the file that it leads to, which has other names, would lose no content, but mv does not look so far.
     let leads_there = wish.backup.is_none()

@@ -1,11 +1,13 @@
 //! chown, chgrp.
 
 use super::chmod::Telling;
+use super::complaints::{complain, hint};
+use super::operands::{has_content, status};
 use super::quoting::{named, quoted};
 use super::walk::{Entry, Event, Follow, Walk};
-use super::{Call, complain, hint, status};
 use crate::assemble::scripts::files::CAPABILITY;
 use crate::assemble::scripts::machine::Machine;
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options::parse;
 use crate::shell::{Errno, Kind, Stop};
 
@@ -130,7 +132,7 @@ pub(super) fn chgrp(call: &mut Call) -> Result<u8, Stop> {
 fn run(call: &mut Call, only_group: bool) -> Result<u8, Stop> {
     let mut options = parse(call, &KNOWN, true)?;
     let owner = if let Some(reference) = options.value("reference") {
-        super::has_content(call, reference)?;
+        has_content(call, reference)?;
         match status(call, reference, true) {
             Ok(facts) => {
                 let user = user_name(call.machine, facts.uid).unwrap_or_else(|| facts.uid.to_string());
@@ -194,8 +196,8 @@ fn wish(
     only_group: bool,
 ) -> Result<Option<Wish>, Stop> {
     let recursive = options.has("R");
-    let dereference = super::last_of(options, &["h", "dereference"]).map(|(name, _)| name == "dereference");
-    let follow = match super::last_of(options, &["H", "L", "P"]) {
+    let dereference = options.last_of(&["h", "dereference"]).map(|(name, _)| name == "dereference");
+    let follow = match options.last_of(&["H", "L", "P"]) {
         Some(("H", _)) => Follow::Operands,
         Some(("L", _)) => Follow::Always,
         _ => Follow::Never,

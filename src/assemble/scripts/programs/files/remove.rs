@@ -1,8 +1,11 @@
 //! rm, unlink, shred.
 
+use super::complaints::{complain, hint};
+use super::operands::{at, status};
+use super::path_names::last_name;
 use super::quoting::quoted;
 use super::walk::{Event, Follow, Walk};
-use super::{Call, at, complain, hint, last_name, status};
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options::parse;
 use crate::shell::{Errno, Kind, Stop};
 
@@ -28,7 +31,7 @@ pub(super) fn rm(call: &mut Call) -> Result<u8, Stop> {
         "no-preserve-root",
     ];
     let options = parse(call, &known, true)?;
-    let asking = super::last_of(&options, &["f", "i", "interactive"]);
+    let asking = options.last_of(&["f", "i", "interactive"]);
     if asking.is_some_and(|(name, when)| name == "i" || name == "interactive" && !b"never".starts_with(when)) {
         return call.unsupported("asking whether to remove");
     }

@@ -1,8 +1,11 @@
 //! Paths as text and as they resolve: basename, dirname, pwd, readlink, realpath.
 
+use super::complaints::{complain, hint};
+use super::operands::{at, is_directory};
+use super::path_names::{last_name, parent_name, trimmed};
 use super::quoting::{plain, quoted};
-use super::{Call, at, complain, hint, is_directory, last_name, last_of, parent_name};
 use crate::assemble::scripts::files::Files;
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options::parse;
 use crate::shell::{Bytes, Errno, Stop};
 use crate::tree::{Kind, TreePath};
@@ -25,7 +28,7 @@ pub(super) fn canonical(call: &Call, word: &[u8], missing: Missing) -> Result<By
         Missing::Last => match files.status(&path, true) {
             Ok(_) => files.resolve(&path, true)?,
             // A slash behind a name that is missing asks for nothing more.
-            Err(Errno::NoEntry) => files.resolve(super::trimmed(&path), true)?,
+            Err(Errno::NoEntry) => files.resolve(trimmed(&path), true)?,
             Err(errno) => return Err(errno),
         },
         Missing::Nothing => {
@@ -116,7 +119,7 @@ pub(super) fn dirname(call: &mut Call) -> Result<u8, Stop> {
 
 pub(super) fn pwd(call: &mut Call) -> Result<u8, Stop> {
     let options = parse(call, &["L|logical", "P|physical"], true)?;
-    let logical = last_of(&options, &["L", "P"]).is_some_and(|(name, _)| name == "L");
+    let logical = options.last_of(&["L", "P"]).is_some_and(|(name, _)| name == "L");
     let path = if logical { Ok(call.shell.directory.clone()) } else { canonical(call, b".", Missing::Nothing) };
     match path {
         Ok(path) => {
@@ -141,12 +144,12 @@ pub(super) fn readlink(call: &mut Call) -> Result<u8, Stop> {
     if options.operands.is_empty() {
         return hint(call, "missing operand");
     }
-    let missing = last_of(&options, &["f", "e", "m"]).map(|(name, _)| match name {
+    let missing = options.last_of(&["f", "e", "m"]).map(|(name, _)| match name {
         "f" => Missing::Last,
         "e" => Missing::Nothing,
         _ => Missing::Anything,
     });
-    let verbose = last_of(&options, &["v", "q"]).is_some_and(|(name, _)| name == "v");
+    let verbose = options.last_of(&["v", "q"]).is_some_and(|(name, _)| name == "v");
     let end: &[u8] = match (options.has("z"), options.has("n") && options.operands.len() == 1) {
         (_, true) => b"",
         (true, false) => b"\0",
@@ -190,12 +193,12 @@ pub(super) fn realpath(call: &mut Call) -> Result<u8, Stop> {
     if options.operands.is_empty() {
         return hint(call, "missing operand");
     }
-    let missing = match last_of(&options, &["e", "m", "E"]) {
+    let missing = match options.last_of(&["e", "m", "E"]) {
         Some(("e", _)) => Missing::Nothing,
         Some(("m", _)) => Missing::Anything,
         _ => Missing::Last,
     };
-    let textual = last_of(&options, &["s", "P"]).is_some_and(|(name, _)| name == "s");
+    let textual = options.last_of(&["s", "P"]).is_some_and(|(name, _)| name == "s");
     let real =
         |call: &Call, word: &[u8]| if textual { strip(call, word, missing) } else { canonical(call, word, missing) };
     let mut bases = Vec::new();

@@ -1,8 +1,10 @@
 //! mkfifo, mknod, mountpoint.
 
+use super::complaints::{complain, hint};
 use super::modes::Mode;
+use super::operands::{at, status};
 use super::quoting::{named, plain, quoted};
-use super::{Call, at, complain, hint, status};
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options::{Options, parse};
 use crate::shell::Stop;
 use crate::tree;

@@ -1,17 +1,19 @@
 //! stat.
 
+use super::complaints::{complain, hint};
 use super::modes::shown;
+use super::operands::{at, has_content};
 use super::owners::{group_name, user_name};
 use super::quoting::quoted;
-use super::times::civil;
-use super::{Call, at, complain, hint};
+use crate::assemble::scripts::dates::Date;
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options::parse;
 use crate::shell::{Bytes, Facts, Kind, Stop};
 use crate::tree::Kind as NodeKind;
 
 pub(super) fn stat(call: &mut Call) -> Result<u8, Stop> {
     let options = parse(call, &["c|format=", "printf=", "L|dereference", "t|terse"], true)?;
-    let (format, escapes) = match super::last_of(&options, &["c", "printf"]) {
+    let (format, escapes) = match options.last_of(&["c", "printf"]) {
         Some((name, format)) if !options.has("t") => (format.clone(), name == "printf"),
         _ => return call.unsupported("its output without a format"),
     };
@@ -20,7 +22,7 @@ pub(super) fn stat(call: &mut Call) -> Result<u8, Stop> {
     }
     let mut failed = false;
     for word in &options.operands {
-        super::has_content(call, word)?;
+        has_content(call, word)?;
         match call.machine.files.status(&at(call, word), options.has("L")) {
             Ok(facts) => {
                 let mut text = formatted(call, &format, escapes, word, &facts)?;
@@ -111,25 +113,18 @@ fn field(call: &Call, letter: u8, word: &[u8], facts: &Facts) -> Result<Bytes, S
         b'G' => unknown(group_name(machine, facts.gid)),
         b's' => facts.size.to_string(),
         b'Y' => facts.mtime.to_string(),
-        b'y' => moment(facts.mtime),
+        // `2001-09-09 01:46:40.000000000 +0000`
+        b'y' => return Ok(Date::of(facts.mtime).gnu_format(b"%F %T.%N %z").unwrap_or_default()),
         // Only good for comparing.
         b'i' => facts.inode.to_string(),
         b'd' => "1".to_owned(),
-        b'h' => super::links_of(call, &at(call, word), facts).to_string(),
+        b'h' => links_of(call, &at(call, word), facts).to_string(),
         b't' => format!("{:x}", device().0),
         b'T' => format!("{:x}", device().1),
         b'm' => "/".to_owned(),
         other => return call.unsupported(format!("`%{}` in its format", char::from(other))),
     };
     Ok(text.into_bytes())
-}
-
-/// `2001-09-09 01:46:40.000000000 +0000`
-fn moment(time: i64) -> String {
-    let (year, month, day) = civil(time.div_euclid(86_400));
-    let second = time.rem_euclid(86_400);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.000000000 +0000")
 }
 
 fn description(facts: &Facts) -> &'static str {
@@ -166,4 +161,15 @@ fn kind_bits(kind: Kind) -> u32 {
         Kind::File => 0o100_000,
         Kind::Symlink => 0o120_000,
     }
+}
+
+/// How many links ls and find count: a directory has one more for itself and one for each directory in it.
+pub(super) fn links_of(call: &Call, path: &[u8], facts: &Facts) -> u64 {
+    if facts.kind != Kind::Directory {
+        return facts.links;
+    }
+    let files = &call.machine.files;
+    let Ok(resolved) = files.resolve(path, true) else { return facts.links };
+    let below = files.tree.children(&resolved).filter(|(_, _, inode)| inode.kind == NodeKind::Directory);
+    2 + below.count() as u64
 }

@@ -1,7 +1,10 @@
 //! Where cp, mv, ln and install put things, and what becomes of what stands there.
 
+use super::complaints::hint;
+use super::operands::{at, is_directory};
+use super::path_names::{joined, last_name, parent_name};
 use super::quoting::quoted;
-use super::{Call, at, hint, is_directory, joined, last_name};
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options::Options;
 use crate::shell::{Bytes, Errno, Stop};
 
@@ -122,7 +125,7 @@ impl Backup {
     pub(super) fn name(&self, call: &Call, target: &[u8]) -> Bytes {
         if self.numbering != Numbering::Never {
             let name = last_name(target);
-            let numbers = call.machine.files.list(&at(call, super::parent_name(target))).unwrap_or_default();
+            let numbers = call.machine.files.list(&at(call, parent_name(target))).unwrap_or_default();
             let number = |other: &Bytes| -> Option<u64> {
                 let rest = other.strip_prefix(name)?.strip_prefix(b".~")?.strip_suffix(b"~")?;
                 std::str::from_utf8(rest).ok()?.parse().ok()

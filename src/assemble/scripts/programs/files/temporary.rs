@@ -1,7 +1,10 @@
 //! mktemp, tempfile: new names that come from a counter, so that the same build makes the same ones.
 
+use super::complaints::hint;
+use super::operands::{at, status};
+use super::path_names::joined;
 use super::quoting::{named, quoted};
-use super::{Call, at, hint, joined};
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options::parse;
 use crate::shell::{Bytes, Errno, Stop, World};
 use crate::tree::{Content, Kind};
@@ -37,7 +40,7 @@ pub(super) fn mktemp(call: &mut Call) -> Result<u8, Stop> {
     if letters < FEWEST {
         return call.fail(1, format!("too few X's in template {}", named(&template)));
     }
-    let (place, deprecated) = (super::last_of(&options, &["p", "tmpdir"]), options.has("t"));
+    let (place, deprecated) = (options.last_of(&["p", "tmpdir"]), options.has("t"));
     let prefix = if place.is_some() || deprecated || !given {
         let asked = place.map(|(_, place)| place.clone()).filter(|place| !place.is_empty());
         let place =
@@ -93,7 +96,7 @@ fn make(
         let name = [stem, &digits(call.machine.serial, letters), suffix].concat();
         call.machine.serial += 1;
         let path = at(call, &name);
-        if super::status(call, &name, false).is_ok() {
+        if status(call, &name, false).is_ok() {
             continue;
         }
         let (kind, mode) = match wish.directory {

@@ -1,6 +1,8 @@
 //! Walking down a directory: everything below an operand, a directory before and again after what it holds.
 
-use super::{Call, at, joined};
+use super::operands::at;
+use super::path_names::joined;
+use crate::assemble::scripts::programs::call::Call;
 use crate::shell::{Bytes, Errno, Facts, Kind, Stop, World};
 
 /// Which symlinks count as what they point to.

@@ -1,7 +1,7 @@
 //! `base64`: bytes as letters, and back.
 
-use super::Call;
 use super::streams;
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options;
 use crate::shell::{Bytes, Stop};
 

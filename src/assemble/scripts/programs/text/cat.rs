@@ -1,7 +1,7 @@
 //! `cat`, `tac`, `rev`, `tee`: texts as they are, or turned round.
 
-use super::Call;
 use super::streams::{self, Sink, shown};
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options;
 use crate::shell::{Bytes, Stop};
 

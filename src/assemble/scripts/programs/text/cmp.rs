@@ -1,8 +1,8 @@
 //! `cmp`: whether two files have the same bytes.
 
-use super::Call;
 use super::ends::scaled;
 use super::streams::{self, shown};
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options;
 use crate::shell::Stop;
 

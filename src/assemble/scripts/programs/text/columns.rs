@@ -1,10 +1,10 @@
 //! `paste`, `fold`, `expand`, `unexpand`, `nl`: lines side by side, in pieces, with other blanks, with numbers.
 
-use super::Call;
-use super::regex::{Flavour, Regex};
 use super::streams::{self, shown};
 use super::{ends, matcher};
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options;
+use crate::assemble::scripts::regex::{Flavour, Regex};
 use crate::shell::{Bytes, Stop};
 
 pub(super) fn paste(call: &mut Call) -> Result<u8, Stop> {

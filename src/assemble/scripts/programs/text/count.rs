@@ -1,7 +1,7 @@
 //! `wc`: how many lines, words and bytes.
 
-use super::Call;
 use super::streams::{self, Input};
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options;
 use crate::shell::Stop;
 

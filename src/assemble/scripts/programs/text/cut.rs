@@ -1,7 +1,7 @@
 //! `cut`: some bytes or fields of each line.
 
-use super::Call;
 use super::streams::{self, shown};
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options;
 use crate::shell::{Bytes, Stop};
 

@@ -4,8 +4,8 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 
-use super::Call;
 use super::streams::{self, shown};
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options::{self, Options};
 use crate::hex;
 use crate::shell::{Bytes, Stop, World};

@@ -1,8 +1,8 @@
 //! `od` and `hexdump`: bytes as numbers.
 
-use super::Call;
 use super::ends::scaled;
 use super::streams::{self, shown};
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options;
 use crate::shell::{Bytes, Stop};
 

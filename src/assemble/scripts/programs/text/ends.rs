@@ -1,7 +1,7 @@
 //! `head` and `tail`: the beginning or the end of a text.
 
-use super::Call;
 use super::streams::{self, Input, shown};
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options::{self, Options};
 use crate::shell::{Bytes, Stop};
 

@@ -1,8 +1,8 @@
 //! `expr`: one expression, a word for each of its parts.
 
-use super::Call;
-use super::regex::{Extent, Flavour, Reading, Regex};
 use super::{matcher, streams};
+use crate::assemble::scripts::programs::call::Call;
+use crate::assemble::scripts::regex::{Extent, Flavour, Reading, Regex};
 use crate::shell::{Bytes, Stop};
 
 /// Parentheses within each other.

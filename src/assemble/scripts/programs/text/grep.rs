@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 
-use super::regex::{Extent, Flavour, Reading, Regex};
+use super::matcher;
 use super::streams::{self, shown};
-use super::{Call, matcher};
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options::{self, Options};
+use crate::assemble::scripts::regex::{Extent, Flavour, Reading, Regex};
 use crate::shell::{Bytes, Kind, Stop, World};
 
 const OPTIONS: &[options::Known] = &[

@@ -1,7 +1,7 @@
 //! What several filters do with regular expressions.
 
-use super::Call;
-use super::regex::{Extent, Flavour, Reading, Regex};
+use crate::assemble::scripts::programs::call::Call;
+use crate::assemble::scripts::regex::{Extent, Flavour, Reading, Regex};
 use crate::shell::Stop;
 
 /// The same pattern, unless it has something that is not done: then the run ends here, not where it would be used.

@@ -18,10 +18,9 @@ mod expr;
 mod format;
 mod grep;
 mod matcher;
-pub mod regex;
 mod sed;
 mod seq;
-pub(super) mod sort;
+mod sort;
 mod streams;
 mod tables;
 #[cfg(test)]
@@ -31,7 +30,7 @@ mod uniq;
 mod words;
 mod xargs;
 
-use super::{Call, Row};
+use super::row::Row;
 
 pub const ROWS: &[Row] = &[
     Row::native("awk", awk::awk, "POSIX's awk: mawk's ways on Debian, gawk's where that is the root's"),

@@ -1,6 +1,6 @@
 //! What filters read and write: operands, the standard input, files that they make.
 
-use super::Call;
+use crate::assemble::scripts::programs::call::Call;
 use crate::shell::{Bytes, Errno, Handle, How, Stop, Stream, World};
 
 /// The descriptor that a path of `/dev` stands for.

@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-use super::Call;
 use super::streams;
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options::{self, Options};
 use crate::shell::{Bytes, Stop};
 

@@ -1,9 +1,9 @@
 //! `tr`: bytes for bytes.
 
-use super::Call;
-use super::regex::is_in_class;
 use super::streams;
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options;
+use crate::assemble::scripts::regex::is_in_class;
 use crate::shell::{Bytes, Stop};
 
 /// What a set says, in its order.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::Call;
 use super::streams;
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options;
 use crate::shell::{Bytes, Stop};
 

@@ -1,7 +1,7 @@
 //! `xargs`: a program with arguments from the standard input.
 
-use super::Call;
 use super::streams::{self, shown};
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options::{self, Options};
 use crate::shell::{Bytes, Stop, Stream, World, handle};
 

@@ -10,7 +10,7 @@ mod selections;
 use std::collections::BTreeSet;
 
 use super::state::{Choice, Group, Slave, debian_rank};
-use crate::assemble::scripts::programs::Call;
+use crate::assemble::scripts::programs::call::Call;
 use crate::shell::{Bytes, Errno, Kind, Stop};
 
 pub(super) const LINKS: &str = "/etc/alternatives";

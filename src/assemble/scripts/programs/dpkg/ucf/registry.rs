@@ -1,13 +1,16 @@
 //! `ucfr` and `ucfq`: whose configuration files are whose.
 
-use super::{failed, first_words, lines_without, rewrite, rotate, states};
-use crate::assemble::scripts::programs::dpkg::{divert, md5sum, realpath};
-use crate::assemble::scripts::programs::{Call, options};
+use super::records::{failed, first_words, lines_without, rewrite, rotate};
+use super::settings::{Settings, settings, states, with_two_hyphens};
+use crate::assemble::scripts::programs::call::Call;
+use crate::assemble::scripts::programs::dpkg::md5sum::md5sum;
+use crate::assemble::scripts::programs::dpkg::{realpath, state};
+use crate::assemble::scripts::programs::options;
 use crate::shell::{Bytes, Stop};
 
 /// `ucfr [--force] [--purge] PACKAGE FILE`
-pub(in crate::assemble::scripts::programs::dpkg) fn register(call: &mut Call) -> Result<u8, Stop> {
-    let words = super::with_two_hyphens(call.words, &["debug", "DEBUG", "force", "purge", "verbose", "state-dir"]);
+pub(crate) fn register(call: &mut Call) -> Result<u8, Stop> {
+    let words = with_two_hyphens(call.words, &["debug", "DEBUG", "force", "purge", "verbose", "state-dir"]);
     let known = &["debug|DEBUG|d|D?", "force|f", "purge|p", "verbose|v", "state-dir="];
     let given = options::parse(
         &Call { machine: call.machine, shell: call.shell, name: call.name, words: &words },
@@ -23,7 +26,7 @@ pub(in crate::assemble::scripts::programs::dpkg) fn register(call: &mut Call) ->
     let Some(real) = realpath::resolve(&call.machine.files, &call.path(path)) else {
         return call.fail(1, "Unable to determine The (real) Configuration file");
     };
-    let settings = super::settings(call)?;
+    let settings = settings(call)?;
     let states = states(call, &given, &settings);
     let record = [states.as_slice(), b"/registry"].concat();
     let umask = call.shell.umask;
@@ -58,7 +61,7 @@ pub(in crate::assemble::scripts::programs::dpkg) fn register(call: &mut Call) ->
     } else {
         match owner {
             Some(owner) if owner == *package => return Ok(0),
-            Some(_) if call.machine.dpkg.diversions.concerning(&divert::normal(path)).is_some() => return Ok(0),
+            Some(_) if call.machine.dpkg.diversions.concerning(&state::normal(path)).is_some() => return Ok(0),
             Some(owner) if !given.has("force") => {
                 let (owner, package) = (String::from_utf8_lossy(&owner), String::from_utf8_lossy(package));
                 let file = String::from_utf8_lossy(&real);
@@ -79,12 +82,12 @@ pub(in crate::assemble::scripts::programs::dpkg) fn register(call: &mut Call) ->
 }
 
 /// `ucfq --with-colons FILE|PACKAGE…`: file, package, whether it is there, whether it was changed.
-pub(in crate::assemble::scripts::programs::dpkg) fn query(call: &mut Call) -> Result<u8, Stop> {
+pub(crate) fn query(call: &mut Call) -> Result<u8, Stop> {
     let given = options::parse(call, &["with-colons|w", "state-dir=", "verbose|v"], true)?;
     if !given.has("with-colons") {
         return call.unsupported("tables for people (without `--with-colons`)");
     }
-    let settings = super::Settings::new();
+    let settings = Settings::new();
     let states = states(call, &given, &settings);
     let registry = pairs(&call.machine.files.read(&[states.as_slice(), b"/registry"].concat())?.unwrap_or_default());
     let sums = pairs(&call.machine.files.read(&[states.as_slice(), b"/hashfile"].concat())?.unwrap_or_default());

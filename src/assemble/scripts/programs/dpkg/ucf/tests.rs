@@ -4,10 +4,11 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::assemble::scripts::machine::{Installed, Machine, Running, Status};
+use crate::assemble::scripts::programs::dpkg::md5sum::md5sum;
 use crate::assemble::scripts::programs::dpkg::testing::{
     Chance, Said, cases, directory_of, machine, real, run_with, tree_of,
 };
-use crate::assemble::scripts::programs::dpkg::{md5sum, tests::package};
+use crate::assemble::scripts::programs::dpkg::tests::package;
 use crate::package::Family;
 
 const TEXTS: &[&str] = &["one\n", "two\n", "three\n"];

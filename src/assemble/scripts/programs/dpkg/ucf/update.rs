@@ -1,10 +1,12 @@
 //! `ucf NEW DESTINATION`: what becomes of a configuration file, as ucf(1) decides it without anybody to ask.
 
-use super::{
-    Settings, copy, failed, first_word, first_words, is_link, lines_without, rewrite, rotate, setting, states,
-};
-use crate::assemble::scripts::programs::dpkg::{divert, md5sum, realpath};
-use crate::assemble::scripts::programs::{Call, debconf, options};
+use super::records::{copy, failed, first_word, first_words, is_link, lines_without, rewrite, rotate};
+use super::settings::{Settings, setting, settings, states, with_two_hyphens};
+use crate::assemble::scripts::programs::call::Call;
+use crate::assemble::scripts::programs::debconf::conversation;
+use crate::assemble::scripts::programs::dpkg::md5sum::md5sum;
+use crate::assemble::scripts::programs::dpkg::{realpath, state};
+use crate::assemble::scripts::programs::options;
 use crate::shell::{Bytes, Stop};
 
 const OPTIONS: &[options::Known] = &[
@@ -67,14 +69,14 @@ struct Update {
     old_sums: (Bytes, Bytes),
 }
 
-pub(in crate::assemble::scripts::programs::dpkg) fn program(call: &mut Call) -> Result<u8, Stop> {
-    let words = super::with_two_hyphens(call.words, LONG);
+pub(crate) fn program(call: &mut Call) -> Result<u8, Stop> {
+    let words = with_two_hyphens(call.words, LONG);
     let given = options::parse(
         &Call { machine: call.machine, shell: call.shell, name: call.name, words: &words },
         OPTIONS,
         true,
     )?;
-    let settings = super::settings(call)?;
+    let settings = settings(call)?;
     if given.has("purge") {
         return purge(call, &given, &settings);
     }
@@ -129,7 +131,7 @@ fn destination_of(call: &mut Call, word: &[u8], given: &options::Options) -> Res
         call.error(format!("filename \"{}\" is not absolute", String::from_utf8_lossy(word)))?;
         return Ok(None);
     };
-    let known = divert::normal(&found);
+    let known = state::normal(&found);
     let diversions = &call.machine.dpkg.diversions;
     let package = given.text("package");
     let diverted =
@@ -353,14 +355,14 @@ impl Update {
             ("SUBST", &[template, b"NEW", &self.new]),
             ("SUBST", &[template, b"BASENAME", name]),
         ] {
-            let (status, _) = debconf::say(call.machine, command, words)?;
+            let (status, _) = conversation::say(call.machine, command, words)?;
             if status != 0 {
                 return Ok(status);
             }
         }
-        debconf::say(call.machine, "INPUT", &[b"critical", template])?;
-        debconf::say(call.machine, "GO", &[])?;
-        let (status, answer) = debconf::say(call.machine, "GET", &[template])?;
+        conversation::say(call.machine, "INPUT", &[b"critical", template])?;
+        conversation::say(call.machine, "GO", &[])?;
+        let (status, answer) = conversation::say(call.machine, "GET", &[template])?;
         match answer.as_slice() {
             _ if status > 1 => Ok(status),
             b"install_new" | b"y" | b"Y" | b"i" | b"I" => self.replace(call, true),

@@ -1,10 +1,16 @@
 //! Whether an entry fits find's expression, and what is done with it.
 
+use super::expression::Comparison::{Exactly, Less, More};
 use super::expression::{Bits, Expression, Primary};
-use super::{Call, Entry, Search, format};
+use super::format::{self, other_kind};
+use super::search::Search;
+use crate::assemble::scripts::programs::call::Call;
+use crate::assemble::scripts::programs::files::complaints::complain;
 use crate::assemble::scripts::programs::files::owners::{group_name, user_name};
+use crate::assemble::scripts::programs::files::path_names::{last_name, parent_name};
 use crate::assemble::scripts::programs::files::quoting::named;
-use crate::assemble::scripts::programs::files::{complain, last_name, links_of, parent_name};
+use crate::assemble::scripts::programs::files::stat::links_of;
+use crate::assemble::scripts::programs::files::walk::Entry;
 use crate::shell::{Bytes, Errno, Kind, Stop, World};
 
 const DAY: i64 = 86_400;
@@ -168,7 +174,6 @@ fn is_true(call: &Call, primary: &Primary, entry: &Entry) -> Result<bool, Stop> 
         Primary::NewerThan(time) => facts.mtime > *time,
         Primary::Days(comparison) => comparison.fits(age(call, entry) / DAY.unsigned_abs()),
         Primary::Minutes(comparison) => {
-            use super::expression::Comparison::{Exactly, Less, More};
             let seconds = age(call, entry);
             match comparison {
                 More(minutes) => seconds > minutes.saturating_mul(60),
@@ -185,10 +190,4 @@ fn is_true(call: &Call, primary: &Primary, entry: &Entry) -> Result<bool, Stop> 
 /// Seconds since the last change; the present is the epoch of the recipe.
 fn age(call: &Call, entry: &Entry) -> u64 {
     u64::try_from(call.machine.files.epoch.saturating_sub(entry.facts.mtime)).unwrap_or(0)
-}
-
-/// The kind of a link's target where links are themselves, and the other way round.
-pub(super) fn other_kind(call: &Call, entry: &Entry) -> Kind {
-    let other = call.machine.files.facts(&entry.path, !entry.followed);
-    other.map_or(entry.facts.kind, |facts| facts.kind)
 }

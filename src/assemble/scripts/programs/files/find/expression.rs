@@ -1,7 +1,7 @@
 //! What find is asked for.
 
 use crate::assemble::scripts::programs::files::walk::Follow;
-use crate::assemble::scripts::programs::text::regex::Regex;
+use crate::assemble::scripts::regex::Regex;
 use crate::shell::{Bytes, Kind};
 
 #[derive(Debug)]

@@ -1,10 +1,13 @@
 //! `find -printf`.
 
-use super::evaluate::other_kind;
-use super::{Call, Entry};
+use crate::assemble::scripts::dates::Date;
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::files::modes::shown;
 use crate::assemble::scripts::programs::files::owners::{group_name, user_name};
-use crate::assemble::scripts::programs::files::{last_name, links_of, stat};
+use crate::assemble::scripts::programs::files::path_names::last_name;
+use crate::assemble::scripts::programs::files::stat;
+use crate::assemble::scripts::programs::files::stat::links_of;
+use crate::assemble::scripts::programs::files::walk::Entry;
 use crate::shell::{Bytes, Kind, Stop};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,17 +140,16 @@ fn behind(call: &Call, entry: &Entry) -> u8 {
     }
 }
 
+/// The kind of a link's target where links are themselves, and the other way round.
+pub(super) fn other_kind(call: &Call, entry: &Entry) -> Kind {
+    let other = call.machine.files.facts(&entry.path, !entry.followed);
+    other.map_or(entry.facts.kind, |facts| facts.kind)
+}
+
 fn time(letter: u8, time: i64) -> String {
-    let ((year, month, day), second) = (super::super::times::civil(time.div_euclid(86_400)), time.rem_euclid(86_400));
     match letter {
         b'@' => format!("{time}.0000000000"),
-        b's' => time.to_string(),
-        b'Y' => year.to_string(),
-        b'm' => format!("{month:02}"),
-        b'd' => format!("{day:02}"),
-        b'H' => format!("{:02}", second / 3600),
-        b'M' => format!("{:02}", second / 60 % 60),
-        b'S' => format!("{:02}.0000000000", second % 60),
-        _ => format!("{year}-{month:02}-{day:02}"),
+        b'S' => format!("{:02}.0000000000", time.rem_euclid(60)),
+        letter => Date::of(time).letter(letter.into()).unwrap_or_default(),
     }
 }

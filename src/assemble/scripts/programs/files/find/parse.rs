@@ -2,15 +2,15 @@
 
 use super::expression::{Bits, Comparison, Expression, Glob, Plan, Primary};
 use super::format;
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::files::modes::Mode;
+use crate::assemble::scripts::programs::files::operands::status;
 use crate::assemble::scripts::programs::files::owners::{group_number, user_number};
 use crate::assemble::scripts::programs::files::quoting::named;
+use crate::assemble::scripts::programs::files::times;
 use crate::assemble::scripts::programs::files::walk::Follow;
-use crate::assemble::scripts::programs::files::{status, times};
-use crate::assemble::scripts::programs::text::regex::{Extent, Flavour, Reading, Regex};
+use crate::assemble::scripts::regex::{Extent, Flavour, Reading, Regex};
 use crate::shell::{Bytes, Kind, Stop};
-
-use super::Call;
 
 /// Parentheses and negations inside each other.
 const DEPTH: usize = 50;

@@ -77,7 +77,8 @@ impl Bench {
         let origin = Origin::from("test");
         let tree = Tree::new(EPOCH, &origin);
         let files = Files::new(tree, &Nowhere, EPOCH, origin);
-        let mut machine = Machine::new(files, accounts, Family::Deb, "x86_64");
+        let mut machine =
+            Machine::new(files, accounts, Family::Deb, "x86_64", &crate::assemble::scripts::programs::Table);
         let top = directory.path().as_os_str().as_bytes().to_vec();
         machine.files.make_directories(&top, 0o700).unwrap();
         machine.files.update(b"/tmp", true, |inode| inode.mode = 0o1777).unwrap();

@@ -2,14 +2,15 @@
 
 use std::rc::Rc;
 
-use super::super::regex::{Captures, Regex};
-use super::Dialect;
 use super::arrays::{Array, Cell, Index};
-use super::printf;
+use super::dialect::Dialect;
+use super::halt::{Ran, fatal};
 use super::record;
-use super::run::{Awk, LONGEST, Ran, Spot, count, fatal, whole};
+use super::run::{Awk, LONGEST, Spot, count, whole};
 use super::syntax::{BuiltIn, Expr, Place, Special};
 use super::value::Value;
+use super::{number, printf};
+use crate::assemble::scripts::regex::{Captures, Regex};
 use crate::shell::{Bytes, Stop, World};
 
 impl Awk<'_, '_, '_, '_> {
@@ -104,9 +105,9 @@ impl Awk<'_, '_, '_, '_> {
     /// by as much.
     fn substr(&mut self, text: &Expr, start: &Expr, length: Option<&Expr>) -> Ran<Value> {
         let text = self.eval_text(text)?;
-        let start = printf::integer(self.eval(start)?.number());
+        let start = number::integer(self.eval(start)?.number());
         let length = match length {
-            Some(length) => printf::integer(self.eval(length)?.number()),
+            Some(length) => number::integer(self.eval(length)?.number()),
             None => i64::MAX,
         };
         let length = if start < 1 && self.dialect == Dialect::Mawk { length.saturating_sub(start) } else { length };

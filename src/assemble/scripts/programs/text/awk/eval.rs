@@ -2,12 +2,13 @@
 
 use std::rc::Rc;
 
-use super::super::regex::Regex;
-use super::Dialect;
 use super::arrays::Cell;
-use super::run::{Awk, Halt, LONGEST, Ran, fatal};
-use super::syntax::{Comparison, Expr, Operator, Place, Source, Special};
+use super::dialect::Dialect;
+use super::halt::{Halt, Ran, fatal};
+use super::run::{Awk, LONGEST};
+use super::syntax::{Comparison, Expr, Name, Operator, Place, Source, Special};
 use super::value::Value;
+use crate::assemble::scripts::regex::Regex;
 use crate::shell::{Bytes, Stop, World};
 
 impl Awk<'_, '_, '_, '_> {
@@ -191,7 +192,7 @@ impl Awk<'_, '_, '_, '_> {
         let Place::Variable(name) = &**place else { return Ok(Cell::Scalar(self.place(place)?)) };
         match self.cell(*name)? {
             Cell::Array(array) => Ok(Cell::Array(array.clone())),
-            Cell::Unknown(array) if name != &super::syntax::Name::Global(Special::Nf as usize) => {
+            Cell::Unknown(array) if name != &Name::Global(Special::Nf as usize) => {
                 let shared = array.get_or_insert_default().clone();
                 Ok(Cell::Unknown(Some(shared)))
             }

@@ -1,6 +1,6 @@
 //! The text of a program of awk → tokens.
 
-use super::Dialect;
+use super::dialect::Dialect;
 use crate::shell::Bytes;
 
 #[derive(Debug, Clone, PartialEq)]

@@ -5,41 +5,37 @@
 
 mod arrays;
 mod builtins;
+mod dialect;
 mod eval;
-mod input;
+mod halt;
 mod lexer;
 mod number;
 mod parse;
 mod parse_expr;
 mod printf;
+mod reading;
 mod record;
 mod run;
 mod streams;
 mod syntax;
+mod text;
 mod value;
 
-use run::{Awk, Halt};
+use halt::Halt;
+use run::Awk;
 use syntax::{Name, Special};
 use value::Value;
 
-use super::Call;
 use super::streams::shown;
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options;
-use crate::package::Family;
 use crate::shell::{Bytes, Stop};
-
-/// Where the two differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Dialect {
-    Mawk,
-    Gawk,
-}
 
 const OPTIONS: &[options::Known] =
     &["F|field-separator=", "v|assign=", "f|file=", "e|source=", "posix", "re-interval", "traditional"];
 
 pub(super) fn awk(call: &mut Call) -> Result<u8, Stop> {
-    let dialect = dialect(call);
+    let dialect = dialect::dialect(call);
     let mut options = options::parse(call, OPTIONS, false)?;
     let mut text = Bytes::new();
     for (name, value) in options.given.clone() {
@@ -72,20 +68,6 @@ pub(super) fn awk(call: &mut Call) -> Result<u8, Stop> {
         Err(Halt::Stop(stop)) => Err(*stop),
         Err(Halt::Fatal(message)) => call.fail(2, message),
         Err(_) => Ok(0),
-    }
-}
-
-/// By its own name, or by what the name leads to in the tree.
-fn dialect(call: &Call) -> Dialect {
-    let leads_to_gawk = || {
-        let path = call.machine.files.resolve(b"/usr/bin/awk", true);
-        path.is_ok_and(|path| path.name() == b"gawk")
-    };
-    match (call.name, call.machine.family) {
-        ("mawk", _) => Dialect::Mawk,
-        ("gawk", _) | (_, Family::Rpm) => Dialect::Gawk,
-        _ if leads_to_gawk() => Dialect::Gawk,
-        _ => Dialect::Mawk,
     }
 }
 

@@ -1,7 +1,4 @@
-//! Numbers of awk: from texts, and to them.
-
-use super::super::format;
-use crate::shell::Bytes;
+//! Numbers of awk: from texts, and whole ones of others.
 
 /// The number at the start of a text, and how long it is; nothing is 0.
 pub(super) fn prefix(text: &[u8]) -> (f64, usize) {
@@ -38,18 +35,8 @@ pub(super) fn whole(text: &[u8]) -> Option<f64> {
     (length > 0 && rest.iter().all(u8::is_ascii_whitespace)).then_some(value)
 }
 
-/// A number as text: whole ones as such, others as `format` says.
-pub(super) fn text(value: f64, format: &[u8]) -> Bytes {
-    const EXACT: f64 = 18_446_744_073_709_551_616.0;
-    if !value.is_finite() {
-        let sign = if value.is_sign_negative() { '-' } else { '+' };
-        return format!("{sign}{}", if value.is_nan() { "nan" } else { "inf" }).into_bytes();
-    }
-    if value.fract() == 0.0 && value.abs() < EXACT {
-        return format!("{:.0}", if value == 0.0 { 0.0 } else { value }).into_bytes();
-    }
-    if format == b"%.6g" {
-        return format::general(value, 6, false, false).into_bytes();
-    }
-    super::printf::one(format, value)
+/// Without what is behind the point; what is too large is the largest.
+#[allow(clippy::cast_possible_truncation)]
+pub(super) fn integer(value: f64) -> i64 {
+    value as i64
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::Dialect;
+use super::dialect::Dialect;
 use super::lexer::{self, Token};
 use super::syntax::{
     Block, Expr, Function, Name, Pattern, Place, Program, Rule, Special, Statement, Target, TargetKind,

@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use super::super::regex::{Flavour, Regex};
 use super::lexer::Token;
 use super::parse::{Parsed, Parser};
 use super::syntax::{BuiltIn, Comparison, Expr, Operator, Place, Source};
+use crate::assemble::scripts::regex::{Flavour, Regex};
 
 /// Operators of one kind in a row, each of which holds what is left of it: they make the tree deeper, so they are few.
 #[derive(Default)]

@@ -1,9 +1,9 @@
 //! `printf` and `sprintf` of awk.
 
 use super::super::format::Layout;
-use super::Dialect;
-use super::number;
-use super::run::{Halt, Ran};
+use super::dialect::Dialect;
+use super::halt::{Halt, Ran};
+use super::number::{self, integer};
 use super::value::Value;
 use crate::shell::{Bytes, Stop};
 
@@ -99,12 +99,6 @@ fn count<'t>(text: &'t [u8], next: &mut impl FnMut() -> Option<f64>) -> (Option<
     let (number, rest) = text.split_at(digits);
     let number = std::str::from_utf8(number).ok().filter(|text| !text.is_empty());
     (number.map(|text| text.parse().unwrap_or(i64::MAX)), rest)
-}
-
-/// Without what is behind the point; what is too large is the largest.
-#[allow(clippy::cast_possible_truncation)]
-pub(super) fn integer(value: f64) -> i64 {
-    value as i64
 }
 
 fn decimal(layout: Layout, value: f64) -> String {

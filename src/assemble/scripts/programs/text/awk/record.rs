@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use super::super::regex::Regex;
 use super::value::Value;
+use crate::assemble::scripts::regex::Regex;
 use crate::shell::{Bytes, Stop};
 
 /// Fields that a record may have.

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::super::Call;
-use super::super::regex::{Flavour, Regex};
-use super::Dialect;
 use super::arrays::{Array, Cell, Index};
-use super::input::Input;
+use super::dialect::Dialect;
+use super::halt::{Halt, Ran, fatal};
+use super::number;
 use super::record::{Record, Separator};
-use super::streams::{Ending, Streams};
+use super::streams::{Ending, Input, Streams};
 use super::syntax::{Block, Expr, Name, Pattern, Place, Program, Special, Statement, Target};
 use super::value::Value;
+use crate::assemble::scripts::programs::call::Call;
+use crate::assemble::scripts::programs::text::matcher;
+use crate::assemble::scripts::regex::{Flavour, Regex};
 use crate::shell::{Bytes, Stop, World};
 
 /// Expressions, statements and calls within each other while it runs.
@@ -23,39 +25,12 @@ const PATTERNS: usize = 200;
 /// Longest text, in bytes.
 pub(super) const LONGEST: usize = 16 << 20;
 
-/// Why a statement is not followed by the next one.
-#[derive(Debug)]
-pub(super) enum Halt {
-    /// In a box, as it is large and everything here may give it.
-    Stop(Box<Stop>),
-    /// A mistake of the program's: its message, and status 2.
-    Fatal(String),
-    Next,
-    NextFile,
-    Exit,
-    Break,
-    Continue,
-    Return(Value),
-}
-
-impl From<Stop> for Halt {
-    fn from(stop: Stop) -> Halt {
-        Halt::Stop(Box::new(stop))
-    }
-}
-
-pub(super) type Ran<T> = Result<T, Halt>;
-
 /// A place while an expression is evaluated.
 #[derive(Debug)]
 pub(super) enum Spot {
     Variable(Name),
     Element(Array, Index),
     Field(usize),
-}
-
-pub(super) fn fatal<T>(message: impl Into<String>) -> Ran<T> {
-    Err(Halt::Fatal(message.into()))
 }
 
 pub(super) struct Awk<'p, 'r, 'c, 'a> {
@@ -246,7 +221,7 @@ impl<'p, 'r, 'c, 'a> Awk<'p, 'r, 'c, 'a> {
             Statement::NextFile => Err(Halt::NextFile),
             Statement::Exit(status) => {
                 if let Some(status) = status {
-                    let status = super::printf::integer(self.eval(status)?.number());
+                    let status = number::integer(self.eval(status)?.number());
                     self.status = u8::try_from(status & 255).unwrap_or_default();
                 }
                 Err(Halt::Exit)
@@ -523,7 +498,7 @@ impl<'p, 'r, 'c, 'a> Awk<'p, 'r, 'c, 'a> {
             return Ok(regex.clone());
         }
         let regex = match Regex::new(text, Flavour::Awk, false) {
-            Ok(regex) => Rc::new(super::super::matcher::supported(self.call, regex)?),
+            Ok(regex) => Rc::new(matcher::supported(self.call, regex)?),
             Err(message) => return fatal(format!("regular expression compile failed ({message})")),
         };
         if self.patterns.len() >= PATTERNS {
@@ -553,5 +528,5 @@ pub(super) fn count(number: usize) -> f64 {
 
 /// A number as a count: nothing if it is none.
 pub(super) fn whole(number: f64) -> usize {
-    usize::try_from(super::printf::integer(number)).unwrap_or(0)
+    usize::try_from(number::integer(number)).unwrap_or(0)
 }

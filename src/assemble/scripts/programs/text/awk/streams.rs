@@ -1,12 +1,12 @@
-//! What awk reads and writes beside its records: files by name, and programs.
+//! What awk reads and writes: its own input, files by name, and programs.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::super::Call;
-use super::super::regex::Regex;
 use super::super::streams::{self, Sink};
 use super::syntax::TargetKind;
+use crate::assemble::scripts::programs::call::Call;
+use crate::assemble::scripts::regex::Regex;
 use crate::shell::{Bytes, Stop, Stream};
 
 /// What is written to one file or program before it is closed, and altogether, in bytes.
@@ -74,6 +74,23 @@ impl Reader {
             at = end + 1;
         }
         Ok(None)
+    }
+}
+
+/// The records of the operands, or of the standard input.
+#[derive(Debug, Default)]
+pub(super) struct Input {
+    pub(super) reader: Option<Reader>,
+    /// Of the last operand that was looked at.
+    pub(super) operand: usize,
+    /// Some operand was a file.
+    pub(super) opened: bool,
+    pub(super) finished: bool,
+}
+
+impl Input {
+    pub(super) fn skip_file(&mut self) {
+        self.reader = None;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::super::regex::Regex;
+use crate::assemble::scripts::regex::Regex;
 use crate::shell::Bytes;
 
 #[derive(Debug)]

@@ -1,10 +1,8 @@
 //! Values of awk: numbers, texts, and texts that may be numbers.
 
-use std::cmp::Ordering;
 use std::rc::Rc;
 
 use super::number;
-use crate::shell::Bytes;
 
 #[derive(Debug, Clone, Default)]
 pub(super) enum Value {
@@ -38,7 +36,7 @@ impl Value {
     }
 
     /// Its number if it counts as one.
-    fn as_number(&self) -> Option<f64> {
+    pub(super) fn as_number(&self) -> Option<f64> {
         match self {
             Value::Unset => Some(0.0),
             Value::Number(number) => Some(*number),
@@ -53,27 +51,6 @@ impl Value {
             Value::Number(number) => *number != 0.0,
             Value::Text(text) => !text.is_empty(),
             Value::Input(text) => number::whole(text).map_or(!text.is_empty(), |number| number != 0.0),
-        }
-    }
-
-    /// As text, numbers by this format.
-    pub(super) fn text(&self, format: &[u8]) -> Rc<[u8]> {
-        match self {
-            Value::Unset => Rc::default(),
-            Value::Number(number) => number::text(*number, format).into(),
-            Value::Text(text) | Value::Input(text) => text.clone(),
-        }
-    }
-
-    pub(super) fn bytes(&self, format: &[u8]) -> Bytes {
-        self.text(format).to_vec()
-    }
-
-    /// As numbers if both count as such, else as texts.
-    pub(super) fn compare(&self, other: &Value, format: &[u8]) -> Option<Ordering> {
-        match (self.as_number(), other.as_number()) {
-            (Some(one), Some(other)) => one.partial_cmp(&other),
-            _ => Some(self.text(format).cmp(&other.text(format))),
         }
     }
 }

@@ -2,8 +2,8 @@
 
 mod script;
 
-use super::Call;
 use super::streams::{self, shown};
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options::{self, Options};
 use crate::shell::{Bytes, Errno, Stop, Stream};
 use script::Change;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::super::Call;
+use crate::assemble::scripts::programs::call::Call;
 use crate::shell::{Bytes, Stop, World};
 
 /// Lines that may differ: what is remembered grows with the square of their number.

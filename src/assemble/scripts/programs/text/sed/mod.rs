@@ -12,8 +12,8 @@ use output::Output;
 use parse::Fault;
 use run::Runner;
 
-use super::Call;
 use super::streams::{self, Input, shown};
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options::{self, Options};
 use crate::shell::{Bytes, Kind, Stop, World};
 use crate::tree::{Content, Inode, Kind as NodeKind};

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use super::super::Call;
 use super::super::streams::Sink;
+use crate::assemble::scripts::programs::call::Call;
 use crate::shell::{Bytes, Stop};
 
 /// Most that one run may write to its output, in bytes.

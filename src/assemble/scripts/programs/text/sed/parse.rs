@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::super::regex::{Extent, Flavour, Reading, Regex};
+use super::super::matcher;
 use super::super::streams::{self, Sink};
-use super::super::{Call, matcher};
 use super::replacement;
 use super::script::{Action, Address, Command, End, Pattern, Script, Substitution};
+use crate::assemble::scripts::programs::call::Call;
+use crate::assemble::scripts::regex::{Extent, Flavour, Reading, Regex};
 use crate::shell::{Bytes, Stop};
 
 /// Blocks within blocks.

@@ -1,7 +1,7 @@
 //! The right side of a substitution: parsed, and put together for a match.
 
-use super::super::regex::{Captures, escape_of_sed};
 use super::script::{Case, Part};
+use crate::assemble::scripts::regex::{Captures, escape_of_sed};
 use crate::shell::Bytes;
 
 /// The byte that an escape stands for, and how long the escape is behind its backslash.

@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
-use super::super::Call;
-use super::super::regex::Regex;
 use super::super::streams::{self, Sink};
 use super::input::Lines;
 use super::output::Output;
 use super::replacement;
 use super::script::{Action, Address, Command, End, Pattern, Script, Substitution};
+use crate::assemble::scripts::programs::call::Call;
+use crate::assemble::scripts::regex::Regex;
 use crate::shell::{Bytes, Stop, World};
 
 /// Largest pattern or hold space, in bytes.

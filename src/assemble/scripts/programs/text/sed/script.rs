@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use super::super::regex::Regex;
 use super::super::streams::Sink;
+use crate::assemble::scripts::regex::Regex;
 use crate::shell::Bytes;
 
 #[derive(Debug)]

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use super::super::streams;
 use super::compare;
 use crate::assemble::scripts::programs::options::Options;
+use crate::assemble::scripts::programs::version_order::versions;
 use crate::shell::Bytes;
 
 /// How two texts are compared.
@@ -63,7 +64,7 @@ impl Manner {
             Kind::General => compare::general(one, other),
             Kind::Human => compare::human(one, other),
             Kind::Months => compare::months(one, other),
-            Kind::Versions => compare::versions(&self.seen(one), &self.seen(other)),
+            Kind::Versions => versions(&self.seen(one), &self.seen(other)),
             Kind::Bytes => self.seen(one).cmp(&self.seen(other)),
         };
         if self.reverse { compared.reverse() } else { compared }

@@ -1,12 +1,12 @@
 //! `sort`: lines in order, in the C locale.
 
-pub(in crate::assemble::scripts::programs) mod compare;
+mod compare;
 mod keys;
 
 use std::cmp::Ordering;
 
-use super::Call;
 use super::streams::{self, Sink, shown};
+use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options;
 use crate::shell::{Bytes, Stop, World};
 use keys::Sorter;

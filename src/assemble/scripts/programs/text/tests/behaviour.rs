@@ -150,7 +150,7 @@ fn work_is_bounded() {
 /// The longest match, and the groups of the C library.
 #[test]
 fn patterns_match_as_in_posix() {
-    use super::super::regex::{Flavour, Regex};
+    use crate::assemble::scripts::regex::{Flavour, Regex};
     let cases: &[(&str, &str, &[&str])] = &[
         ("a|ab|abc", "xabcd", &["abc"]),
         ("(a|ab)(c|bcd)?", "abcd", &["abcd", "a", "bcd"]),

@@ -39,7 +39,8 @@ pub(super) fn machine_with(family: Family, list: FileList) -> Machine<'static> {
         }
         files.put(path.as_bytes(), bytes.to_vec(), 0o644).unwrap();
     }
-    let mut machine = Machine::new(files, Accounts::default(), family, "x86_64");
+    let mut machine =
+        Machine::new(files, Accounts::default(), family, "x86_64", &crate::assemble::scripts::programs::Table);
     machine.begin(Running::default(), BTreeMap::new());
     machine
 }

@@ -2,28 +2,13 @@
 
 use super::super::streams::{self, shown};
 use super::arrays::{Cell, Index};
+use super::halt::{Halt, Ran};
 use super::lexer;
-use super::run::{Awk, Halt, Ran, whole};
+use super::run::{Awk, whole};
 use super::streams::Reader;
-use super::syntax::Special;
+use super::syntax::{Name, Special};
 use super::value::Value;
 use crate::shell::Bytes;
-
-#[derive(Debug, Default)]
-pub(super) struct Input {
-    reader: Option<Reader>,
-    /// Of the last operand that was looked at.
-    operand: usize,
-    /// Some operand was a file.
-    opened: bool,
-    finished: bool,
-}
-
-impl Input {
-    pub(super) fn skip_file(&mut self) {
-        self.reader = None;
-    }
-}
 
 impl Awk<'_, '_, '_, '_> {
     /// The next record, counted.
@@ -98,7 +83,7 @@ impl Awk<'_, '_, '_, '_> {
         // What the program does not name it does not read.
         if let Some(global) = self.program.globals.iter().position(|global| global == name) {
             let value = Value::input(&lexer::unescaped(value, self.dialect));
-            self.set_variable(super::syntax::Name::Global(global), value)?;
+            self.set_variable(Name::Global(global), value)?;
         }
         Ok(true)
     }

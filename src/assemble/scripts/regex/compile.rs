@@ -1,7 +1,6 @@
 //! [`Node`] → instructions for the searches in [`search`](super::search).
 
-use super::parse::Fault;
-use super::syntax::{Node, Place, Set};
+use super::syntax::{Fault, Node, Place, Set};
 
 /// More instructions than any sane pattern has.
 const INSTRUCTIONS: usize = 40_000;

@@ -1,8 +1,7 @@
-//! Bracket expressions, and the escapes that stand for one byte.
+//! Bracket expressions, and the escapes that stand for one byte or a class of them.
 
-use super::parse::{Fault, class as letter_class};
-use super::syntax::Set;
-use super::{Flavour, Reading};
+use super::flavour::{Flavour, Reading};
+use super::syntax::{Fault, Set, is_word};
 
 const OPEN: Fault = Fault::Invalid("Unmatched [, [^, [:, [., or [=");
 
@@ -85,7 +84,7 @@ fn element(text: &[u8], flavour: Flavour) -> Result<(Element, &[u8]), Fault> {
         && let Some((letter, behind)) = after.split_first()
     {
         if flavour == Flavour::Perl
-            && let Some(set) = letter_class(*letter, flavour)
+            && let Some(set) = class(*letter, flavour)
         {
             return Ok((Element::Class(set), behind));
         }
@@ -113,7 +112,7 @@ fn range_end(low: u8, text: &[u8], flavour: Flavour) -> Result<(u8, &[u8]), Faul
 }
 
 /// A class by its POSIX name, in the C locale.
-pub(in super::super) fn is_in_class(name: &[u8], byte: u8) -> Option<bool> {
+pub(crate) fn is_in_class(name: &[u8], byte: u8) -> Option<bool> {
     Some(match name {
         b"alpha" => byte.is_ascii_alphabetic(),
         b"digit" => byte.is_ascii_digit(),
@@ -134,6 +133,19 @@ pub(in super::super) fn is_in_class(name: &[u8], byte: u8) -> Option<bool> {
 fn named(name: &[u8]) -> Option<Set> {
     is_in_class(name, 0)?;
     Some(Set::that(|byte| is_in_class(name, byte) == Some(true)))
+}
+
+/// The classes that are a letter behind a backslash.
+pub(super) fn class(letter: u8, flavour: Flavour) -> Option<Set> {
+    let space = |byte: u8| byte.is_ascii_whitespace() || byte == 11;
+    let set = match letter.to_ascii_lowercase() {
+        b'w' => Set::that(is_word),
+        b's' => Set::that(space),
+        b'd' if flavour == Flavour::Perl => Set::that(|byte| byte.is_ascii_digit()),
+        b'h' if flavour == Flavour::Perl => Set::of(*b" \t"),
+        _ => return None,
+    };
+    Some(if letter.is_ascii_uppercase() { set.negated() } else { set })
 }
 
 /// The byte that a letter behind a backslash stands for, and how many bytes of what follows belong to it. grep and the

@@ -8,66 +8,24 @@
 
 mod brackets;
 mod compile;
+mod flavour;
 mod parse;
 mod search;
 mod syntax;
 mod translate;
 
 use compile::Program;
-use parse::Fault;
 use search::{Budget, Goal};
-use syntax::{Node, Place, Set};
+use syntax::{Fault, Node, Place, Set};
 
 use crate::shell::Stop;
 
-pub(super) use brackets::is_in_class;
+pub(crate) use brackets::is_in_class;
+pub use flavour::{Extent, Flavour, Reading};
 
 /// The byte that sed means by a letter behind a backslash, and how many bytes of what follows belong to it.
-pub(super) fn escape_of_sed(letter: u8, behind: &[u8]) -> Option<(u8, usize)> {
+pub(crate) fn escape_of_sed(letter: u8, behind: &[u8]) -> Option<(u8, usize)> {
     brackets::escape(letter, behind, Flavour::SedBasic)
-}
-
-/// Whose regular expressions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Flavour {
-    /// grep's and expr's.
-    Basic,
-    /// `grep -E`'s, and those of `[[ =~ ]]`.
-    Extended,
-    /// What is common of Perl's (`grep -P`).
-    Perl,
-    /// With the escapes for single bytes that sed knows, as the next.
-    SedBasic,
-    SedExtended,
-    /// Extended, with escapes between brackets too.
-    Awk,
-    /// Nothing but the bytes themselves.
-    Fixed,
-}
-
-/// How patterns are to be read.
-#[derive(Debug, Clone, Copy)]
-pub struct Reading {
-    pub flavour: Flavour,
-    pub ignore_case: bool,
-    /// `^` and `$` mean the start and end of each line.
-    pub lines: bool,
-    pub extent: Extent,
-}
-
-/// What a match must be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Extent {
-    Anything,
-    AtStart,
-    Word,
-    WholeText,
-}
-
-impl Reading {
-    pub fn new(flavour: Flavour, ignore_case: bool) -> Reading {
-        Reading { flavour, ignore_case, lines: false, extent: Extent::Anything }
-    }
 }
 
 /// Where the whole match is, then each group.

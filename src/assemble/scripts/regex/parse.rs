@@ -1,8 +1,8 @@
 //! Patterns → [`Node`]: POSIX's basic and extended flavours with GNU's additions, awk's, and what is common of Perl's.
 
 use super::brackets;
-use super::syntax::{Node, Place, Set, is_word};
-use super::{Flavour, Reading};
+use super::flavour::{Flavour, Reading};
+use super::syntax::{Fault, Node, Place, Set};
 use crate::shell::Bytes;
 
 /// Groups within groups.
@@ -12,15 +12,6 @@ const GROUPS: usize = 100;
 const REPETITIONS: usize = 8;
 /// Largest count in braces: GNU's.
 const COUNT: u32 = 32_767;
-
-/// Why a pattern is none.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// As the C library says it.
-    Invalid(&'static str),
-    /// Nothing wrong with it, but it is not done here.
-    Unsupported(String),
-}
 
 pub(super) struct Parser<'p> {
     pub(super) rest: &'p [u8],
@@ -287,7 +278,7 @@ impl Parser<'_> {
 
     fn escape(&mut self) -> Result<Node, Fault> {
         let Some(letter) = self.next() else { return Err(Fault::Invalid("Trailing backslash")) };
-        if let Some(set) = class(letter, self.reading.flavour) {
+        if let Some(set) = brackets::class(letter, self.reading.flavour) {
             return Ok(Node::Byte(set));
         }
         match (letter, self.reading.flavour) {
@@ -344,19 +335,6 @@ impl Parser<'_> {
             _ => return None,
         })
     }
-}
-
-/// The classes that are a letter behind a backslash.
-pub(super) fn class(letter: u8, flavour: Flavour) -> Option<Set> {
-    let space = |byte: u8| byte.is_ascii_whitespace() || byte == 11;
-    let set = match letter.to_ascii_lowercase() {
-        b'w' => Set::that(is_word),
-        b's' => Set::that(space),
-        b'd' if flavour == Flavour::Perl => Set::that(|byte| byte.is_ascii_digit()),
-        b'h' if flavour == Flavour::Perl => Set::of(*b" \t"),
-        _ => return None,
-    };
-    Some(if letter.is_ascii_uppercase() { set.negated() } else { set })
 }
 
 fn repeat(node: Node, least: u32, most: Option<u32>, lazy: bool) -> Node {

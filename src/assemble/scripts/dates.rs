@@ -1,6 +1,5 @@
-//! Dates of the fixed time, in UTC and the C locale. Letters: strftime(3).
+//! Dates of the Gregorian calendar, in UTC and the C locale. Letters: strftime(3).
 
-use super::values::Value;
 use crate::shell::Bytes;
 
 /// Seconds of a day.
@@ -24,17 +23,17 @@ const MONTHS: [&str; 12] = [
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Date {
     time: i64,
-    year: i64,
+    pub(super) year: i64,
     /// From 1.
-    month: i64,
-    day: i64,
-    hour: i64,
-    minute: i64,
-    second: i64,
+    pub(super) month: i64,
+    pub(super) day: i64,
+    pub(super) hour: i64,
+    pub(super) minute: i64,
+    pub(super) second: i64,
     /// Sunday is 0.
-    weekday: i64,
+    pub(super) weekday: i64,
     /// From 0.
-    day_of_year: i64,
+    pub(super) day_of_year: i64,
 }
 
 /// Days from 1970-01-01 to a day of the Gregorian calendar; months and days may lie outside their ranges.
@@ -48,19 +47,15 @@ pub(super) fn days(year: i64, month: i64, day: i64) -> i64 {
 }
 
 impl Date {
-    /// Nothing for years that nobody writes.
-    pub(super) fn of(time: i64) -> Option<Date> {
+    pub(super) fn of(time: i64) -> Date {
         let day = time.div_euclid(DAY);
         let second = time.rem_euclid(DAY);
-        if day.abs() > 3_000_000 {
-            return None;
-        }
         // The estimate is right or one too large.
         let mut year = 1970 + (day * 400).div_euclid(146_097);
         year += i64::from(days(year + 1, 1, 1) <= day);
         year -= i64::from(days(year, 1, 1) > day);
-        let month = (1..=12).rev().find(|month| days(year, *month, 1) <= day)?;
-        Some(Date {
+        let month = (1..=12).rev().find(|month| days(year, *month, 1) <= day).unwrap_or(1);
+        Date {
             time,
             year,
             month,
@@ -70,40 +65,21 @@ impl Date {
             second: second % 60,
             weekday: (day + 4).rem_euclid(7),
             day_of_year: day - days(year, 1, 1),
-        })
-    }
-
-    pub(super) fn table(&self) -> Value {
-        let whole = [
-            ("year", self.year),
-            ("month", self.month),
-            ("day", self.day),
-            ("hour", self.hour),
-            ("min", self.minute),
-            ("sec", self.second),
-            ("yday", self.day_of_year + 1),
-            ("wday", self.weekday + 1),
-        ];
-        let fields = whole.into_iter().map(|(name, number)| (name, Value::Integer(number)));
-        Value::record(fields.chain([("isdst", Value::Boolean(false))]))
-    }
-
-    /// The letter that is not known, if there is one.
-    pub(super) fn format(&self, format: &[u8]) -> Result<Bytes, char> {
-        let mut text = Vec::new();
-        let mut letters = format.iter();
-        while let Some(letter) = letters.next() {
-            if *letter == b'%' {
-                let letter = letters.next().map_or(' ', |letter| char::from(*letter));
-                text.extend_from_slice(self.letter(letter).ok_or(letter)?.as_bytes());
-            } else {
-                text.push(*letter);
-            }
         }
-        Ok(text)
     }
 
-    fn letter(&self, letter: char) -> Option<String> {
+    /// As strftime shows it; the letter that is not known, if there is one.
+    pub(super) fn format(&self, format: &[u8]) -> Result<Bytes, char> {
+        formatted(format, |letter| self.letter(letter))
+    }
+
+    /// The same with `%N`, which only coreutils have: no time here has a fraction of a second.
+    pub(super) fn gnu_format(&self, format: &[u8]) -> Result<Bytes, char> {
+        formatted(format, |letter| if letter == 'N' { Some("000000000".to_owned()) } else { self.letter(letter) })
+    }
+
+    /// What a letter behind a percent sign stands for.
+    pub(super) fn letter(&self, letter: char) -> Option<String> {
         let Date { year, month, day, hour, minute, second, .. } = *self;
         let name = |names: &[&'static str], index: i64| {
             usize::try_from(index).ok().and_then(|index| names.get(index).copied()).unwrap_or_default()
@@ -150,28 +126,49 @@ impl Date {
     }
 }
 
+fn formatted(format: &[u8], of: impl Fn(char) -> Option<String>) -> Result<Bytes, char> {
+    let mut text = Vec::new();
+    let mut letters = format.iter();
+    while let Some(letter) = letters.next() {
+        if *letter == b'%' {
+            let letter = letters.next().map_or(' ', |letter| char::from(*letter));
+            text.extend_from_slice(of(letter).ok_or(letter)?.as_bytes());
+        } else {
+            text.push(*letter);
+        }
+    }
+    Ok(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn dates_are_those_of_the_c_library() {
-        let shown = |time: i64| Date::of(time).map(|date| date.format(b"%F %T %j %w %a %b %e %I%p %y %C"));
-        let text = |text: &str| Some(Ok(text.as_bytes().to_vec()));
+        let shown = |time: i64| Date::of(time).format(b"%F %T %j %w %a %b %e %I%p %y %C");
+        let text = |text: &str| Ok(text.as_bytes().to_vec());
         // `date -u -d @… +…`
         assert_eq!(shown(0), text("1970-01-01 00:00:00 001 4 Thu Jan  1 12AM 70 19"));
         assert_eq!(shown(951_782_400), text("2000-02-29 00:00:00 060 2 Tue Feb 29 12AM 00 20"));
         assert_eq!(shown(1_735_689_599), text("2024-12-31 23:59:59 366 2 Tue Dec 31 11PM 24 20"));
         assert_eq!(shown(1_735_689_600), text("2025-01-01 00:00:00 001 3 Wed Jan  1 12AM 25 20"));
         assert_eq!(shown(-1), text("1969-12-31 23:59:59 365 3 Wed Dec 31 11PM 69 19"));
-        assert_eq!(Date::of(i64::MAX), None);
-        assert_eq!(Date::of(0).map(|date| date.format(b"%q")), Some(Err('q')));
+        let more = |time: i64| {
+            Date::of(time).gnu_format(b"%A %u %B %D %R %s%n%N%%").map(|text| String::from_utf8(text).unwrap())
+        };
+        let expected = "Tuesday 2 February 02/29/00 12:34 951827696\n000000000%";
+        assert_eq!(more(951_827_696), Ok(expected.to_owned()));
+        assert_eq!(Date::of(i64::MAX).format(b"%F %T"), text("292277026596-12-04 15:30:07"));
+        assert_eq!(Date::of(i64::MIN).format(b"%m-%d %T"), text("01-27 08:29:52"));
+        assert_eq!(Date::of(0).gnu_format(b"%Q"), Err('Q'));
+        assert_eq!(Date::of(0).format(b"%N"), Err('N'));
     }
 
     #[test]
     fn every_day_has_its_number() {
         for day in (-800_000..800_000).step_by(97) {
-            let date = Date::of(day * DAY).unwrap();
+            let date = Date::of(day * DAY);
             assert_eq!(days(date.year, date.month, date.day), day);
             assert!((1..=12).contains(&date.month) && (1..=31).contains(&date.day), "{date:?}");
         }

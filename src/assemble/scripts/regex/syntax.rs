@@ -1,4 +1,13 @@
-//! What a regular expression says, whatever flavour it was written in.
+//! What a regular expression says, whatever flavour it was written in, or why it says nothing.
+
+/// Why a pattern is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// As the C library says it.
+    Invalid(&'static str),
+    /// Nothing wrong with it, but it is not done here.
+    Unsupported(String),
+}
 
 /// A set of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
