@@ -1,7 +1,8 @@
-//! The superblock of a dm-verity hash device: what the builder writes and the agent maps.
+//! dm-verity as the builder writes it and the agent maps it: the superblock of a hash device, the size of the tree, and
+//! the partitions that a root hash names.
 //!
-//! SHA-256, 4 KiB blocks of data and hashes, format 1. The hash tree follows in the block after it (`formats/verity`
-//! builds that). Specification: <https://gitlab.com/cryptsetup/cryptsetup/-/wikis/DMVerity>.
+//! SHA-256, 4 KiB blocks of data and hashes, format 1. The hash tree follows in the block after the superblock
+//! (`formats/verity` builds that). Specification: <https://gitlab.com/cryptsetup/cryptsetup/-/wikis/DMVerity>.
 
 /// Bytes of a block of data, and of one of hashes: the page size of every machine we know, and EROFS's block.
 pub const BLOCK_BYTES: usize = 4096;
@@ -85,6 +86,29 @@ fn field<const N: usize>(bytes: &[u8; SUPERBLOCK_BYTES], offset: usize) -> [u8; 
     std::array::from_fn(|index| bytes[offset + index])
 }
 
+/// Hash blocks over this many data blocks, all levels.
+pub fn tree_blocks(data_blocks: u64) -> u64 {
+    let mut level = data_blocks;
+    let mut total = 0;
+    while level > 1 {
+        level = level.div_ceil((BLOCK_BYTES / HASH_BYTES) as u64);
+        total += level;
+    }
+    total.max(1)
+}
+
+/// Partition GUIDs of the root and of its hash tree, in the byte order of their text form: the first and the last
+/// 128 bits of the root hash (UAPI Discoverable Partitions Specification).
+pub fn partition_guids(root_hash: &[u8; HASH_BYTES]) -> ([u8; 16], [u8; 16]) {
+    let half = |start: usize| std::array::from_fn(|index| root_hash[start + index]);
+    (half(0), half(16))
+}
+
+/// The root hash by which two partitions are named.
+pub fn root_hash_of_partitions(root: [u8; 16], verity: [u8; 16]) -> [u8; HASH_BYTES] {
+    std::array::from_fn(|index| if index < 16 { root[index] } else { verity[index - 16] })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,6 +144,20 @@ mod tests {
         }
         let empty = Superblock { data_blocks: 0, ..superblock() };
         assert_eq!(Superblock::parse(&empty.encode()).unwrap_err(), "it covers no data");
+    }
+
+    #[test]
+    fn trees_are_as_large_as_veritysetup_makes_them() {
+        // 1 data block is hashed by one block; 128 digests fill one block; 129 need two and a root above them.
+        assert_eq!([1, 128, 129, 16384, 16385].map(tree_blocks), [1, 1, 3, 129, 132]);
+    }
+
+    #[test]
+    fn the_root_hash_is_read_off_the_guids() {
+        let root_hash = std::array::from_fn(|index| u8::try_from(index).unwrap());
+        let (root, verity) = partition_guids(&root_hash);
+        assert_eq!((root[..3].to_vec(), verity[..3].to_vec()), (vec![0, 1, 2], vec![16, 17, 18]));
+        assert_eq!(root_hash_of_partitions(root, verity), root_hash);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, ensure};
 
 use super::Options;
-use crate::formats::sparse;
+use crate::formats::{qcow2, sparse};
 
 #[derive(Debug)]
 pub struct Disk {
@@ -19,9 +19,6 @@ pub struct Disk {
     /// The disk that is kept, locked: two guests on it would destroy it. A throw-away disk has none.
     pub kept: Option<File>,
 }
-
-/// First bytes of a qcow2 image.
-const QCOW2_MAGIC: [u8; 4] = *b"QFI\xfb";
 
 /// The guest's disk: an overlay in `place`, or the kept disk.
 pub fn prepare(options: &Options, place: &Path) -> anyhow::Result<Disk> {
@@ -74,7 +71,7 @@ fn format_of(image: &Path) -> anyhow::Result<&'static str> {
     let file = File::open(image).with_context(|| format!("opening {}", image.display()))?;
     let mut magic = [0; 4];
     file.read_exact_at(&mut magic, 0).with_context(|| format!("{} is too short for a disk image", image.display()))?;
-    Ok(if magic == QCOW2_MAGIC { "qcow2" } else { "raw" })
+    Ok(if magic == qcow2::MAGIC { "qcow2" } else { "raw" })
 }
 
 fn virtual_size(image: &Path, format: &str) -> anyhow::Result<u64> {
@@ -82,10 +79,7 @@ fn virtual_size(image: &Path, format: &str) -> anyhow::Result<u64> {
     if format == "raw" {
         return Ok(file.metadata()?.len());
     }
-    // qcow2 header, bytes 24 to 31: virtual size, big-endian.
-    let mut size = [0; 8];
-    file.read_exact_at(&mut size, 24).with_context(|| format!("reading the header of {}", image.display()))?;
-    Ok(u64::from_be_bytes(size))
+    qcow2::virtual_size(&file).with_context(|| format!("reading the header of {}", image.display()))
 }
 
 /// The metadata volume: a file as it is, or made from a directory.
