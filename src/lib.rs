@@ -34,6 +34,8 @@ pub mod cli;
 #[cfg(feature = "builder")]
 pub mod formats;
 #[cfg(feature = "builder")]
+pub mod glob;
+#[cfg(feature = "builder")]
 pub mod image;
 #[cfg(feature = "builder")]
 pub mod lock;

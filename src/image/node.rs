@@ -12,7 +12,7 @@ use super::manifest::{self, Record};
 use super::outputs::Outputs;
 use super::seal::Sealed;
 use super::uki;
-use crate::assemble::depmod::{self, WantedModule};
+use crate::assemble::modules::load::{WantedModule, modules_with_dependencies};
 use crate::assemble::scripts::ScriptAccount;
 use crate::assemble::{AgentFiles, KernelFiles};
 use crate::contract;
@@ -101,7 +101,7 @@ pub fn initrd(parts: &Parts<'_>, agent: &AgentFiles) -> anyhow::Result<Initrd> {
     modules.extend(NEEDED.iter().copied().chain([filesystem]).map(|name| wanted(name, kernel, true)));
     let asked = parts.recipe.kernel.initrd_modules.iter();
     modules.extend(asked.map(|module| wanted(&module.value, Some(&module.location), true)));
-    let modules = depmod::modules_with_dependencies(parts.tree, parts.contents, &parts.kernel.release, &modules)?;
+    let modules = modules_with_dependencies(parts.tree, parts.contents, &parts.kernel.release, &modules)?;
     let names: Vec<String> = modules.iter().map(|module| format!("{}.ko", module.name)).collect();
     let modules: Vec<Module<'_>> =
         names.iter().zip(&modules).map(|(name, module)| Module { name, elf: &module.elf }).collect();

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::assemble::sysusers::{GroupReference, Id, Line};
+use super::sysusers::{GroupReference, Id, Line};
 use crate::tree::Digest;
 
 /// Numbers of system accounts whose packages leave them open, the same for the user and the group of a name.

@@ -13,10 +13,10 @@ use super::machine::{Installed, Machine, Mark, Status};
 use super::mistakes::{Problem, Why};
 use super::run::{self, Ran};
 use super::{Outcome, REMOVAL, ScriptAccount, full_name, is_meant, mistakes, order, triggers, twin};
-use crate::assemble::accounts;
+use crate::assemble::packages::unpack::{self, Unpacking};
 use crate::assemble::root::Root;
 use crate::assemble::scripts::files::Files;
-use crate::assemble::unpack::{self, Unpacking};
+use crate::assemble::{accounts, kernel};
 use crate::package::{Family, Package, Script};
 use crate::recipe::{AcceptedScript, UnknownPrograms};
 use crate::shell::{Bytes, Stop, StopKind};
@@ -103,7 +103,7 @@ impl<'r, 'a, 'o> Transaction<'r, 'a, 'o> {
         let files = Files::new(tree, root.inputs.contents, recipe.epoch, root.origin.clone());
         let mut machine = Machine::new(files, std::mem::take(&mut root.accounts), root.base, recipe.arch.rpm());
         machine.packages = ordered.iter().map(|package| Installed { package, status: Status::NotInstalled }).collect();
-        machine.kernel_release = unpack::kernel_release(ordered);
+        machine.kernel_release = kernel::release(ordered);
         machine.unknown_is_noted = recipe.unknown_programs == UnknownPrograms::Note;
         for dropped in &recipe.drop {
             for path in super::programs::ghosts(&dropped.name) {

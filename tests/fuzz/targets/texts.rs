@@ -11,7 +11,7 @@ use nodesmith::agent::join::request::{ImageKubernetes, KubeadmApi, Request};
 use nodesmith::agent::plan::{self, Step};
 use nodesmith::agent::seed::{META_DATA, NETWORK_CONFIG, Seed, USER_DATA};
 use nodesmith::agent::{cmdline as kernel, network, nocloud as metadata};
-use nodesmith::assemble::file_contexts::{FileContexts, Whose};
+use nodesmith::assemble::selinux::file_contexts::{FileContexts, Whose};
 use nodesmith::contract::JOIN_REQUEST;
 use nodesmith::diag::{Diagnostics, Source};
 use nodesmith::lock as locks;

@@ -1,7 +1,7 @@
 //! What a node of a cluster needs besides its packages: places, the kubelet's condition, the kernel's configuration; and
 //! the container images that it has from the start.
 
-use super::root::Root;
+use crate::assemble::root::Root;
 use crate::contract;
 use crate::tree::Content;
 

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::root::Root;
+use crate::assemble::root::Root;
 
 /// Name in the templates' variables, name of the profile field, output file.
 const TYPES: [(&str, &str, &str); 5] = [

@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, params};
 
-use super::root::Root;
+use crate::assemble::root::Root;
 use crate::package::Family;
 use crate::package::rpm::{self, Key};
 use crate::tree::{Origin, TreePath};

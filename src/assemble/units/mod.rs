@@ -5,12 +5,16 @@
 //! `systemctl is-enabled`, which kubeadm asks about the kubelet, calls only those enabled, and an administrator can
 //! disable them on a node.
 
+mod name;
+mod presets;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::root::Root;
-use super::scripts::UnitRequest;
-use super::{nearest, presets};
+use self::name::{full_name, is_unit, template};
+use crate::assemble::root::Root;
+use crate::assemble::scripts::UnitRequest;
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::spelling;
 use crate::tree::{Inode, Kind, TreePath};
 use crate::yaml::Located;
 
@@ -18,9 +22,6 @@ const ETC: &str = "/etc/systemd/system";
 const USR: &str = "/usr/lib/systemd/system";
 const USER_ETC: &str = "/etc/systemd/user";
 const USER_USR: &str = "/usr/lib/systemd/user";
-/// Endings of unit names that `[Install]` makes sense for; a name without one is a service.
-const SUFFIXES: [&str; 8] = [".service", ".socket", ".timer", ".target", ".path", ".mount", ".automount", ".slice"];
-
 /// Enabled if a package brings them: nobody else decides about the network of a Debian system.
 const DEFAULTS: [&str; 1] = ["systemd-networkd.service"];
 
@@ -128,20 +129,9 @@ fn unit_files(root: &Root, directories: &[&str]) -> BTreeSet<String> {
         let Some((directory, _)) = root.lookup(directory) else { continue };
         let files = root.tree.children(&directory).filter(|(_, _, inode)| matches!(inode.kind, Kind::File(_)));
         let files = files.map(|(path, _, _)| String::from_utf8_lossy(path.name()).into_owned());
-        names.extend(files.filter(|name| SUFFIXES.iter().any(|suffix| name.ends_with(suffix))));
+        names.extend(files.filter(|name| is_unit(name)));
     }
     names
-}
-
-fn full_name(name: &str) -> String {
-    if SUFFIXES.iter().any(|suffix| name.ends_with(suffix)) { name.to_owned() } else { format!("{name}.service") }
-}
-
-/// `getty@tty1.service` → `getty@.service` and `tty1`.
-fn template(unit: &str) -> Option<(String, &str)> {
-    let (prefix, rest) = unit.split_once('@')?;
-    let (instance, suffix) = rest.rsplit_once('.')?;
-    Some((format!("{prefix}@.{suffix}"), instance))
 }
 
 /// Path of the file that defines `unit`, its template's if it is an instance.
@@ -246,11 +236,11 @@ fn unknown_unit(root: &Root, unit: &Located<String>, verb: &str) -> Diagnostic {
         let Some((directory, _)) = root.lookup(directory) else { continue };
         let units =
             root.tree.children(&directory).map(|(path, _, _)| String::from_utf8_lossy(path.name()).into_owned());
-        names.extend(units.filter(|name| SUFFIXES.iter().any(|suffix| name.ends_with(suffix))));
+        names.extend(units.filter(|name| is_unit(name)));
     }
     Diagnostic::new("unknown-unit", format!("no package or overlay brings the unit `{}`", full_name(&unit.value)))
         .at(&unit.location, format!("cannot be {verb}"))
-        .help(nearest("units of this image", &full_name(&unit.value), names.iter()))
+        .help(spelling::nearest_of("units of this image", &full_name(&unit.value), names.iter()))
 }
 
 #[cfg(test)]
@@ -264,13 +254,5 @@ mod tests {
         assert_eq!(keys["WantedBy"], ["a.target", "b.target", "c.target"]);
         assert!(!keys.contains_key("Also"));
         assert!(keys["Alias"].is_empty());
-    }
-
-    #[test]
-    fn instances_have_templates() {
-        assert_eq!(template("getty@tty1.service"), Some(("getty@.service".into(), "tty1")));
-        assert_eq!(template("a.service"), None);
-        assert_eq!(full_name("chronyd"), "chronyd.service");
-        assert_eq!(full_name("a.timer"), "a.timer");
     }
 }

@@ -3,7 +3,7 @@
 //! All of `/usr/share/ca-certificates` and `/usr/local/share/ca-certificates`, in order of their paths. The links
 //! named by subject hashes are left out: Go and GnuTLS read the bundle, and so does OpenSSL by its `cert.pem`.
 
-use super::root::Root;
+use crate::assemble::root::Root;
 use crate::tree::Kind;
 
 const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";

@@ -7,7 +7,8 @@
 
 use std::collections::BTreeSet;
 
-use super::root::Root;
+use super::service;
+use crate::assemble::root::Root;
 use crate::tree::TreePath;
 
 const PROFILES: &str = "/usr/share/authselect/default";
@@ -60,7 +61,7 @@ fn write_unix(root: &mut Root) -> anyhow::Result<()> {
         let Some((directory, _)) = root.lookup(directory) else { continue };
         let paths: Vec<TreePath> = root.tree.children(&directory).map(|(path, _, _)| path.clone()).collect();
         for path in paths {
-            included.extend(includes(&root.read_text(&path.to_string())?.unwrap_or_default()));
+            included.extend(service::includes(&root.read_text(&path.to_string())?.unwrap_or_default()));
         }
     }
     for name in FILES.into_iter().filter(|name| included.contains(*name) && !exists(root, name)).collect::<Vec<_>>() {
@@ -72,23 +73,6 @@ fn write_unix(root: &mut Root) -> anyhow::Result<()> {
         root.file(&format!("/etc/pam.d/{name}"), 0o644, stack)?;
     }
     Ok(())
-}
-
-/// The files that a service of `pam.d` includes, as it names them: pam.conf(5), and Debian's `@include`.
-pub(crate) fn includes(text: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for line in text.replace("\\\n", " ").lines().map(|line| line.split('#').next().unwrap_or_default().trim()) {
-        if let Some(name) = line.strip_prefix("@include") {
-            found.push(name.trim().to_owned());
-            continue;
-        }
-        // Type, control, module; a control in brackets is no inclusion.
-        let mut words = line.split_whitespace().skip(1);
-        if matches!(words.next(), Some("include" | "substack")) {
-            found.extend(words.next().map(str::to_owned));
-        }
-    }
-    found
 }
 
 /// A template with every feature off.
@@ -282,8 +266,5 @@ mod tests {
         assert!(world.text(&tree, "/etc/pam.d/system-auth").contains("pam_unix.so"));
         assert_eq!(world.text(&tree, "/etc/pam.d/postlogin"), AFTER_LOGIN);
         assert!(tree.get(&TreePath::parse("/etc/pam.d/password-auth").unwrap()).is_none());
-        let includes =
-            includes("@include common-auth\n# auth include x\nauth [default=1] include\nauth required x.so\n");
-        assert_eq!(includes, ["common-auth"]);
     }
 }

@@ -1,4 +1,4 @@
-//! `depmod`, natively: the files by which `modprobe` and udev find kernel modules, and the modules of the initrd.
+//! `depmod`, natively: the files by which `modprobe` and udev find kernel modules.
 //!
 //! Dependencies are what the modules' own `depends=` says, which modpost derived from the symbols. Text files are for
 //! people and for the three that libkmod reads as text (softdep, weakdep, devname); everything else it reads from the
@@ -9,12 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Context;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
+use super::index::Index;
 use super::modinfo::{self, ModuleInformation};
-use super::module_index::Index;
-use super::nearest;
-use super::root::Root;
-use crate::diag::{Diagnostic, Diagnostics, Location};
-use crate::tree::{Content, Contents, Kind, Origin, Tree, TreePath};
+use crate::assemble::root::Root;
+use crate::diag::{Diagnostic, Location};
+use crate::spelling;
+use crate::tree::{Content, Kind};
 
 /// One module of the image.
 #[derive(Debug)]
@@ -193,105 +193,21 @@ fn unknown_modules(root: &mut Root, names: &BTreeMap<&str, usize>, directory: &s
     Ok(())
 }
 
-fn builtin_names(text: &str) -> BTreeSet<String> {
+pub(super) fn builtin_names(text: &str) -> BTreeSet<String> {
     text.lines().filter_map(modinfo::module_name).collect()
 }
 
-fn unknown_module<'a>(name: &str, location: Option<&Location>, known: impl Iterator<Item = &'a String>) -> Diagnostic {
-    let diagnostic = Diagnostic::new("unknown-module", format!("the kernel has no module `{name}`")).help(nearest(
-        "modules of this kernel",
-        &modinfo::underscored(name),
-        known,
-    ));
+pub(super) fn unknown_module<'a>(
+    name: &str,
+    location: Option<&Location>,
+    known: impl Iterator<Item = &'a String>,
+) -> Diagnostic {
+    let diagnostic = Diagnostic::new("unknown-module", format!("the kernel has no module `{name}`"))
+        .help(spelling::nearest_of("modules of this kernel", &modinfo::underscored(name), known));
     match location {
         Some(location) => diagnostic.at(location, "neither a module nor built in"),
         None => diagnostic,
     }
-}
-
-/// A module that is asked for, by either spelling of its name.
-#[derive(Debug, Clone)]
-pub struct WantedModule {
-    pub name: String,
-    /// Where the recipe asks for it.
-    pub location: Option<Location>,
-    /// Whether the image makes no sense without it; other ones may be missing, as drivers are in small kernels.
-    pub required: bool,
-}
-
-/// A module to be loaded, unpacked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LoadableModule {
-    /// With `_`, as `/proc/modules` shows it.
-    pub name: String,
-    pub elf: Vec<u8>,
-}
-
-/// The modules named and all that they need, softly too (`softdep … pre:`), in an order in which they can be loaded.
-/// What is built into the kernel needs no module. `tree` must be an assembled root with a kernel of this release.
-///
-/// Fails with [`Diagnostics`] if a required module does not exist.
-pub fn modules_with_dependencies(
-    tree: &Tree,
-    contents: &dyn Contents,
-    release: &str,
-    wanted: &[WantedModule],
-) -> anyhow::Result<Vec<LoadableModule>> {
-    let directory = TreePath::parse(format!("/usr/lib/modules/{release}"))?;
-    let text = |name: &str| -> anyhow::Result<String> {
-        let Some(Kind::File(content)) = tree.get(&directory.join(name)?).map(|inode| &inode.kind) else {
-            return Ok(String::new());
-        };
-        let bytes = content.read(contents).with_context(|| format!("reading {name} of kernel {release}"))?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
-    };
-    let (dep, builtin, softdep) = (text("modules.dep")?, text("modules.builtin")?, text("modules.softdep")?);
-    let paths: BTreeMap<String, &str> =
-        dep.lines().filter_map(|line| Some((modinfo::module_name(line.split_once(':')?.0)?, line))).collect();
-    let builtin = builtin_names(&builtin);
-    let mut order: Vec<&str> = Vec::new();
-    let mut mistakes = Diagnostics::default();
-    for want in wanted {
-        let name = modinfo::underscored(&want.name);
-        if !paths.contains_key(&name) && !builtin.contains(&name) && want.required {
-            mistakes.push(unknown_module(&want.name, want.location.as_ref(), paths.keys()));
-        }
-        let softly = softdep.lines().filter_map(|line| line.strip_prefix("softdep ")?.strip_prefix(name.as_str()));
-        let softly = softly.flat_map(before).map(modinfo::underscored);
-        for name in softly.collect::<Vec<_>>().into_iter().chain([name.clone()]) {
-            let Some((path, needed)) = paths.get(&name).and_then(|line| line.split_once(':')) else { continue };
-            for path in needed.split_whitespace().rev().chain([path]) {
-                if !order.contains(&path) {
-                    order.push(path);
-                }
-            }
-        }
-    }
-    mistakes.or(())?;
-    let origin = Origin::from("nodesmith: initrd");
-    let load = |path: &&str| {
-        let reading = || format!("reading the module {path}");
-        let at = tree.resolve(&directory.join(path)?, &origin)?;
-        let Some(Kind::File(content)) = tree.get(&at).map(|inode| &inode.kind) else {
-            anyhow::bail!("{path} is in modules.dep and not in the root");
-        };
-        let elf = modinfo::decompressed(content.read(contents).with_context(reading)?).with_context(reading)?;
-        Ok(LoadableModule { name: modinfo::module_name(path).unwrap_or_default(), elf })
-    };
-    order.iter().map(load).collect()
-}
-
-/// Names behind `pre:` in the rest of a softdep line; nothing if the line is of a module with a longer name.
-fn before(rest: &str) -> impl Iterator<Item = &str> {
-    let mut pre = false;
-    let rest = if rest.starts_with(' ') { rest } else { "" };
-    rest.split_whitespace().filter(move |word| {
-        if word.ends_with(':') {
-            pre = *word == "pre:";
-            return false;
-        }
-        pre
-    })
 }
 
 #[cfg(test)]
@@ -324,11 +240,5 @@ mod tests {
         );
         assert_eq!(device_node(&module(&["char-major-10-229"])), None);
         assert_eq!(device_node(&module(&["devname:x", "block-major-8-*"])), None);
-    }
-
-    #[test]
-    fn soft_dependencies_are_those_before() {
-        assert_eq!(before(" pre: a b post: c").collect::<Vec<_>>(), ["a", "b"]);
-        assert_eq!(before("x pre: a").count(), 0);
     }
 }

@@ -9,28 +9,18 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, bail};
 
-use super::accounts;
-use super::root::Root;
-use super::scripts::programs::dpkg::Dpkg;
+use crate::assemble::accounts;
+use crate::assemble::kernel::KernelFiles;
+use crate::assemble::root::Root;
+use crate::assemble::scripts::programs::dpkg::Dpkg;
 use crate::diag::Diagnostic;
 use crate::package::version::compare_versions;
-use crate::package::{Family, FileEntry, FileKind, Owner, Package, PackageId};
+use crate::package::{Family, FileEntry, FileKind, Owner, Package};
 use crate::tree::{Content, Inode, Kind, Origin, Problem, TreeError, TreePath};
 
 /// The links of a merged `/usr`. Trixie's base-files brings them; older ones have directories there.
 const MERGED: [(&str, &str); 4] =
     [("/bin", "usr/bin"), ("/sbin", "usr/sbin"), ("/lib", "usr/lib"), ("/lib64", "usr/lib64")];
-
-/// The kernel of the image, taken from `/boot` of its package.
-#[derive(Debug, Clone)]
-pub struct KernelFiles {
-    pub package: PackageId,
-    /// As `uname -r` says it, and as its directory in `/usr/lib/modules` is called.
-    pub release: String,
-    pub image: Content,
-    /// The kernel's configuration, `CONFIG_X=y` lines; empty if the package has none.
-    pub config: String,
-}
 
 /// What was unpacked so far.
 #[derive(Debug, Default)]
@@ -223,17 +213,7 @@ fn unpack_directory<'a>(
 
 /// Archives may leave directories out; dpkg and rpm make them root's, mode 0755, until a package says otherwise.
 fn ensure_parents(root: &mut Root, path: &TreePath) -> anyhow::Result<()> {
-    let origin = root.origin.clone();
-    let mut missing = Vec::new();
-    let mut at = path.parent();
-    while let Some(parent) = at.filter(|parent| root.tree.get(parent).is_none()) {
-        at = parent.parent();
-        missing.push(parent);
-    }
-    for parent in missing.into_iter().rev() {
-        root.tree.insert(parent, Inode::new(Kind::Directory, 0o755, root.inputs.recipe.epoch, &origin))?;
-    }
-    Ok(())
+    root.missing_directories(path.parent())
 }
 
 fn inode(root: &mut Root, package: &Package, entry: &FileEntry, origin: &Origin) -> anyhow::Result<Inode> {
@@ -327,19 +307,6 @@ fn satisfies(version: &str, relation: &str) -> bool {
     }
 }
 
-/// The release of the first kernel among the packages: what `uname -r` says on the node.
-pub(crate) fn kernel_release(packages: &[&Package]) -> Option<String> {
-    let release = |file: &FileEntry| {
-        let path = file.path.to_string();
-        let in_modules = || {
-            let rest = path.strip_prefix("/lib/modules/").or_else(|| path.strip_prefix("/usr/lib/modules/"))?;
-            rest.strip_suffix("/vmlinuz")
-        };
-        path.strip_prefix("/boot/vmlinuz-").or_else(in_modules).map(str::to_owned)
-    };
-    packages.iter().flat_map(|package| &package.files).find_map(release)
-}
-
 /// What RPMs of kernels keep beside the modules: it is in the boot image, or only for debugging.
 const BESIDE_MODULES: [&str; 6] = ["vmlinuz", "System.map", "symvers.gz", "symvers.xz", "symvers.zst", ".vmlinuz.hmac"];
 
@@ -387,6 +354,7 @@ mod tests {
     use super::*;
     use crate::assemble::Assembled;
     use crate::assemble::tests::World;
+    use crate::package::PackageId;
 
     fn hard_link(package: &mut Package, path: &str, to: &str) {
         let to = TreePath::parse(to).unwrap();

@@ -4,7 +4,7 @@
 //! `/etc/crypto-policies/back-ends`. The policy is the one that `/etc/crypto-policies/config` names, which an overlay
 //! may bring; subpolicies (`DEFAULT:SHA1`) would have to be computed by Red Hat's own program.
 
-use super::root::Root;
+use crate::assemble::root::Root;
 use crate::diag::Diagnostic;
 
 const SHARE: &str = "/usr/share/crypto-policies";

@@ -1,7 +1,7 @@
 //! Links of alternatives whose targets were pruned go, and their state says so.
 
-use super::root::Root;
-use super::scripts::files::Files;
+use crate::assemble::root::Root;
+use crate::assemble::scripts::files::Files;
 use crate::tree::Tree;
 
 /// Takes away what leads nowhere, after pruning.

@@ -116,7 +116,7 @@ mod tests {
     fn what_is_no_module_is_refused() {
         assert!(decompressed(b"#!/bin/sh".to_vec()).is_err());
         assert!(information(b"\x7fELF").is_err());
-        let stream = include_bytes!("../../tests/fuzz/corpus/module/xz-with-a-dictionary-of-4-gib");
+        let stream = include_bytes!("../../../tests/fuzz/corpus/module/xz-with-a-dictionary-of-4-gib");
         assert!(decompressed(stream.to_vec()).is_err());
     }
 }

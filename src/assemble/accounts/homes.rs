@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 
-use super::root::Root;
+use crate::assemble::root::Root;
 
 pub(crate) fn write(root: &mut Root) -> anyhow::Result<()> {
     for user in &root.inputs.recipe.users {

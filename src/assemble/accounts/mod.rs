@@ -6,17 +6,19 @@
 //! all; people come in with keys.
 
 pub mod book;
+pub(super) mod homes;
+pub(super) mod sysusers;
 
 use anyhow::Context;
 
-use super::root::Root;
-use super::sysusers::{self, Id, Line};
+use self::book::{Accounts, FIRST_PERSON, Group, Texts, User, add};
+use self::sysusers::{Id, Line};
 use crate::agent::base64;
+use crate::assemble::root::Root;
 use crate::diag::Diagnostic;
 use crate::package::{Family, FileKind, Package, rpm};
+use crate::spelling;
 use crate::tree::Content;
-pub use book::{Accounts, Group, User};
-use book::{FIRST_PERSON, Texts, add};
 
 /// The accounts that are there before anything is unpacked.
 pub(crate) fn begin(root: &mut Root) -> anyhow::Result<()> {
@@ -238,7 +240,7 @@ fn people(root: &mut Root, accounts: &mut Accounts) {
                 None => root.mistakes.push(
                     Diagnostic::new("unknown-group", format!("user `{}` is in no such group: `{group}`", user.name))
                         .at(&user.location, "this user")
-                        .help(super::nearest("groups of this image", group, accounts.groups.keys())),
+                        .help(spelling::nearest_of("groups of this image", group, accounts.groups.keys())),
                 ),
             }
         }

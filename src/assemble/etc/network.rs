@@ -1,6 +1,6 @@
 //! systemd-networkd's default: DHCP on every wired interface, until metadata says otherwise.
 
-use super::root::Root;
+use crate::assemble::root::Root;
 use crate::contract::{DEFAULT_NETWORK, WAIT_FOR_ANY_NETWORK};
 
 /// `ether` alone matches bridges and veth pairs as well, which belong to the pods' network; those have a kind, and

@@ -4,7 +4,7 @@
 //! modprobe.d(5)). Modules that containers need are loaded before sysctls are set, or `net.bridge.*` does not exist
 //! yet: `systemd-sysctl.service` runs after `systemd-modules-load.service`.
 
-use super::root::Root;
+use crate::assemble::root::Root;
 
 pub(crate) fn write(root: &mut Root) -> anyhow::Result<()> {
     let recipe = root.inputs.recipe;

@@ -3,7 +3,10 @@
 //! The list was measured on a trial that booted. `machine-id` is empty and not the word `uninitialized`: that word
 //! makes PID 1 run its presets, and Debian's are "enable everything".
 
-use super::root::Root;
+pub(super) mod configuration;
+pub(super) mod network;
+
+use crate::assemble::root::Root;
 use crate::diag::Diagnostic;
 use crate::package::Family;
 use crate::yaml::Located;

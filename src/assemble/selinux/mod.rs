@@ -5,11 +5,13 @@
 //! says the `/etc/selinux/config` that came with it, selinux_config(5). An inode's label is its extended attribute
 //! `security.selinux`, the context with a NUL behind it.
 
+pub mod file_contexts;
+
 use std::collections::BTreeSet;
 
-use super::file_contexts::{FileContexts, Whose};
-use super::root::Root;
-use super::scripts::{REMOVAL, full_name, is_meant};
+use self::file_contexts::{FileContexts, Whose};
+use crate::assemble::root::Root;
+use crate::assemble::scripts::{REMOVAL, full_name, is_meant};
 use crate::contract;
 use crate::diag::Diagnostic;
 use crate::package::{Family, Package, Script};
