@@ -38,6 +38,8 @@ pub mod glob;
 #[cfg(feature = "builder")]
 pub mod image;
 #[cfg(feature = "builder")]
+pub mod inspect;
+#[cfg(feature = "builder")]
 pub mod lock;
 #[cfg(feature = "builder")]
 pub mod package;

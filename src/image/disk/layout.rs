@@ -1,4 +1,4 @@
-//! The disk: where everything lies, and the raw image.
+//! Where everything lies on a disk, and the raw image.
 //!
 //! [`plan`] turns sizes and the root hash into a [`DiskPlan`], a value that can be printed; [`DiskPlan::write`] makes
 //! the raw image of it. All partitions start at whole MiB:
@@ -25,15 +25,15 @@ use crate::formats::fat::{self, Volume};
 use crate::formats::gpt::{self, Partition, SECTOR, Table};
 use crate::formats::sparse::Source;
 use crate::tree::Digest;
+use crate::verity;
 
 const MIB: u64 = 1 << 20;
 /// Sectors in the unit that partitions are aligned to.
 const ALIGNMENT_LBA: u64 = MIB / SECTOR;
 /// Bytes that no disk has: below it, sums of sizes cannot overflow.
 const BYTES_MAX: u64 = 1 << 56;
-/// Data and hash blocks of dm-verity, and SHA-256 hashes in one.
-const VERITY_BLOCK: u64 = 4096;
-const VERITY_HASHES: u64 = VERITY_BLOCK / 32;
+/// Data and hash blocks of dm-verity.
+const VERITY_BLOCK: u64 = verity::BLOCK_BYTES as u64;
 /// GPT attribute bit 60 of the Discoverable Partitions Specification: read-only.
 const READ_ONLY: u64 = 1 << 60;
 /// Root of all GUIDs that are not the root hash: drawn once, for ever the same.
@@ -72,9 +72,9 @@ pub struct DiskPlan {
     pub var_min_bytes: u64,
 }
 
-/// The contents of the partitions.
+/// What fills the partitions.
 #[derive(Debug, Clone, Copy)]
-pub struct Parts<'a> {
+pub struct Fills<'a> {
     pub esp: &'a [fat::Entry<'a>],
     pub root: Source<'a>,
     pub verity: Source<'a>,
@@ -149,7 +149,7 @@ pub fn plan(request: &Request<'_>) -> Result<DiskPlan, DiskError> {
     }
 
     let guid = |what: &str| Uuid::new_v5(&NAMESPACE, format!("{image}: {what}").as_bytes());
-    let (root_guid, verity_guid) = root_hash_guids(&root_hash);
+    let (root_guid, verity_guid) = verity::partition_guids(&root_hash.0);
     let mut next_lba = ALIGNMENT_LBA;
     let mut partition = |name: &str, type_guid: &str, guid, bytes: u64, attributes| {
         let first_lba = next_lba;
@@ -159,11 +159,17 @@ pub fn plan(request: &Request<'_>) -> Result<DiskPlan, DiskError> {
     };
     let partitions = vec![
         partition(contract::ESP_LABEL, contract::ESP_TYPE, guid("esp"), esp_bytes, 0),
-        partition(contract::ROOT_A_LABEL, contract::ROOT_TYPE_X86_64, root_guid, slot_bytes, READ_ONLY),
+        partition(
+            contract::ROOT_A_LABEL,
+            contract::ROOT_TYPE_X86_64,
+            Uuid::from_bytes(root_guid),
+            slot_bytes,
+            READ_ONLY,
+        ),
         partition(
             contract::VERITY_A_LABEL,
             contract::ROOT_VERITY_TYPE_X86_64,
-            verity_guid,
+            Uuid::from_bytes(verity_guid),
             verity_slot_bytes,
             READ_ONLY,
         ),
@@ -188,8 +194,8 @@ impl DiskPlan {
     }
 
     /// Writes the raw image into `out`, an empty file; what is zero stays a hole.
-    pub fn write(&self, parts: &Parts<'_>, out: &File) -> anyhow::Result<()> {
-        let planned = [("root", self.root_bytes, parts.root), ("verity", self.verity_bytes, parts.verity)];
+    pub fn write(&self, fills: &Fills<'_>, out: &File) -> anyhow::Result<()> {
+        let planned = [("root", self.root_bytes, fills.root), ("verity", self.verity_bytes, fills.verity)];
         for (name, planned_bytes, source) in planned {
             let bytes = source.length();
             if bytes != planned_bytes {
@@ -204,8 +210,8 @@ impl DiskPlan {
         out.write_all_at(&tables.primary, 0).context("writing the partition table")?;
         let backup = self.image_bytes() - tables.backup.len() as u64;
         out.write_all_at(&tables.backup, backup).context("writing the backup partition table")?;
-        fat::write(&self.esp, parts.esp, out, esp.first_lba * SECTOR).context("writing the ESP")?;
-        for (partition, source) in [(root, parts.root), (verity, parts.verity)] {
+        fat::write(&self.esp, fills.esp, out, esp.first_lba * SECTOR).context("writing the ESP")?;
+        for (partition, source) in [(root, fills.root), (verity, fills.verity)] {
             let written = source.write_to(out, partition.first_lba * SECTOR);
             written.with_context(|| format!("writing {}", partition.name))?;
         }
@@ -223,12 +229,6 @@ impl DiskPlan {
     }
 }
 
-/// PARTUUIDs of the root partition and of its hash tree: first and last half of the root hash, digit by digit.
-pub fn root_hash_guids(root_hash: &Digest) -> (Uuid, Uuid) {
-    let half = |start: usize| Uuid::from_bytes(std::array::from_fn(|index| root_hash.0[start + index]));
-    (half(0), half(16))
-}
-
 /// First sector of `/var` on the node: it depends on the sizes of the partitions alone, and so can stand on the command
 /// line inside the ESP.
 pub fn var_first_lba(esp_bytes: u64, slot_bytes: u64) -> u64 {
@@ -238,11 +238,7 @@ pub fn var_first_lba(esp_bytes: u64, slot_bytes: u64) -> u64 {
 
 /// Size of a verity partition: superblock and hash tree over a whole root slot, in whole MiB.
 pub fn verity_slot_bytes(slot_bytes: u64) -> u64 {
-    let (mut level, mut blocks) = (slot_bytes.div_ceil(VERITY_BLOCK), 1);
-    while level > 1 {
-        level = level.div_ceil(VERITY_HASHES);
-        blocks += level;
-    }
+    let blocks = 1 + verity::tree_blocks(slot_bytes.div_ceil(VERITY_BLOCK));
     (blocks * VERITY_BLOCK).next_multiple_of(MIB)
 }
 
@@ -288,13 +284,6 @@ mod tests {
     }
 
     #[test]
-    fn the_root_hash_is_read_off_the_guids() {
-        let (root, verity) = root_hash_guids(&request().root_hash);
-        assert_eq!(root.to_string(), "00010203-0405-0607-0809-0a0b0c0d0e0f");
-        assert_eq!(verity.to_string(), "10111213-1415-1617-1819-1a1b1c1d1e1f");
-    }
-
-    #[test]
     fn verity_slots_have_room_for_the_tree_of_a_full_slot() {
         // 2 GiB: 524288 data blocks, 4096 + 32 + 1 hash blocks, the superblock.
         assert_eq!(verity_slot_bytes(2048 * MIB), 17 * MIB);
@@ -336,8 +325,8 @@ mod tests {
         let plan = plan(&request).unwrap();
         let out = tempfile::tempfile().unwrap();
         let esp = [Entry { path: "EFI/Linux/a+3.efi", source: Source::Bytes(b"uki!") }];
-        let parts = Parts { esp: &esp, root: Source::Bytes(&root), verity: Source::Bytes(b"verity") };
-        plan.write(&parts, &out).unwrap();
+        let fills = Fills { esp: &esp, root: Source::Bytes(&root), verity: Source::Bytes(b"verity") };
+        plan.write(&fills, &out).unwrap();
         assert_eq!(out.metadata().unwrap().len(), plan.image_bytes());
         assert_eq!(gpt::read(&mut &out).unwrap(), plan.table);
         let bytes = |partition: usize, length: usize| {
@@ -350,7 +339,7 @@ mod tests {
         assert!(bytes(1, 3_000_000) == root);
         assert!(sparse::is_zero(&bytes(1, 4 << 20)[3_000_000..]));
         assert_eq!(bytes(2, 7), b"verity\0");
-        let changed = Parts { root: Source::Bytes(b""), ..parts };
+        let changed = Fills { root: Source::Bytes(b""), ..fills };
         let error = plan.write(&changed, &out).unwrap_err().to_string();
         assert_eq!(error, "`root` was planned with 3000000 bytes and now has 0");
     }
