@@ -1,9 +1,9 @@
 //! Unpacked packages, overlays and the recipe → the root file system of a node, as a [`Tree`].
 //!
-//! Nothing of the packages is executed: their scripts are interpreted while they are unpacked ([`scripts`]), and what is
-//! done for the whole image is done natively by the steps below, in the order of [`STEPS`]. A step takes the [`Root`] as
-//! the steps before it left it, and knows one subject. What is to be done by hand for a Debian root was measured on a
-//! trial that booted; every step's file says what it stands for.
+//! Nothing of the packages is executed: their scripts are interpreted while they are unpacked ([`scripts`]), and what
+//! is done for the whole image is done natively by the steps below, in the order of [`STEPS`]. A step takes the
+//! [`Root`] as the steps before it left it, and knows one subject. What is to be done by hand for a Debian root was
+//! measured on a trial that booted; every step's file says what it stands for.
 
 pub mod accounts;
 mod agent;

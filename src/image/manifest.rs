@@ -1,4 +1,5 @@
-//! The record of a build: what went in, what became of it, what came out. JSON, and a function of recipe and lock alone.
+//! The record of a build: what went in, what became of it, what came out. JSON, and a function of recipe and lock
+//! alone.
 
 use std::collections::BTreeMap;
 
@@ -175,7 +176,17 @@ mod tests {
 
     #[test]
     fn packages_of_kubernetes_are_repeated_from_the_lock_with_who_signed_them() {
-        let package = |name: &str, repository: &str| json!({"name": name, "version": "1.36.2-1", "arch": "x86_64", "repository": repository, "path": "p", "size": 1, "sha256": "ab"});
+        let package = |name: &str, repository: &str| {
+            json!({
+                "name": name,
+                "version": "1.36.2-1",
+                "arch": "x86_64",
+                "repository": repository,
+                "path": "p",
+                "size": 1,
+                "sha256": "ab",
+            })
+        };
         let mut own = package("kubeadm", "k");
         own["signer"] = "OWN".into();
         let lock = json!({

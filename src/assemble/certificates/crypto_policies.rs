@@ -1,4 +1,5 @@
-//! Red Hat's system-wide policies of cryptography: the links by which OpenSSL, OpenSSH, GnuTLS and Kerberos find theirs.
+//! Red Hat's system-wide policies of cryptography: the links by which OpenSSL, OpenSSH, GnuTLS and Kerberos find
+//! theirs.
 //!
 //! What `crypto-policies` does in `%post`: every file of `/usr/share/crypto-policies/POLICY` gets a link in
 //! `/etc/crypto-policies/back-ends`. The policy is the one that `/etc/crypto-policies/config` names, which an overlay

@@ -301,7 +301,8 @@ mod tests {
     use crate::oracle::{oracle, skip};
 
     const EXTENSIONS: &str = "[req]\ndistinguished_name=dn\n[dn]\n[ca]\nbasicConstraints=critical,CA:TRUE\n\
-        [leaf]\nbasicConstraints=CA:FALSE\n[mail]\nbasicConstraints=critical,CA:TRUE\nextendedKeyUsage=emailProtection\n";
+        [leaf]\nbasicConstraints=CA:FALSE\n[mail]\n\
+        basicConstraints=critical,CA:TRUE\nextendedKeyUsage=emailProtection\n";
     const PURPOSES: [&str; 3] = ["server-auth", "email", "code-signing"];
 
     fn certificate(openssl: &Path, directory: &Path, name: &str, extensions: &str) -> (String, String) {

@@ -1,5 +1,5 @@
-//! What a node of a cluster needs besides its packages: places, the kubelet's condition, the kernel's configuration; and
-//! the container images that it has from the start.
+//! What a node of a cluster needs besides its packages: places, the kubelet's condition, the kernel's configuration;
+//! and the container images that it has from the start.
 
 use crate::assemble::root::Root;
 use crate::contract;

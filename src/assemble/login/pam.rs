@@ -135,7 +135,8 @@ mod tests {
 
     #[test]
     fn sessions_without_a_primary_module_are_let_through() {
-        let systemd = "Default: yes\nSession-Interactive-Only: yes\nSession-Type: Additional\nSession:\n\toptional\tpam_systemd.so\n";
+        let systemd = "Default: yes\nSession-Interactive-Only: yes\nSession-Type: Additional\nSession:\n\
+                       \toptional\tpam_systemd.so\n";
         let profiles = [profile("unix", UNIX), profile("systemd", systemd)];
         let template = "$session_nonint_primary\n$session_nonint_additional\n";
         let text = fill(template, "session_nonint", "Session", &profiles, false);

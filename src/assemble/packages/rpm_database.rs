@@ -1,8 +1,8 @@
 //! rpm's own database, by which `rpm -qa` and scanners see what an image is made of.
 //!
 //! It is an SQLite file with the packages' headers and indexes of words in them (rpm's `lib/backend/sqlite.c`), under
-//! `/usr/lib/sysimage/rpm`: on `/var` it would not be of the image's own slot. The pages are written by SQLite itself, in
-//! memory and in one order, so the same packages give the same bytes. Oracle: rpm on the same packages, row by row.
+//! `/usr/lib/sysimage/rpm`: on `/var` it would not be of the image's own slot. The pages are written by SQLite itself,
+//! in memory and in one order, so the same packages give the same bytes. Oracle: rpm on the same packages, row by row.
 
 use anyhow::{Context, ensure};
 use rusqlite::types::{ToSqlOutput, ValueRef};

@@ -137,7 +137,8 @@ fn uncompiled(root: &mut Root) {
             Diagnostic::new(
                 "uncompiled-policy",
                 format!(
-                    "`selinux: {word}`, but `{script}` of {name} changes the policy (`{command}`), which is not done here"
+                    "`selinux: {word}`, but `{script}` of {name} changes the policy (`{command}`), which is not \
+                     done here"
                 ),
             )
             .at(&asked.location, "needs it")

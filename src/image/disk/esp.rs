@@ -9,7 +9,8 @@ pub(super) const BOOT_LOADER: &str = "/usr/lib/systemd/boot/efi/systemd-bootx64.
 /// Longer menus only cost time where nobody watches; a key held at power-on still shows the menu.
 const LOADER_CONF: &[u8] = b"timeout 0\nconsole-mode keep\neditor no\n";
 
-/// What lies on the partition. The boot loader is there twice: under the name that firmware looks for, and under its own.
+/// What lies on the partition. The boot loader is there twice: under the name that firmware looks for, and under its
+/// own.
 pub(super) struct Esp<'a> {
     boot_loader: Vec<u8>,
     uki_path: String,

@@ -352,7 +352,15 @@ mod tests {
             root in 1u64..1 << 40,
             var in 0u64..BYTES_MAX,
         ) {
-            let request = Request { esp_bytes: esp, slot_bytes: slot, root_bytes: root, var_min_bytes: var, esp_content_bytes: 0, verity_bytes: 0, ..request() };
+            let request = Request {
+                esp_bytes: esp,
+                slot_bytes: slot,
+                root_bytes: root,
+                var_min_bytes: var,
+                esp_content_bytes: 0,
+                verity_bytes: 0,
+                ..request()
+            };
             match plan(&request) {
                 Ok(plan) => {
                     prop_assert!(gpt::encode(&plan.table).is_ok());
