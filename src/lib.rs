@@ -10,14 +10,20 @@
 //! is `nodeinit`, the node's agent, which may use only the modules that are compiled for both.
 
 pub mod agent;
+pub mod base64;
 pub mod contract;
 pub mod diag;
 pub mod hex;
+pub mod image_info;
 #[cfg(test)]
 mod oracle;
+pub mod pem;
+pub mod registry_mirrors;
+pub mod root_hash;
 pub mod shape;
 pub mod spelling;
-pub mod verity;
+pub mod ssh_key;
+pub mod verity_superblock;
 pub mod words;
 pub mod yaml;
 
@@ -59,6 +65,8 @@ pub mod resolve;
 pub mod seed;
 #[cfg(feature = "builder")]
 pub mod shell;
+#[cfg(feature = "builder")]
+pub mod store_key;
 #[cfg(feature = "builder")]
 pub mod supply;
 #[cfg(feature = "builder")]

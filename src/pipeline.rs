@@ -19,6 +19,7 @@ use crate::recipe::kubernetes::coherence;
 use crate::recipe::{Recipe, UnknownPrograms, check, load, print};
 use crate::repo::store::Store;
 use crate::report::Watch;
+use crate::store_key::StoreKey;
 use crate::tree::Digest;
 use crate::{checks, preload, supply};
 
@@ -27,6 +28,8 @@ use crate::{checks, preload, supply};
 pub struct Options {
     pub out: PathBuf,
     pub store: PathBuf,
+    /// Authenticates what the store derives; without one, nothing that an earlier run derived is believed.
+    pub store_key: Option<StoreKey>,
     /// Beside the recipe, unless given.
     pub lock: Option<PathBuf>,
     /// A missing or stale lock is an error.
@@ -43,7 +46,7 @@ pub struct Options {
 pub fn build(recipe_path: &Path, options: &Options, watch: &Watch) -> anyhow::Result<Vec<PathBuf>> {
     let (mut recipe, unlockable) = check::check_but_lock(&load::load(recipe_path)?, options.as_of)?;
     recipe.unknown_programs = options.unknown_programs.unwrap_or(recipe.unknown_programs);
-    let store = Store::open(&options.store)?;
+    let store = open(options)?;
     let images = match recipe.images.is_empty() {
         true => Vec::new(),
         false => watch.stage("images", || preload::read(&recipe, &store))?,
@@ -86,6 +89,13 @@ pub fn build(recipe_path: &Path, options: &Options, watch: &Watch) -> anyhow::Re
     outputs.finish()
 }
 
+fn open(options: &Options) -> anyhow::Result<Store> {
+    match &options.store_key {
+        Some(key) => Store::open_with(&options.store, key.clone()),
+        None => Store::open(&options.store),
+    }
+}
+
 /// Tells what nobody knew and the recipe let pass.
 fn unknown_programs(scripts: &[ScriptAccount], watch: &Watch) {
     for script in scripts {
@@ -99,7 +109,7 @@ fn unknown_programs(scripts: &[ScriptAccount], watch: &Watch) {
 /// Recipe → lock file; its path. A lock that fits is kept unless `update`.
 pub fn lock(recipe_path: &Path, options: &Options, update: bool, watch: &Watch) -> anyhow::Result<PathBuf> {
     let recipe = check::check(&load::load(recipe_path)?, options.as_of)?;
-    let store = Store::open(&options.store)?;
+    let store = open(options)?;
     let path = lock_path(recipe_path, options);
     // An update replaces even what is no lock any more; the mistakes in a damaged lock say to run it.
     let old = if update { None } else { crate::lock::read(&path)? };
@@ -165,6 +175,7 @@ mod tests {
         let options = Options {
             out: directory.path().join("out"),
             store: directory.path().join("store"),
+            store_key: None,
             lock: None,
             locked: false,
             offline: true,

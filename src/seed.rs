@@ -1,7 +1,7 @@
 //! NoCloud volumes on this side: the files of a directory, or of a few words → checked → a volume.
 //!
-//! What the files may say is judged by the node's own parser (`agent/nocloud`): there a mistake is found at the first
-//! boot, and is final.
+//! What the files may say is judged by the node's own parser (`agent/first_boot/documents`): there a mistake is found
+//! at the first boot, and is final.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,8 +10,9 @@ use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
 
-use crate::agent::seed::{FILES, LABEL, Seed, source};
-use crate::agent::{nocloud, volume};
+use crate::agent::first_boot::documents;
+use crate::agent::first_boot::metadata::{FILES, Metadata, source};
+use crate::agent::first_boot::source::{LABEL, volume};
 use crate::bounded;
 use crate::diag::Diagnostics;
 use crate::formats::{fat, iso9660};
@@ -42,15 +43,15 @@ pub fn read(directory: &Path) -> anyhow::Result<Files> {
 /// Every mistake that the node would find in the files.
 pub fn check(files: &Files) -> Result<(), Diagnostics> {
     let mut found = Diagnostics::default();
-    let mut seed = Seed { origin: "of this seed".to_owned(), ..Seed::default() };
+    let mut metadata = Metadata { origin: "of this seed".to_owned(), ..Metadata::default() };
     for (name, bytes) in files {
         match source(name, bytes.clone(), "the seed") {
-            Ok(source) => drop(seed.files.insert(name, source)),
+            Ok(source) => drop(metadata.files.insert(name, source)),
             Err(mistakes) => found.0.extend(mistakes.0),
         }
     }
     found.or(())?;
-    nocloud::parse(&seed).map(drop)
+    documents::parse(&metadata).map(drop)
 }
 
 /// A volume that the node finds: ISO 9660, or FAT.

@@ -1,7 +1,7 @@
 //! What single words of a recipe or of a node's metadata may look like: a table of rules, each with its slug.
 
-use crate::agent::ssh_key;
 use crate::diag::{Diagnostic, Diagnostics, Location};
+use crate::ssh_key;
 use crate::yaml::{Located, Value};
 
 /// One kind of word.

@@ -1,21 +1,20 @@
 //! `nodeinit images`: gives containerd the container images that lie in the image, before the kubelet starts.
 //!
-//! Each archive is imported by the image's own `ctr`, and its images are pinned, so that the kubelet's garbage collector
-//! leaves them. A label says which archive an image came from: a later boot imports nothing again, a new image of the
+//! Each archive is imported by the image's own `ctr`, and its images are pinned, so that the kubelet's garbage
+//! collector leaves them. A label says which archive an image came from: a later boot imports nothing again, a new image of the
 //! node with another archive under the same name does. Every step may be cut off and repeated.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use serde::Deserialize;
 
-use super::first_boot::EXIT_FAILURE;
-use super::{console, notify, run};
+use super::report::console;
+use super::{exit_code, notify, run};
 use crate::contract;
+use crate::image_info::{Archive, ImageInfo};
 
 const CTR: &str = "/usr/bin/ctr";
 /// containerd's namespace of the kubelet's images.
@@ -31,27 +30,13 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// After this long the unit fails and systemd starts it again; the boot goes on meanwhile.
 const DEADLINE: Duration = Duration::from_secs(180);
 
-/// The part of the image's identity that is wanted here.
-#[derive(Debug, Default, Deserialize)]
-struct ImageInfo {
-    #[serde(default)]
-    images: Vec<Archive>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Archive {
-    file: String,
-    sha256: String,
-    /// Names under which the import makes its images known.
-    names: Vec<String>,
-}
-
 /// Imports what is missing and tells how it went.
 pub fn run() -> ExitCode {
     let started = Instant::now();
     let mut pause = PAUSE_FIRST;
     loop {
-        let imported = archives(Path::new(contract::IMAGE_INFO)).and_then(|archives| import_all(CTR, &archives));
+        let imported =
+            ImageInfo::read(Path::new(contract::IMAGE_INFO)).and_then(|image| import_all(CTR, &image.images));
         let error = match imported.and_then(|()| notify::done()) {
             Ok(()) => return ExitCode::SUCCESS,
             Err(error) => error,
@@ -59,17 +44,11 @@ pub fn run() -> ExitCode {
         console::complain(&format!("container images of this node: {error:#}"));
         if started.elapsed() + pause > DEADLINE {
             console::complain("container images of this node: tried again later");
-            return ExitCode::from(EXIT_FAILURE);
+            return ExitCode::from(exit_code::FAILURE);
         }
         std::thread::sleep(pause);
         pause = (pause * 2).min(PAUSE_MAX);
     }
-}
-
-fn archives(info: &Path) -> Result<Vec<Archive>> {
-    let bytes = fs::read(info).with_context(|| format!("reading {}", info.display()))?;
-    let info: ImageInfo = serde_json::from_slice(&bytes).with_context(|| format!("reading {}", info.display()))?;
-    Ok(info.images)
 }
 
 /// Brings every archive's images into containerd. One that fails does not keep the others away; the first failure is
@@ -127,6 +106,7 @@ fn parse_list(table: &str) -> BTreeMap<String, BTreeMap<String, String>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
@@ -203,16 +183,5 @@ esac
     fn a_containerd_that_does_not_answer_is_a_failure_and_not_an_empty_list() {
         let error = format!("{:#}", import_all("/bin/false", &[pause("aa")]).unwrap_err());
         assert!(error.contains("images list` ended with exit status: 1"), "{error}");
-    }
-
-    #[test]
-    fn the_list_of_archives_is_read_from_the_images_identity() {
-        let directory = tempfile::tempdir().unwrap();
-        let info = directory.path().join("image.json");
-        fs::write(&info, r#"{"name": "n", "images": [{"file": "a.tar", "sha256": "00", "names": ["x/y:1"]}]}"#)
-            .unwrap();
-        assert_eq!(archives(&info).unwrap()[0].names, ["x/y:1"]);
-        fs::write(&info, r#"{"name": "n"}"#).unwrap();
-        assert!(archives(&info).unwrap().is_empty());
     }
 }

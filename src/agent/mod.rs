@@ -1,10 +1,12 @@
 //! The node's agent: one static program that is PID 1 of the initrd and, later, the first-boot service.
 //!
 //! ```text
-//! initrd:      cmdline ─► modules ─► disk ─► verity ─► var ─► writable ─► switch root          (initrd.rs)
-//! first boot:  seed ─► nocloud ─► NodeConfig ─┐
-//!                                 facts ──────┴─ plan ─► [Step] ─► apply ─► status             (first_boot.rs)
+//! initrd:      cmdline ─► modules ─► root_disk ─► verity_mapping ─► var ─► writable ─► switch_root    (initrd/)
+//! first boot:  source ─► documents ─► NodeConfig ─┐
+//!                                        facts ───┴─ plan ─► [Step] ─► apply                        (first_boot/)
+//! join:        Request ─► flow ─► Joined                                                               (cluster/)
 //! ```
+//! All of them tell how they go (`report/`). The other files are what they need of the running system, each by itself.
 //! Compiled without the feature `builder` too; of the crate it may use only what `lib.rs` compiles for both programs.
 
 use std::ffi::OsString;
@@ -16,42 +18,26 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::diag::Diagnostics;
 
-pub mod accounts;
-pub mod apply;
-pub mod base64;
-pub mod cmdline;
-pub mod config;
-pub mod console;
-pub mod copy;
-pub mod disk;
+pub mod block_device;
+pub mod cluster;
+pub mod dns_name;
 pub mod durable;
-pub mod facts;
+pub mod exit_code;
 pub mod first_boot;
-pub mod gpt;
 pub mod images;
 pub mod initrd;
-pub mod join;
-pub mod network;
-pub mod nocloud;
 pub mod notify;
-pub mod once;
-pub mod pem;
-pub mod plan;
+pub mod random;
 pub mod ready;
-pub mod registry;
+pub mod report;
 pub mod run;
-pub mod seed;
-pub mod ssh_key;
-pub mod status;
+pub mod secret;
 pub mod sys;
+pub mod sysroot;
 pub mod units;
-pub mod var;
-pub mod verity;
-pub mod volume;
-pub mod writable;
 
-/// Where the initrd mounts the root.
-const SYSROOT: &str = "/sysroot";
+use first_boot::metadata::read_directory;
+use report::status::Status;
 
 const USAGE: &str = "\
 nodeinit: the agent of a Nodesmith node
@@ -75,7 +61,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let words = arguments.get(1..).unwrap_or_default();
     let outcome = match words.first().and_then(|verb| verb.to_str()) {
         Some("first-boot") => return first_boot::run(),
-        Some("join") => return join::run(),
+        Some("join") => return cluster::run(),
         Some("images") => return images::run(),
         Some("ready") => return ready::run(),
         Some(run::IN_ROOT) => Err(run::enter(&words[1..])),
@@ -87,7 +73,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let code = if error.is::<Diagnostics>() { first_boot::EXIT_MISTAKE } else { first_boot::EXIT_FAILURE };
+            let code = if error.is::<Diagnostics>() { exit_code::MISTAKE } else { exit_code::FAILURE };
             // If not even this can be written, the exit status still tells.
             let _ = writeln!(std::io::stderr(), "{error:#}");
             ExitCode::from(code)
@@ -96,7 +82,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
 }
 
 fn print_status() -> Result<()> {
-    let status = status::Status::read()?;
+    let status = Status::read()?;
     print(&(serde_json::to_string_pretty(&status).context("writing the status")? + "\n"))
 }
 
@@ -112,21 +98,11 @@ fn print_plan(words: &[OsString]) -> Result<()> {
         }
     }
     let directory: &Path = seed.as_deref().context("`plan` needs `--seed DIR`")?;
-    let seed = seed::read_directory(directory, &directory.display().to_string())?;
-    let config = first_boot::config_of(Some(&seed))?;
+    let metadata = read_directory(directory, &directory.display().to_string())?;
+    let config = first_boot::config_of(Some(&metadata))?;
     print(&first_boot::plan_for(&config, &root)?.to_string())
 }
 
 fn print(text: &str) -> Result<()> {
     std::io::stdout().write_all(text.as_bytes()).context("writing to the standard output")
-}
-
-/// Fills the buffer from the kernel's generator, waiting until it is ready.
-fn random(buffer: &mut [u8]) -> Result<()> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        filled += rustix::rand::getrandom(&mut buffer[filled..], rustix::rand::GetRandomFlags::empty())
-            .context("reading random bytes")?;
-    }
-    Ok(())
 }

@@ -1,8 +1,8 @@
 //! The word to systemd that a unit's work is done: `READY=1` of sd_notify(3).
 //!
-//! A unit that the boot waits for, and that is started again after a failure, would be `oneshot` with `Restart=`; systemd
-//! before 244 refuses the two together. `Type=notify` with this word as the last thing is the same for everybody: who is
-//! ordered behind the unit waits for the word, and an exit without it is a failure.
+//! A unit that the boot waits for, and that is started again after a failure, would be `oneshot` with `Restart=`;
+//! systemd before 244 refuses the two together. `Type=notify` with this word as the last thing is the same for
+//! everybody: who is ordered behind the unit waits for the word, and an exit without it is a failure.
 
 use std::env;
 use std::ffi::OsStr;

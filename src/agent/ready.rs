@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use super::first_boot::EXIT_FAILURE;
-use super::join::reach;
-use super::join::request::Joined;
-use super::status::{Membership, Phase, State, Status};
-use super::{console, durable, run};
+use super::cluster::reach;
+use super::cluster::request::Joined;
+use super::report::console;
+use super::report::membership::Membership;
+use super::report::status::{Phase, State, Status};
+use super::{durable, exit_code, run};
 use crate::contract;
 
 /// The longest boot that is waited for: a first boot under emulation takes two or three minutes.
@@ -30,7 +31,7 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             console::complain(&format!("{error:#}"));
-            ExitCode::from(EXIT_FAILURE)
+            ExitCode::from(exit_code::FAILURE)
         }
     }
 }

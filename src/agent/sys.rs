@@ -1,7 +1,7 @@
 //! The ioctls that the initrd needs and that no safe crate wraps: device mapper, partitions, ext4 growth.
 //!
 //! The only file of the agent with `unsafe`. Each function takes plain values, calls one ioctl and returns; what the
-//! buffers mean is decided by the callers (`verity.rs`, `var.rs`). Numbers and structs: `linux/dm-ioctl.h`,
+//! buffers mean is decided by the callers (`initrd/`). Numbers and structs: `linux/dm-ioctl.h`,
 //! `linux/blkpg.h`, `linux/fs.h`, `fs/ext4/ext4.h`.
 #![expect(
     unsafe_code,

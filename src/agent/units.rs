@@ -105,7 +105,7 @@ WantedBy=multi-user.target
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::first_boot::EXIT_MISTAKE;
+    use crate::agent::exit_code;
     use crate::contract;
 
     #[test]
@@ -126,7 +126,7 @@ mod tests {
             assert!(text.contains("[Install]\nWantedBy="), "{name}");
         }
         for unit in [FIRST_BOOT, JOIN] {
-            assert!(unit.contains(&format!("RestartPreventExitStatus={EXIT_MISTAKE}\n")));
+            assert!(unit.contains(&format!("RestartPreventExitStatus={}\n", exit_code::MISTAKE)));
         }
         for path in [contract::JOIN_REQUEST, contract::JOIN_REFUSED] {
             assert!(JOIN.contains(&format!("ConditionPathExists=|{path}\n")));

@@ -1,13 +1,15 @@
 //! The disks of a guest: the image under a throw-away overlay or as a kept copy, and the metadata volume.
 
-use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::FileExt;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::Write;
+use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, ensure};
 
 use super::Options;
+use crate::formats::device::ReadAt;
 use crate::formats::{qcow2, sparse};
 
 #[derive(Debug)]
@@ -20,19 +22,65 @@ pub struct Disk {
     pub kept: Option<File>,
 }
 
+/// First bytes of a qcow2 image.
+const QCOW2_MAGIC: [u8; 4] = *b"QFI\xfb";
+/// What a guest writes is its owner's alone: there are keys and tokens in it.
+const PRIVATE: u32 = 0o600;
+
+/// An image as it was opened.
+enum Image {
+    Raw(File),
+    Qcow2(Box<qcow2::Reader>),
+}
+
+impl Image {
+    /// # Errors
+    /// It cannot be read, or its content is not all in it: an image of somebody else may name any file of this machine
+    /// as its backing file, and the guest would see that.
+    fn open(path: &Path) -> anyhow::Result<Image> {
+        let opening = || format!("opening {}", path.display());
+        let file = File::open(path).with_context(opening)?;
+        let mut magic = [0; 4];
+        FileExt::read_exact_at(&file, &mut magic, 0)
+            .with_context(|| format!("{} is too short for a disk image", path.display()))?;
+        Ok(match magic == QCOW2_MAGIC {
+            true => Image::Qcow2(Box::new(qcow2::Reader::open(file).with_context(opening)?)),
+            false => Image::Raw(file),
+        })
+    }
+
+    /// QEMU's name of it.
+    fn format(&self) -> &'static str {
+        match self {
+            Image::Raw(_) => "raw",
+            Image::Qcow2(_) => "qcow2",
+        }
+    }
+
+    /// Bytes of the disk in it.
+    fn size(&self) -> std::io::Result<u64> {
+        match self {
+            Image::Raw(file) => file.size(),
+            Image::Qcow2(reader) => reader.size(),
+        }
+    }
+}
+
 /// The guest's disk: an overlay in `place`, or the kept disk.
 pub fn prepare(options: &Options, place: &Path) -> anyhow::Result<Disk> {
-    let image = fs::canonicalize(&options.image).with_context(|| format!("opening {}", options.image.display()))?;
-    let format = format_of(&image)?;
+    let path = fs::canonicalize(&options.image).with_context(|| format!("opening {}", options.image.display()))?;
+    let image = Image::open(&path)?;
     let Some(kept) = &options.disk else {
-        let bytes = options.disk_size.max(virtual_size(&image, format)?);
-        let path = place.join("overlay.qcow2");
+        let bytes = options.disk_size.max(image.size()?);
+        let overlay = place.join("overlay.qcow2");
         let mut command = Command::new("qemu-img");
-        command.args(["create", "-q", "-f", "qcow2", "-F", format, "-b"]).arg(&image).arg(&path).arg(bytes.to_string());
+        command.args(["create", "-q", "-f", "qcow2", "-F", image.format(), "-b"]);
+        command.arg(&path).arg(&overlay).arg(bytes.to_string());
         run(command)?;
-        return Ok(Disk { path, format: "qcow2", bytes, kept: None });
+        fs::set_permissions(&overlay, Permissions::from_mode(PRIVATE)).context("closing the overlay to others")?;
+        return Ok(Disk { path: overlay, format: "qcow2", bytes, kept: None });
     };
-    make_kept(&image, format, kept, options.disk_size)?;
+    make_kept(&image, kept, options.disk_size)?;
     let file = File::open(kept).with_context(|| format!("opening {}", kept.display()))?;
     file.try_lock().with_context(|| format!("{} is another guest's disk at the moment", kept.display()))?;
     let bytes = file.metadata().with_context(|| format!("measuring {}", kept.display()))?.len();
@@ -40,7 +88,7 @@ pub fn prepare(options: &Options, place: &Path) -> anyhow::Result<Disk> {
 }
 
 /// A sparse raw copy of the image, at least `bytes` long, if there is none; complete under its name or not there at all.
-fn make_kept(image: &Path, format: &str, kept: &Path, bytes: u64) -> anyhow::Result<()> {
+fn make_kept(image: &Image, kept: &Path, bytes: u64) -> anyhow::Result<()> {
     let name = kept.file_name().with_context(|| format!("`{}` is not the name of a file", kept.display()))?;
     let unfinished = kept.with_file_name(format!(".{}.unfinished", name.to_string_lossy()));
     // One copy at a time: whoever waits here finds the other's.
@@ -50,36 +98,31 @@ fn make_kept(image: &Path, format: &str, kept: &Path, bytes: u64) -> anyhow::Res
     if kept.exists() {
         return Ok(());
     }
-    if format == "raw" {
-        let from = File::open(image).with_context(|| format!("opening {}", image.display()))?;
-        let to = File::create(&unfinished).with_context(|| format!("creating {}", unfinished.display()))?;
-        let length = from.metadata().context("measuring the image")?.len();
-        to.set_len(length).context("sizing the copy")?;
-        sparse::copy(&from, length, &to, 0).with_context(|| format!("copying to {}", unfinished.display()))?;
-    } else {
-        let mut command = Command::new("qemu-img");
-        command.args(["convert", "-f", format, "-O", "raw"]).arg(image).arg(&unfinished);
-        run(command)?;
-    }
-    let file = OpenOptions::new().write(true).open(&unfinished).context("opening the copy")?;
-    let length = file.metadata().context("measuring the copy")?.len();
-    file.set_len(length.max(bytes)).context("growing the copy")?;
+    // What an earlier run left may be open to others.
+    let _ = fs::remove_file(&unfinished);
+    let to = OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(&unfinished);
+    let to = to.with_context(|| format!("creating {}", unfinished.display()))?;
+    let length = image.size().context("measuring the image")?;
+    to.set_len(length.max(bytes)).context("sizing the copy")?;
+    let copied = match image {
+        Image::Raw(from) => sparse::copy(from, length, &to, 0),
+        Image::Qcow2(reader) => copy(reader.as_ref(), length, &to),
+    };
+    copied.with_context(|| format!("copying to {}", unfinished.display()))?;
     fs::rename(&unfinished, kept).with_context(|| format!("naming {}", kept.display()))
 }
 
-fn format_of(image: &Path) -> anyhow::Result<&'static str> {
-    let file = File::open(image).with_context(|| format!("opening {}", image.display()))?;
-    let mut magic = [0; 4];
-    file.read_exact_at(&mut magic, 0).with_context(|| format!("{} is too short for a disk image", image.display()))?;
-    Ok(if magic == qcow2::MAGIC { "qcow2" } else { "raw" })
-}
-
-fn virtual_size(image: &Path, format: &str) -> anyhow::Result<u64> {
-    let file = File::open(image)?;
-    if format == "raw" {
-        return Ok(file.metadata()?.len());
+/// What is zero stays a hole.
+fn copy(from: &dyn ReadAt, length: u64, to: &File) -> std::io::Result<()> {
+    let mut chunk = vec![0; 1 << 20];
+    let mut at = 0;
+    while at < length {
+        let count = usize::try_from(length - at).unwrap_or(usize::MAX).min(chunk.len());
+        from.read_exact_at(&mut chunk[..count], at)?;
+        sparse::write_at(to, at, &chunk[..count])?;
+        at += count as u64;
     }
-    qcow2::virtual_size(&file).with_context(|| format!("reading the header of {}", image.display()))
+    Ok(())
 }
 
 /// The metadata volume: a file as it is, or made from a directory.
@@ -91,7 +134,8 @@ pub fn seed(seed: &Path, place: &Path) -> anyhow::Result<PathBuf> {
     let path = place.join("seed.img");
     // Not checked: how a node takes wrong metadata is a thing to try, too.
     let volume = crate::seed::volume(&crate::seed::read(seed)?, false)?;
-    fs::write(&path, volume).with_context(|| format!("writing {}", path.display()))?;
+    let file = OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(&path);
+    file.and_then(|mut file| file.write_all(&volume)).with_context(|| format!("writing {}", path.display()))?;
     Ok(path)
 }
 
@@ -124,6 +168,8 @@ mod tests {
             memory_mib: 64,
             cpus: 1,
             forwards: vec![],
+            network: false,
+            attached: vec![],
             cmdline: vec![],
             until: super::super::Until::Off,
             time_limit: None,
@@ -133,6 +179,7 @@ mod tests {
         };
         let disk = prepare(&options, place.path()).unwrap();
         assert_eq!((disk.format, disk.bytes), ("raw", 16384));
+        assert_eq!(fs::metadata(path("kept.img")).unwrap().permissions().mode() & 0o777, 0o600);
         let error = format!("{:#}", prepare(&options, place.path()).unwrap_err());
         assert!(error.contains("kept.img is another guest's disk"), "{error}");
         drop(disk);

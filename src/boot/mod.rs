@@ -9,6 +9,7 @@ pub mod disk;
 pub mod qemu;
 pub mod watch;
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -32,6 +33,10 @@ pub struct Options {
     pub cpus: u32,
     /// TCP ports of 127.0.0.1 that lead to ports of the guest.
     pub forwards: Vec<(u16, u16)>,
+    /// Whether the guest reaches this machine and its network; else it has an address, and nobody to talk to.
+    pub network: bool,
+    /// Further disks, raw; what the guest writes to them is thrown away.
+    pub attached: Vec<PathBuf>,
     /// Words added to the kernel command line ([`Firmware::Direct`] only).
     pub cmdline: Vec<String>,
     pub until: Until,
@@ -125,7 +130,9 @@ impl Verdict {
 pub fn boot(options: &Options, show: &mut dyn FnMut(&Event)) -> anyhow::Result<Verdict> {
     // A Ctrl-C while the guest is being prepared must not leave it, or the directory, behind.
     watch::interrupted();
-    let place = tempfile::Builder::new().prefix("nodesmith-boot-").tempdir()?;
+    // The seed in it may have a join token.
+    let private = std::fs::Permissions::from_mode(0o700);
+    let place = tempfile::Builder::new().prefix("nodesmith-boot-").permissions(private).tempdir()?;
     let emulator = qemu::find()?;
     if options.accelerator != accelerator::Choice::Tcg && Path::new("/dev/kvm").exists() {
         crate::report::say("note: trying whether KVM runs a guest here, fifteen seconds at most");

@@ -133,7 +133,8 @@ fn arguments(options: &Options, machine: &Machine, control: &Path, reports: &Pat
     add(&["-device", "virtio-rng-pci", "-device", "virtio-serial-pci"]);
     let forwards: String =
         options.forwards.iter().map(|(host, guest)| format!(",hostfwd=tcp:127.0.0.1:{host}-:{guest}")).collect();
-    add(&["-netdev", &format!("user,id=net{forwards}"), "-device", "virtio-net-pci,netdev=net,romfile="]);
+    let alone = if options.network { "" } else { ",restrict=on" };
+    add(&["-netdev", &format!("user,id=net{alone}{forwards}"), "-device", "virtio-net-pci,netdev=net,romfile="]);
     let Disk { path, format, kept, .. } = &machine.disk;
     // Nobody misses a throw-away disk after a power cut of this machine.
     let cache = if kept.is_some() { "writeback" } else { "unsafe" };
@@ -141,6 +142,11 @@ fn arguments(options: &Options, machine: &Machine, control: &Path, reports: &Pat
     add(&["-device", "virtio-blk-pci,drive=disk,bootindex=1"]);
     if let Some(seed) = &machine.seed {
         add(&["-drive", &format!("if=virtio,format=raw,readonly=on,file={}", escaped(seed))]);
+    }
+    for (number, path) in options.attached.iter().enumerate() {
+        let file = escaped(path);
+        add(&["-drive", &format!("if=none,id=attached{number},format=raw,snapshot=on,cache=unsafe,file={file}")]);
+        add(&["-device", &format!("virtio-blk-pci,drive=attached{number}")]);
     }
     let log = options.serial_log.as_ref().map(|log| format!(",logfile={}", escaped(log))).unwrap_or_default();
     if options.json {

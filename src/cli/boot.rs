@@ -51,6 +51,12 @@ pub(super) struct Boot {
     /// Let a TCP port of 127.0.0.1 lead to a port of the guest, such as 2222:22
     #[arg(long, value_name = "HOST:GUEST", value_parser = ports)]
     forward: Vec<(u16, u16)>,
+    /// Let the guest reach this machine (10.0.2.2) and its network; without it the guest reaches nothing
+    #[arg(long)]
+    network: bool,
+    /// Give the guest another disk with the content of this file; what it writes there is thrown away
+    #[arg(long, value_name = "FILE")]
+    attach: Vec<PathBuf>,
     /// Add a word to the kernel command line (with --firmware direct)
     #[arg(long, value_name = "WORD")]
     append: Vec<String>,
@@ -85,6 +91,8 @@ pub(super) fn boot(arguments: &Boot) -> anyhow::Result<ExitCode> {
         memory_mib: arguments.memory,
         cpus: arguments.cpus,
         forwards: arguments.forward.clone(),
+        network: arguments.network,
+        attached: arguments.attach.clone(),
         cmdline: arguments.append.clone(),
         until: arguments.until,
         time_limit: arguments.time_limit.map(Duration::from_secs),

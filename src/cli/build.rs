@@ -1,7 +1,7 @@
 //! `nodesmith lock` and `nodesmith build`.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::anyhow;
@@ -11,6 +11,7 @@ use clap::Args;
 use crate::pipeline::{self, Options};
 use crate::recipe::UnknownPrograms;
 use crate::report::{self, Watch};
+use crate::store_key::StoreKey;
 
 /// Fix every package of a recipe to an exact version and digest
 ///
@@ -58,6 +59,10 @@ struct Shared {
     /// Directory for downloads and cached work, default $XDG_CACHE_HOME/nodesmith
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
+    /// File with the key that authenticates cached work, made when it is missing, default
+    /// $XDG_STATE_HOME/nodesmith/store-key; keep it out of the store
+    #[arg(long, value_name = "FILE")]
+    store_key: Option<PathBuf>,
     /// The lock file, default beside the recipe
     #[arg(long, value_name = "FILE")]
     lock: Option<PathBuf>,
@@ -99,6 +104,7 @@ fn options(shared: &Shared, out: PathBuf, locked: bool, threads: Option<NonZeroU
     Ok(Options {
         out,
         store,
+        store_key: store_key(shared.store_key.as_deref())?,
         lock: shared.lock.clone(),
         locked,
         offline: shared.offline,
@@ -109,7 +115,27 @@ fn options(shared: &Shared, out: PathBuf, locked: bool, threads: Option<NonZeroU
 }
 
 fn default_store() -> anyhow::Result<PathBuf> {
-    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let cache = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
+    let cache = home("XDG_CACHE_HOME", ".cache");
     Ok(cache.ok_or_else(|| anyhow!("neither XDG_CACHE_HOME nor HOME is set; give --store DIR"))?.join("nodesmith"))
+}
+
+/// The key in the file that was asked for; else that of the user, or none where there is no place for one.
+fn store_key(path: Option<&Path>) -> anyhow::Result<Option<StoreKey>> {
+    if let Some(path) = path {
+        return StoreKey::at(path).map(Some);
+    }
+    let Some(state) = home("XDG_STATE_HOME", ".local/state") else { return Ok(None) };
+    match StoreKey::at(&state.join("nodesmith/store-key")) {
+        Ok(key) => Ok(Some(key)),
+        Err(error) => {
+            report::say(&format!("note: work of earlier builds is not used: {error:#}"));
+            Ok(None)
+        }
+    }
+}
+
+/// The directory that the XDG Base Directory Specification means.
+fn home(variable: &str, below_home: &str) -> Option<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute(variable).or_else(|| absolute("HOME").map(|home| home.join(below_home)))
 }

@@ -6,8 +6,7 @@ use std::process::ExitCode;
 use chrono::NaiveDate;
 use clap::{Args, ValueEnum};
 
-use crate::agent::network::shape::NETWORK_CONFIG;
-use crate::agent::nocloud::shape::{META_DATA, USER_DATA};
+use crate::agent::first_boot::documents::shapes::{META_DATA, NETWORK_CONFIG, USER_DATA};
 use crate::diag::Diagnostics;
 use crate::recipe::shape::RECIPE;
 use crate::recipe::{Recipe, check as checking, load};

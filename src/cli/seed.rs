@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use clap::Args;
 
-use crate::agent::seed::{META_DATA, NETWORK_CONFIG, USER_DATA};
+use crate::agent::first_boot::metadata::{META_DATA, NETWORK_CONFIG, USER_DATA};
 use crate::bounded;
 use crate::report;
 use crate::seed::{self as metadata, Files};

@@ -21,7 +21,7 @@ use super::sparse;
 
 mod read;
 
-pub use read::{Reader, virtual_size};
+pub use read::Reader;
 
 /// Cluster size: 64 KiB, QEMU's default.
 const CLUSTER_BITS: u32 = 16;
@@ -36,11 +36,8 @@ const BATCH: usize = 256;
 /// Largest L1 table that QEMU opens (`QCOW_MAX_L1_SIZE`, 32 MiB): 2 PiB of image.
 const L1_ENTRIES_MAX: usize = 4 << 20;
 
-/// First bytes of an image.
-pub const MAGIC: [u8; 4] = *b"QFI\xfb";
+const MAGIC: u32 = 0x5146_49fb;
 const HEADER_LENGTH: u32 = 112;
-/// Where the header has the size of the disk.
-const SIZE: usize = 24;
 /// Incompatible feature bit 3: the compression type in the header counts.
 const COMPRESSION_TYPE_BIT: u64 = 1 << 3;
 /// L1 and L2 entries: the cluster's refcount is exactly one.
@@ -268,7 +265,7 @@ impl<W: Write + Seek> Image<W> {
         let mut header = Vec::new();
         let put32 = |value: u32, header: &mut Vec<u8>| header.extend(value.to_be_bytes());
         let put64 = |value: u64, header: &mut Vec<u8>| header.extend(value.to_be_bytes());
-        header.extend(MAGIC);
+        put32(MAGIC, &mut header);
         put32(3, &mut header);
         put64(0, &mut header); // backing_file_offset
         put32(0, &mut header); // backing_file_size
@@ -373,7 +370,7 @@ impl Header {
         device.read_exact(&mut header)?;
         let u32_at = |at: usize| u32::from_be_bytes(std::array::from_fn(|index| header[at + index]));
         let u64_at = |at: usize| u64::from_be_bytes(std::array::from_fn(|index| header[at + index]));
-        if !header.starts_with(&MAGIC) || u32_at(4) != 3 {
+        if (u32_at(0), u32_at(4)) != (MAGIC, 3) {
             return Err(invalid("offset 0: not a qcow2 image of version 3".into()));
         }
         let (l1_entries, incompatible_features) = (u32_at(36) as usize, u64_at(72));
@@ -382,7 +379,7 @@ impl Header {
         }
         Ok(Header {
             backing_file_offset: u64_at(8),
-            size: u64_at(SIZE),
+            size: u64_at(24),
             crypt_method: u32_at(32),
             l1_entries,
             l1_table_offset: u64_at(40),

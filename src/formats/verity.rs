@@ -1,4 +1,5 @@
-//! dm-verity: the hash partition of a file system, as `veritysetup format` writes it. `crate::verity` has the superblock.
+//! dm-verity: the hash partition of a file system, as `veritysetup format` writes it. `crate::verity_superblock` has its
+//! first block.
 //!
 //! ```text
 //! block 0   superblock (512 bytes)
@@ -16,7 +17,7 @@ use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
 use crate::hex;
-use crate::verity::{BLOCK_BYTES, HASH_BYTES, Superblock};
+use crate::verity_superblock::{BLOCK_BYTES, HASH_BYTES, Superblock};
 
 /// Data is read and hashed in pieces of this size.
 const PIECE: usize = 8 << 20;

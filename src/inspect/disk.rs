@@ -12,8 +12,8 @@ use crate::contract::{CMDLINE_ROOT_HASH, ESP_LABEL, ROOT_A_LABEL, VERITY_A_LABEL
 use crate::formats::device::{ReadAt, Window};
 use crate::formats::gpt::{self, Partition, SECTOR, Table};
 use crate::formats::{fat, pe, verity};
+use crate::root_hash;
 use crate::tree::Digest;
-use crate::verity::root_hash_of_partitions;
 
 /// Largest EFI program that is read into memory.
 const WHOLE_MAX: u64 = 1 << 30;
@@ -32,7 +32,7 @@ pub(super) fn describe(device: &dyn ReadAt, files: Listing<'_>) -> anyhow::Resul
     let (Some(root_a), Some(verity_a)) = (find(&table, ROOT_A_LABEL), find(&table, VERITY_A_LABEL)) else {
         return Ok(Description { text, json, verified: None });
     };
-    let named = Digest(root_hash_of_partitions(root_a.guid.into_bytes(), verity_a.guid.into_bytes()));
+    let named = Digest(root_hash::of_partitions(root_a.guid.into_bytes(), verity_a.guid.into_bytes()));
     let mut hashes = Vec::new();
     window(device, verity_a).read_to_end(&mut hashes).context("reading the hash tree")?;
     let booted = match find(&table, ESP_LABEL) {

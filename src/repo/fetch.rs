@@ -34,8 +34,6 @@ const CHUNK: usize = 1 << 17;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What `ci/fresh` knows a server by that is not there: a name that nobody knows, or no connection.
 const NO_ANSWER: &str = "the server does not answer";
-/// Kind under which files without a known digest are kept for offline use.
-const KEPT: &str = "text-1";
 
 /// Watches downloads. Called from several threads.
 pub trait Progress: Sync {
@@ -223,7 +221,7 @@ impl<'a> Fetcher<'a> {
         let fetching = || format!("fetching {what}: {}", shown(url));
         let key = Digest::of(url);
         if self.network.offline && !url.starts_with("file:") {
-            let kept = self.store.derived(KEPT, &key)?;
+            let kept = self.store.copy(&key)?;
             return kept.with_context(|| format!("offline, and the store has no {what}: {}", shown(url)));
         }
         let mut tries = 0;
@@ -237,7 +235,7 @@ impl<'a> Fetcher<'a> {
                 }
             }
         };
-        self.store.put_derived(KEPT, &key, &bytes)?;
+        self.store.put_copy(&key, &bytes)?;
         Ok(bytes)
     }
 

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! STORE/blobs/ab/abcdef…            bytes named by their SHA-256: packages, and the files unpacked from them
-//! STORE/derived/KIND/ab/abcdef…     what was computed from a blob, with its own checksum in the first line
+//! STORE/derived/KIND/ab/abcdef…     what was computed from a blob, with the mark of the store's key in the first line
+//! STORE/copies/ab/abcdef…           texts by the digest of their URL, with their own checksum; whoever reads one judges it
 //! STORE/partial/abcdef….part        downloads under way (`fetch.rs`)
 //! STORE/tmp/                        files that are not finished; emptied when no other process uses the store
 //! ```
@@ -21,6 +22,7 @@ use anyhow::{Context, Result, ensure};
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
+use crate::store_key::StoreKey;
 use crate::tree::{Contents, Digest};
 
 /// Contents up to this size are hashed in memory first, and not written at all when the store has them: most files of
@@ -28,21 +30,28 @@ use crate::tree::{Contents, Digest};
 const HASHED_FIRST_MAX: u64 = 1 << 20;
 /// Bytes moved at once when a content is streamed.
 const CHUNK: usize = 1 << 17;
-const DERIVED_MAGIC: &str = "nodesmith-derived 1";
+const DERIVED_MAGIC: &str = "nodesmith-derived 2";
+const COPY_MAGIC: &str = "nodesmith-copy 1";
 
 /// See the module's description.
 #[derive(Debug)]
 pub struct Store {
     dir: PathBuf,
+    key: StoreKey,
     /// Held shared while the store is open: whoever gets it exclusively may empty `tmp/`.
     _users: File,
 }
 
 impl Store {
-    /// Opens the store at `dir`, making it if there is none.
+    /// Opens the store at `dir`, making it if there is none. Nothing that another process derived is believed.
     pub fn open(dir: &Path) -> Result<Store> {
+        Store::open_with(dir, StoreKey::ephemeral()?)
+    }
+
+    /// The same, and what was derived under this key is believed.
+    pub fn open_with(dir: &Path, key: StoreKey) -> Result<Store> {
         let opening = || format!("opening the store {}", dir.display());
-        for part in ["blobs", "derived", "partial", "tmp"] {
+        for part in ["blobs", "derived", "copies", "partial", "tmp"] {
             make_dir(&dir.join(part)).with_context(opening)?;
         }
         let users = File::options().create(true).truncate(false).write(true).open(dir.join("users.lock"));
@@ -53,7 +62,7 @@ impl Store {
             users.unlock().with_context(opening)?;
         }
         users.lock_shared().with_context(opening)?;
-        Ok(Store { dir: dir.to_owned(), _users: users })
+        Ok(Store { dir: dir.to_owned(), key, _users: users })
     }
 
     pub fn dir(&self) -> &Path {
@@ -132,26 +141,36 @@ impl Store {
         Ok(digest)
     }
 
-    /// What was kept with [`Store::put_derived`]; `None` if it was not, or is damaged.
-    pub fn derived(&self, kind: &str, key: &Digest) -> Result<Option<Vec<u8>>> {
-        let path = self.derived_path(kind, key);
-        let bytes = match fs::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            bytes => bytes.with_context(|| format!("reading {}", path.display()))?,
-        };
-        let Some(line_end) = bytes.iter().position(|byte| *byte == b'\n') else { return Ok(None) };
-        let payload = &bytes[line_end + 1..];
-        let intact = bytes[..line_end] == *derived_header(payload).as_bytes();
-        Ok(intact.then(|| payload.to_vec()))
+    /// What was kept with [`Store::put_derived`] under this store's key; `None` if it was not, or is damaged.
+    pub fn derived(&self, kind: &str, of: &Digest) -> Result<Option<Vec<u8>>> {
+        let header = |payload: &[u8]| self.derived_header(kind, of, payload);
+        read_marked(&self.derived_path(kind, of), &header)
     }
 
-    /// Keeps something computed from the blob, or the other thing, that `key` names. Its form's version belongs into
+    /// Keeps something computed from the blob, or the other thing, that `of` names. Its form's version belongs into
     /// `kind` (`deb-1`), which is one path component.
-    pub fn put_derived(&self, kind: &str, key: &Digest, payload: &[u8]) -> Result<()> {
+    pub fn put_derived(&self, kind: &str, of: &Digest, payload: &[u8]) -> Result<()> {
+        self.put_marked(&self.derived_path(kind, of), &self.derived_header(kind, of, payload), payload)
+    }
+
+    fn derived_header(&self, kind: &str, of: &Digest, payload: &[u8]) -> String {
+        format!("{DERIVED_MAGIC} {}", self.key.mark(kind, of, payload))
+    }
+
+    /// The copy of what an address last gave: what a signature or a digest vouches for, or nobody.
+    pub fn copy(&self, address: &Digest) -> Result<Option<Vec<u8>>> {
+        read_marked(&self.copy_path(address), &copy_header)
+    }
+
+    pub fn put_copy(&self, address: &Digest, text: &[u8]) -> Result<()> {
+        self.put_marked(&self.copy_path(address), &copy_header(text), text)
+    }
+
+    fn put_marked(&self, path: &Path, header: &str, payload: &[u8]) -> Result<()> {
         let mut file = self.temporary()?;
-        let written = writeln!(file, "{}", derived_header(payload)).and_then(|()| file.write_all(payload));
+        let written = writeln!(file, "{header}").and_then(|()| file.write_all(payload));
         written.with_context(|| format!("writing {}", file.path().display()))?;
-        self.keep(file, &self.derived_path(kind, key))
+        self.keep(file, path)
     }
 
     /// A finished download becomes a blob. The caller has verified it and holds its lock.
@@ -166,6 +185,11 @@ impl Store {
     fn derived_path(&self, kind: &str, key: &Digest) -> PathBuf {
         let name = key.to_string();
         self.dir.join("derived").join(kind).join(&name[..2]).join(name)
+    }
+
+    fn copy_path(&self, address: &Digest) -> PathBuf {
+        let name = address.to_string();
+        self.dir.join("copies").join(&name[..2]).join(name)
     }
 
     fn temporary(&self) -> Result<NamedTempFile> {
@@ -201,8 +225,22 @@ pub(crate) fn digest_of_file(mut file: impl Read) -> io::Result<(Digest, u64)> {
     Ok((Digest(hasher.finalize().into()), size))
 }
 
-fn derived_header(payload: &[u8]) -> String {
-    format!("{DERIVED_MAGIC} {}", Digest::of(payload))
+fn copy_header(text: &[u8]) -> String {
+    format!("{COPY_MAGIC} {}", Digest::of(text))
+}
+
+/// The bytes behind a first line that is as it should be; `None` for anything else.
+fn read_marked(path: &Path, header: &dyn Fn(&[u8]) -> String) -> Result<Option<Vec<u8>>> {
+    let mut bytes = match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        bytes => bytes.with_context(|| format!("reading {}", path.display()))?,
+    };
+    let Some(line_end) = bytes.iter().position(|byte| *byte == b'\n') else { return Ok(None) };
+    if bytes[..line_end] != *header(&bytes[line_end + 1..]).as_bytes() {
+        return Ok(None);
+    }
+    bytes.drain(..=line_end);
+    Ok(Some(bytes))
 }
 
 /// Makes a directory and its parents; new ones are 0755 whatever the umask.
@@ -290,6 +328,39 @@ mod tests {
             fs::write(&path, &bytes[..end]).unwrap();
             assert_eq!(store.derived("test-1", &key).unwrap(), None);
         }
+    }
+
+    #[test]
+    fn what_somebody_without_the_key_puts_into_the_store_counts_as_absent() {
+        let (_dir, store) = store();
+        let of = Digest::of("blob");
+        store.put_derived("test-1", &of, b"payload").unwrap();
+        let path = store.derived_path("test-1", &of);
+        // A checksum is no mark, nor is that of another blob, of another kind, or of another key.
+        fs::write(&path, format!("{DERIVED_MAGIC} {}\nchanged", Digest::of("changed"))).unwrap();
+        assert_eq!(store.derived("test-1", &of).unwrap(), None);
+        store.put_derived("test-1", &Digest::of("other"), b"other").unwrap();
+        fs::copy(store.derived_path("test-1", &Digest::of("other")), &path).unwrap();
+        assert_eq!(store.derived("test-1", &of).unwrap(), None);
+        store.put_derived("test-2", &of, b"other").unwrap();
+        fs::copy(store.derived_path("test-2", &of), &path).unwrap();
+        assert_eq!(store.derived("test-1", &of).unwrap(), None);
+        let stranger = Store::open(store.dir()).unwrap();
+        stranger.put_derived("test-1", &of, b"payload").unwrap();
+        assert_eq!(store.derived("test-1", &of).unwrap(), None);
+        store.put_derived("test-1", &of, b"payload").unwrap();
+        assert_eq!(store.derived("test-1", &of).unwrap().unwrap(), b"payload");
+    }
+
+    #[test]
+    fn copies_are_for_everybody() {
+        let (_dir, store) = store();
+        let address = Digest::of("https://x/InRelease");
+        store.put_copy(&address, b"text").unwrap();
+        let other = Store::open(store.dir()).unwrap();
+        assert_eq!(other.copy(&address).unwrap().unwrap(), b"text");
+        fs::write(store.copy_path(&address), "text").unwrap();
+        assert_eq!(other.copy(&address).unwrap(), None);
     }
 
     #[test]

@@ -82,13 +82,15 @@ pub fn quote(text: &[u8], most: usize) -> String {
 
 impl fmt::Display for StopKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Names and reasons may be words of the script, of any length.
+        let short = |text: &str| quote(text.as_bytes(), Stop::QUOTE);
         match self {
-            StopKind::UnknownProgram(name) => write!(f, "the program `{name}` is not known"),
-            StopKind::Refused(name, why) => write!(f, "`{name}` is not done while an image is built: {why}"),
-            StopKind::Unsupported(name, what) if name.is_empty() => write!(f, "not supported: {what}"),
-            StopKind::Unsupported(name, what) => write!(f, "`{name}`: not supported: {what}"),
+            StopKind::UnknownProgram(name) => write!(f, "the program `{}` is not known", short(name)),
+            StopKind::Refused(name, why) => write!(f, "`{}` is not done while an image is built: {why}", short(name)),
+            StopKind::Unsupported(name, what) if name.is_empty() => write!(f, "not supported: {}", short(what)),
+            StopKind::Unsupported(name, what) => write!(f, "`{}`: not supported: {}", short(name), short(what)),
             StopKind::Limit(what) => write!(f, "too much: {what}"),
-            StopKind::Syntax(what) => write!(f, "no shell: {what}"),
+            StopKind::Syntax(what) => write!(f, "no shell: {}", short(what)),
             StopKind::Failure(what) => f.write_str(what),
         }
     }

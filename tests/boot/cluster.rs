@@ -127,7 +127,7 @@ impl Cluster {
         command
             .arg("boot")
             .arg(image)
-            .args(["--until", until, "--accel", "tcg", "--json", "--time-limit", TIME_LIMIT])
+            .args(["--until", until, "--accel", "tcg", "--json", "--network", "--time-limit", TIME_LIMIT])
             .args(["--seed".as_ref(), seed.as_os_str(), "--serial-log".as_ref(), serial.as_os_str()])
             .args(arguments)
             .stdout(Stdio::piped());

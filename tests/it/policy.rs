@@ -1,5 +1,6 @@
 //! What ARCHITECTURE.md promises about the source itself.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -36,7 +37,7 @@ fn every_source_file_says_what_it_is_for_and_has_one_subject() {
 fn formats_know_nothing_of_ours_but_the_tree() {
     for path in sources(Path::new("src/formats")) {
         for line in fs::read_to_string(&path).unwrap().lines().filter(|line| line.contains("crate::")) {
-            let allowed = ["crate::tree", "crate::formats", "crate::hex", "crate::verity", "crate::oracle"]
+            let allowed = ["crate::tree", "crate::formats", "crate::hex", "crate::verity_superblock", "crate::oracle"]
                 .iter()
                 .any(|it| line.contains(it));
             assert!(allowed, "{}: {line}", path.display());
@@ -44,21 +45,75 @@ fn formats_know_nothing_of_ours_but_the_tree() {
     }
 }
 
-#[test]
-fn the_agent_knows_nothing_of_the_builder() {
-    let library = fs::read_to_string("src/lib.rs").unwrap();
-    let builder: Vec<&str> = library
-        .split("#[cfg(feature = \"builder\")]\npub mod ")
-        .skip(1)
-        .filter_map(|rest| rest.split(';').next())
-        .collect();
-    assert!(builder.contains(&"recipe"), "{builder:?}");
-    for path in sources(Path::new("src/agent")) {
-        for line in fs::read_to_string(&path).unwrap().lines().filter(|line| line.contains("crate::")) {
-            let builder = builder.iter().find(|it| line.contains(&format!("crate::{it}")));
-            assert_eq!(builder, None, "{}: {line}", path.display());
+/// The modules of `lib.rs` that both programs have, and those of the builder alone.
+fn library_modules() -> (BTreeSet<String>, BTreeSet<String>) {
+    let (mut shared, mut builder) = (BTreeSet::new(), BTreeSet::new());
+    let text = fs::read_to_string("src/lib.rs").unwrap();
+    let mut before = "";
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix("pub mod ").and_then(|rest| rest.strip_suffix(';')) {
+            let modules = if before == "#[cfg(feature = \"builder\")]" { &mut builder } else { &mut shared };
+            modules.insert(name.to_owned());
+        }
+        before = line;
+    }
+    assert!(shared.contains("agent") && builder.contains("recipe"), "{shared:?} {builder:?}");
+    (shared, builder)
+}
+
+/// The modules of the crate that a text names, also in lists: `crate::{x, y::{z, a}}` names x and y.
+fn modules_named(text: &str) -> BTreeSet<String> {
+    let is_name = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    let first = |path: &str| path.trim_start().split(|c| !is_name(c)).next().unwrap_or_default().to_owned();
+    let mut named = BTreeSet::new();
+    for rest in text.split("crate::").skip(1) {
+        let list = rest.strip_prefix('{');
+        named.insert(first(list.unwrap_or(rest)));
+        let mut depth = 0;
+        for (at, character) in list.unwrap_or_default().char_indices() {
+            match character {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                ',' if depth == 0 => drop(named.insert(first(&rest[at + 2..]))),
+                _ => {}
+            }
         }
     }
+    named
+}
+
+#[test]
+fn lists_of_imports_are_looked_into() {
+    let named = modules_named("use crate::{recipe, agent::{self, x},\n    image_info::I};\ncrate::hex::encode(");
+    assert!(named.iter().eq(["agent", "hex", "image_info", "recipe"]), "{named:?}");
+}
+
+#[test]
+fn the_agent_knows_nothing_of_the_builder() {
+    let (_, builder) = library_modules();
+    for path in sources(Path::new("src/agent")) {
+        let named = modules_named(&fs::read_to_string(&path).unwrap());
+        let builder: Vec<&String> = builder.intersection(&named).collect();
+        assert!(builder.is_empty(), "{}: {builder:?}", path.display());
+    }
+}
+
+/// The builder embeds the agent: what the agent is made from must be all that makes it anew.
+#[test]
+fn the_agent_is_built_anew_when_one_of_its_modules_changes() {
+    let (shared, _) = library_modules();
+    let others = ["Cargo.lock", "src/bin/nodeinit.rs", "src/lib.rs"].map(str::to_owned);
+    let modules = shared.iter().map(|name| match Path::new("src").join(name).is_dir() {
+        true => format!("src/{name}"),
+        false => format!("src/{name}.rs"),
+    });
+    let expected: BTreeSet<String> = modules.chain(others).collect();
+    let script = fs::read_to_string("build.rs").unwrap();
+    let (_, list) = script.split_once("for input in [").unwrap();
+    let (list, _) = list.split_once(']').unwrap();
+    let inputs: BTreeSet<String> = list.split('"').skip(1).step_by(2).map(str::to_owned).collect();
+    assert_eq!(inputs, expected);
 }
 
 #[test]

@@ -13,8 +13,8 @@ use anyhow::Context;
 
 use self::book::{Accounts, FIRST_PERSON, Group, Texts, User, add};
 use self::sysusers::{Id, Line};
-use crate::agent::base64;
 use crate::assemble::root::Root;
+use crate::base64;
 use crate::diag::Diagnostic;
 use crate::package::{Family, FileKind, Package, rpm};
 use crate::spelling;

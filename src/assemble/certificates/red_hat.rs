@@ -10,8 +10,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::x509::{Certificate, element, elements, encoded, extension_value, identifiers, key_purposes};
-use crate::agent::base64;
 use crate::assemble::root::Root;
+use crate::base64;
 use crate::tree::{Kind, TreePath};
 
 const SOURCES: [&str; 2] = ["/etc/pki/ca-trust/source", "/usr/share/pki/ca-trust-source"];

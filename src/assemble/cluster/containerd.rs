@@ -4,11 +4,11 @@
 //! `hosts.toml` files below `/etc/containerd/certs.d`. `/opt/cni/bin` is where network add-ons put their plugins and is
 //! writable on a node; plugins of packages lie in `/usr/lib/cni` and are linked there, since 1.x knows one directory.
 
-use crate::agent::registry::hosts_toml;
 use crate::assemble::root::Root;
 use crate::diag::Diagnostic;
 use crate::recipe::Containerd;
 use crate::recipe::kubernetes::table;
+use crate::registry_mirrors::hosts_toml;
 
 const CNI: &str = "/opt/cni/bin";
 const PACKAGED_CNI: &str = "/usr/lib/cni";

@@ -66,6 +66,7 @@ fn mistake(problem: &Problem, program: Option<&str>, first: bool) -> Diagnostic 
     let name = &package.name;
     match (program, why) {
         (Some(program), Why::Stopped(stop)) => {
+            let program = quote(program.as_bytes(), Stop::QUOTE);
             let unknown = matches!(stop.kind, StopKind::UnknownProgram(_));
             let entry = format!("accept-scripts: {{{name}: {{\"{script}\": {{\"{program}\": \"why it may do nothing\"}}}}}}");
             let mistake = mistake.help(format!("if a node needs nothing of what it does there, say so in the recipe: `{entry}`"));

@@ -12,7 +12,7 @@ use flate2::{Decompress, FlushDecompress, Status};
 
 use super::{
     CLUSTER, CLUSTER_BITS, CLUSTER_BYTES, COMPRESSED, COMPRESSION_TYPE_BIT, Header, L2_ENTRIES, OFFSET_BITS,
-    OFFSET_MASK, SIZE,
+    OFFSET_MASK,
 };
 use crate::formats::device::ReadAt;
 
@@ -24,13 +24,6 @@ const ZERO: u64 = 1;
 const FURTHER_SECTORS_MASK: u64 = (1 << (CLUSTER_BITS - 8)) - 1;
 /// Unpacked clusters that are kept, 8 MiB: readers of file systems come back to the same few.
 const KEPT: usize = 128;
-
-/// Size of the disk in an image of any version: the one field that who lets QEMU read the rest needs.
-pub fn virtual_size(image: &impl ReadAt) -> io::Result<u64> {
-    let mut size = [0; 8];
-    image.read_exact_at(&mut size, SIZE as u64)?;
-    Ok(u64::from_be_bytes(size))
-}
 
 /// An image that is read. Not for several threads at once.
 #[derive(Debug)]

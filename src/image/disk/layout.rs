@@ -24,8 +24,9 @@ use crate::contract;
 use crate::formats::fat::{self, Volume};
 use crate::formats::gpt::{self, Partition, SECTOR, Table};
 use crate::formats::sparse::Source;
+use crate::root_hash;
 use crate::tree::Digest;
-use crate::verity;
+use crate::verity_superblock::{BLOCK_BYTES, tree_blocks};
 
 const MIB: u64 = 1 << 20;
 /// Sectors in the unit that partitions are aligned to.
@@ -33,7 +34,7 @@ const ALIGNMENT_LBA: u64 = MIB / SECTOR;
 /// Bytes that no disk has: below it, sums of sizes cannot overflow.
 const BYTES_MAX: u64 = 1 << 56;
 /// Data and hash blocks of dm-verity.
-const VERITY_BLOCK: u64 = verity::BLOCK_BYTES as u64;
+const VERITY_BLOCK: u64 = BLOCK_BYTES as u64;
 /// GPT attribute bit 60 of the Discoverable Partitions Specification: read-only.
 const READ_ONLY: u64 = 1 << 60;
 /// Root of all GUIDs that are not the root hash: drawn once, for ever the same.
@@ -149,7 +150,7 @@ pub fn plan(request: &Request<'_>) -> Result<DiskPlan, DiskError> {
     }
 
     let guid = |what: &str| Uuid::new_v5(&NAMESPACE, format!("{image}: {what}").as_bytes());
-    let (root_guid, verity_guid) = verity::partition_guids(&root_hash.0);
+    let (root_guid, verity_guid) = root_hash::partition_guids(&root_hash.0);
     let mut next_lba = ALIGNMENT_LBA;
     let mut partition = |name: &str, type_guid: &str, guid, bytes: u64, attributes| {
         let first_lba = next_lba;
@@ -238,7 +239,7 @@ pub fn var_first_lba(esp_bytes: u64, slot_bytes: u64) -> u64 {
 
 /// Size of a verity partition: superblock and hash tree over a whole root slot, in whole MiB.
 pub fn verity_slot_bytes(slot_bytes: u64) -> u64 {
-    let blocks = 1 + verity::tree_blocks(slot_bytes.div_ceil(VERITY_BLOCK));
+    let blocks = 1 + tree_blocks(slot_bytes.div_ceil(VERITY_BLOCK));
     (blocks * VERITY_BLOCK).next_multiple_of(MIB)
 }
 

@@ -26,7 +26,7 @@ use pgp::crypto::hash::HashAlgorithm;
 
 use super::evr::print_evr;
 use super::{Family, FileEntry, FileKind, Package, PackageId, saved};
-use crate::agent::base64;
+use crate::base64;
 use crate::hex;
 use crate::repo::Refused;
 use crate::repo::store::{Store, digest_of_file};

@@ -7,13 +7,14 @@ use std::fs::File;
 use std::io::{Cursor, Read, Write};
 use std::num::NonZeroUsize;
 
-use nodesmith::agent::{gpt as table, volume as label};
+use nodesmith::agent::first_boot::source::volume as label;
+use nodesmith::agent::initrd::partition_table as table;
 use nodesmith::formats::device::ReadAt;
 use nodesmith::formats::erofs::read::{self, Image, ReadError};
 use nodesmith::formats::erofs::{self as root, Codec, ExtentSize, NoCache, Options, dump};
 use nodesmith::formats::{fat as esp, gpt as partitions, iso9660, qcow2 as cow, verity as tree};
 use nodesmith::tree::{self as files, Content, Contents, Digest, Origin, Tree};
-use nodesmith::verity::{SUPERBLOCK_BYTES, Superblock};
+use nodesmith::verity_superblock::{SUPERBLOCK_BYTES, Superblock};
 
 const SECTOR: usize = 512;
 const SECTORS_MAX: usize = 4096;

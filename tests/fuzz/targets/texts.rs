@@ -5,15 +5,19 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use chrono::NaiveDate;
-use nodesmith::agent::facts::{CONTAINERD_HOSTS, Facts, Interface, TimeDaemon, ZONEINFO};
-use nodesmith::agent::join::document::join_configuration;
-use nodesmith::agent::join::request::{ImageKubernetes, KubeadmApi, Request};
-use nodesmith::agent::plan::{self, Step};
-use nodesmith::agent::seed::{META_DATA, NETWORK_CONFIG, Seed, USER_DATA};
-use nodesmith::agent::{cmdline as kernel, network, nocloud as metadata};
+use nodesmith::agent::cluster::join_configuration::join_configuration;
+use nodesmith::agent::cluster::request::Request;
+use nodesmith::agent::first_boot::documents;
+use nodesmith::agent::first_boot::facts::{Facts, Interface, TimeDaemon};
+use nodesmith::agent::first_boot::metadata::{META_DATA, Metadata, NETWORK_CONFIG, USER_DATA};
+use nodesmith::agent::first_boot::paths::{CONTAINERD_HOSTS, ZONEINFO};
+use nodesmith::agent::first_boot::plan::{self, networkd};
+use nodesmith::agent::first_boot::step::Step;
+use nodesmith::agent::initrd::cmdline as kernel;
 use nodesmith::assemble::selinux::file_contexts::{FileContexts, Whose};
 use nodesmith::contract::JOIN_REQUEST;
 use nodesmith::diag::{Diagnostics, Source};
+use nodesmith::image_info::{ImageKubernetes, KubeadmApi};
 use nodesmith::lock as locks;
 use nodesmith::package::evr::compare_evr;
 use nodesmith::package::version::compare_versions;
@@ -68,13 +72,13 @@ pub(crate) fn nocloud(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let names = [META_DATA, USER_DATA, NETWORK_CONFIG];
     let files = names.into_iter().zip(text.split("\n%%\n")).map(|(name, text)| (name, Source::new(name, text)));
-    let seed = Seed { origin: "/dev/vdb (vfat)".to_owned(), files: files.collect() };
-    let config = match metadata::parse(&seed) {
+    let metadata = Metadata { origin: "/dev/vdb (vfat)".to_owned(), files: files.collect() };
+    let config = match documents::parse(&metadata) {
         Ok(config) => config,
         Err(mistakes) => return show(&mistakes),
     };
-    assert_eq!(config.instance_id, metadata::instance_id(&seed));
-    for unit in config.network.iter().flat_map(network::units) {
+    assert_eq!(config.instance_id, documents::instance_id(&metadata));
+    for unit in config.network.iter().flat_map(networkd::units) {
         assert!(!unit.name.contains('/'), "{}", unit.name);
         unit.text.lines().for_each(|line| assert!(is_unit_line(line), "{line:?} in {}", unit.text));
     }

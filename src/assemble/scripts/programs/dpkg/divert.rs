@@ -179,7 +179,7 @@ fn add(call: &mut Call, request: Request) -> Result<u8, Stop> {
         }
     }
     if let Some(by) = by.as_ref().filter(|by| rename && owns(call.machine, by, &from)) {
-        let path = String::from_utf8_lossy(&from);
+        let path = String::from_utf8_lossy(&request.path);
         told(
             call,
             request.quiet,

@@ -17,6 +17,8 @@ struct Wish {
     follow: bool,
     verbose: bool,
     backup: Option<Backup>,
+    /// Whether things go into a directory, which is opened then, rather than under a name.
+    into_directory: bool,
 }
 
 pub(super) fn ln(call: &mut Call) -> Result<u8, Stop> {
@@ -32,7 +34,7 @@ pub(super) fn ln(call: &mut Call) -> Result<u8, Stop> {
     ];
     let known: Vec<_> = known.iter().chain(&targets::KNOWN).copied().collect();
     let options = parse(call, &known, true)?;
-    let wish = Wish {
+    let mut wish = Wish {
         symbolic: options.has("s"),
         relative: options.has("r"),
         force: super::last_of(&options, &["f", "i"]).is_some_and(|(name, _)| name == "f"),
@@ -40,6 +42,7 @@ pub(super) fn ln(call: &mut Call) -> Result<u8, Stop> {
         follow: super::last_of(&options, &["L", "P"]).is_some_and(|(name, _)| name == "L"),
         verbose: options.has("v"),
         backup: Backup::of(call, &options)?,
+        into_directory: false,
     };
     if wish.relative && !wish.symbolic {
         return call.fail(1, "cannot do --relative without --symbolic");
@@ -59,6 +62,7 @@ pub(super) fn ln(call: &mut Call) -> Result<u8, Stop> {
             Err(status) => return Ok(status),
         },
     };
+    wish.into_directory = matches!(targets, Targets::Directory { .. });
     let mut failed = false;
     let mut fresh = Vec::new();
     for (source, target) in targets.pairs(false) {
@@ -151,18 +155,19 @@ fn clear(
     if there == Kind::Directory {
         return Ok(Err(format!("{}: cannot overwrite directory", super::quoting::plain(target))));
     }
-    // Two ways to one directory, one of them by a link, count as two.
-    let name = |call: &Call, word: &[u8]| {
-        let parent = status(call, parent_name(word), false).ok()?;
+    // Two ways to one directory, one of them by a link, count as two, unless ln has opened it. A file with one name only
+    // needs no such question.
+    let name = |call: &Call, word: &[u8], follow: bool| {
+        let parent = status(call, parent_name(word), follow).ok()?;
         Some((parent.inode, last_name(word).to_vec()))
     };
     // A symlink may take the place of one that leads nowhere and has its own name as target.
     let same_inode = || {
         let one = status(call, source, wish.symbolic || wish.follow).ok()?;
-        Some(one.inode == status(call, target, false).ok()?.inode)
+        Some((one.inode == status(call, target, false).ok()?.inode, one.links == 1))
     };
-    let same = same_inode() == Some(true);
-    if same && name(call, source) == name(call, target) {
+    let (same, only) = same_inode().unwrap_or_default();
+    if same && (only || name(call, source, false) == name(call, target, wish.into_directory)) {
         return Ok(Err(format!("{from} and {to} are the same file")));
     }
     if let Some(backup) = wish.backup.as_ref().map(|backup| backup.name(call, target)) {

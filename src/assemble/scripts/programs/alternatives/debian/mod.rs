@@ -99,6 +99,23 @@ pub(super) fn program(call: &mut Call) -> Result<u8, Stop> {
     }
 }
 
+/// What a state file may not say of its slaves, though an earlier `--install` may have written it.
+fn different_links(group: &Group) -> Result<(), String> {
+    for (index, slave) in group.slaves.iter().enumerate() {
+        let before = &group.slaves[..index];
+        if before.iter().any(|other| other.name == slave.name) {
+            return Err(format!("duplicate slave name {}", shown(&slave.name)));
+        }
+        if slave.link == group.link {
+            return Err(format!("slave link same as main link {}", shown(&group.link)));
+        }
+        if before.iter().any(|other| other.link == slave.link) {
+            return Err(format!("duplicate slave link {}", shown(&slave.link)));
+        }
+    }
+    Ok(())
+}
+
 fn shown(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
@@ -168,7 +185,8 @@ impl<'a> Program<'_, '_, 'a> {
             Err(errno) => return self.fail(format!("cannot open file '{}': {errno}", shown(&path))),
         };
         crate::shell::World::spend(self.call.machine, 1 + text.len() as u64 / 64)?;
-        let mut group = match Group::parse(name, &text, debian_rank) {
+        let parsed = Group::parse(name, &text, debian_rank);
+        let mut group = match parsed.and_then(|group| different_links(&group).map(|()| group)) {
             Ok(group) => group,
             Err(_) if !warn => return Ok(None),
             Err(problem) => return self.fail(format!("{} corrupt: {problem}", shown(&path))),

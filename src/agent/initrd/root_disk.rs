@@ -1,0 +1,142 @@
+//! The disk whose partitions carry the two halves of the root hash.
+//!
+//! Looks at each disk's GPT, gives a [`RootDisk`]. The kernel (6.12) has no PARTUUID in sysfs, so the table is read
+//! here; kernel and table must agree on where the partitions lie.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use super::cmdline::RootHash;
+use super::partition_table::{self, Copies, Gpt};
+use crate::agent::block_device::{Disk, Partition, disks};
+use crate::agent::report::console;
+use crate::agent::sys;
+use crate::hex;
+
+/// The disk that holds the root of this boot.
+#[derive(Debug)]
+pub struct RootDisk {
+    pub disk: Disk,
+    pub gpt: Gpt,
+    pub root: Partition,
+    pub verity: Partition,
+}
+
+/// How long to wait for disks, how often to look, how often to say so.
+const DEADLINE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(100);
+const SAY_EACH: Duration = Duration::from_secs(5);
+
+/// Waits for the disk that the root hash names.
+///
+/// # Errors
+/// None within [`DEADLINE`]: the message says what was seen instead. Two: both are named, because booting one of two
+/// clones would depend on which disk the firmware shows first.
+pub fn wait_for_root(root_hash: &RootHash) -> Result<RootDisk> {
+    // By the clock, not by attempts: opening an empty drive can take a second.
+    let started = Instant::now();
+    let mut next_word = SAY_EACH;
+    let mut found_before = false;
+    loop {
+        let (mut found, mut notes) = scan(root_hash)?;
+        if found.len() > 1 {
+            let names: Vec<&str> = found.iter().map(|root| root.disk.name.as_str()).collect();
+            bail!("the disks {} both hold the root {root_hash}: remove one of them", names.join(" and "));
+        }
+        // Seen in two scans in a row, so that a clone that appears a moment later is noticed.
+        if let Some(root) = found.pop()
+            && std::mem::replace(&mut found_before, true)
+        {
+            match settle(root) {
+                // Slow buses show a disk some time before its partitions.
+                Err(error) if started.elapsed() < DEADLINE => notes.push(format!("{error:#}")),
+                settled => return settled,
+            }
+        }
+        if started.elapsed() >= DEADLINE {
+            let (root, verity) = root_hash.partition_guids();
+            bail!(
+                "no disk has the partitions {} and {} within {} s; seen: {}",
+                dashed(root),
+                dashed(verity),
+                DEADLINE.as_secs(),
+                if notes.is_empty() { "no disk at all".to_owned() } else { notes.join("; ") }
+            );
+        }
+        if started.elapsed() >= next_word {
+            next_word += SAY_EACH;
+            let seen = if notes.is_empty() { "no disk yet".to_owned() } else { notes.join("; ") };
+            console::say(&format!("waiting for the disk with the root {root_hash}: {seen}"));
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// A disk with a matching table; the partitions are looked up in [`settle`], because a table that only its backup
+/// describes is not known to the kernel yet.
+struct Candidate {
+    disk: Disk,
+    gpt: Gpt,
+    root: u32,
+    verity: u32,
+}
+
+fn scan(root_hash: &RootHash) -> Result<(Vec<Candidate>, Vec<String>)> {
+    let (root_guid, verity_guid) = root_hash.partition_guids();
+    let (mut found, mut notes) = (Vec::new(), Vec::new());
+    for disk in disks()? {
+        let gpt = match disk.open().and_then(|file| partition_table::read(&file, disk.bytes, disk.sector_bytes)) {
+            Ok(Some(gpt)) => gpt,
+            Ok(None) => {
+                notes.push(format!("{} has no partition table", disk.name));
+                continue;
+            }
+            Err(error) => {
+                notes.push(format!("{}: {error:#}", disk.name));
+                continue;
+            }
+        };
+        let entries = gpt.entries();
+        let number = |guid| entries.iter().find(|entry| entry.unique_guid == guid).map(|entry| entry.number);
+        match (number(root_guid), number(verity_guid)) {
+            (Some(root), Some(verity)) => found.push(Candidate { disk, gpt, root, verity }),
+            (None, None) => notes.push(format!("{} holds another system", disk.name)),
+            (Some(_), None) => notes.push(format!("{} has the root but not its hash tree", disk.name)),
+            (None, Some(_)) => notes.push(format!("{} has the hash tree but not its root", disk.name)),
+        }
+    }
+    Ok((found, notes))
+}
+
+/// Repairs a damaged primary table (a power cut while `/var` was added), and matches table and kernel.
+fn settle(candidate: Candidate) -> Result<RootDisk> {
+    let Candidate { disk, mut gpt, root, verity } = candidate;
+    if gpt.copies == Copies::BackupOnly {
+        console::say(&format!("{}: restoring the partition table from its backup", disk.name));
+        let file = disk.open_writable()?;
+        gpt.write(&file)?;
+        sys::reread_partitions(&file).with_context(|| format!("rereading the partitions of {}", disk.name))?;
+    }
+    let known = |number: u32| -> Result<Partition> {
+        let partition = disk
+            .partition(number)?
+            .with_context(|| format!("the kernel does not know partition {number} of {}", disk.name))?;
+        let entry = gpt.entries().into_iter().find(|entry| entry.number == number);
+        let start = entry.and_then(|entry| entry.first_lba.checked_mul(gpt.sector_bytes));
+        ensure!(
+            start == Some(partition.start_bytes),
+            "{} starts at byte {}, but its table says otherwise",
+            partition.path.display(),
+            partition.start_bytes
+        );
+        Ok(partition)
+    };
+    let (root, verity) = (known(root)?, known(verity)?);
+    Ok(RootDisk { disk, gpt, root, verity })
+}
+
+fn dashed(guid: [u8; 16]) -> String {
+    let text = hex::encode(&guid);
+    format!("{}-{}-{}-{}-{}", &text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..])
+}
