@@ -22,6 +22,7 @@ fn main() {
         "src/image_info.rs",
         "src/pem.rs",
         "src/registry_mirrors.rs",
+        "src/root_hash.rs",
         "src/shape.rs",
         "src/spelling.rs",
         "src/ssh_key.rs",

@@ -19,6 +19,7 @@ pub mod image_info;
 mod oracle;
 pub mod pem;
 pub mod registry_mirrors;
+pub mod root_hash;
 pub mod shape;
 pub mod spelling;
 pub mod ssh_key;
@@ -39,7 +40,11 @@ pub mod cli;
 #[cfg(feature = "builder")]
 pub mod formats;
 #[cfg(feature = "builder")]
+pub mod glob;
+#[cfg(feature = "builder")]
 pub mod image;
+#[cfg(feature = "builder")]
+pub mod inspect;
 #[cfg(feature = "builder")]
 pub mod lock;
 #[cfg(feature = "builder")]

@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 use chrono::NaiveDate;
 
 use crate::assemble::scripts::ScriptAccount;
-use crate::assemble::{Assembled, Inputs, assemble};
+use crate::assemble::{AgentFiles, Assembled, Inputs, assemble};
 use crate::diag::Diagnostics;
-use crate::image::node::{self, Files, Parts};
+use crate::image::command_line::command_line;
+use crate::image::manifest::{self, Record};
 use crate::image::outputs::Outputs;
+use crate::image::parts::Parts;
 use crate::image::seal::seal;
+use crate::image::{boot_files, disk, initrd, uki};
 use crate::lock::Lock;
 use crate::recipe::kubernetes::coherence;
 use crate::recipe::{Recipe, UnknownPrograms, check, load, print};
@@ -52,7 +55,7 @@ pub fn build(recipe_path: &Path, options: &Options, watch: &Watch) -> anyhow::Re
     supply::unused_drops(&recipe, recipe_path, &lock).or(())?;
     coherence::after_lock(&recipe, &lock.packages).or(())?;
     let packages = watch.stage("fetch", || supply::fetch(&recipe, &lock, &store, options.offline, watch))?;
-    let agent = node::agent();
+    let agent = AgentFiles::embedded();
     let (recipe, contents, agent) = (&recipe, &store, &agent);
     let inputs = Inputs { recipe, packages: &packages.root, contents, images: &images, agent };
     let Assembled { tree, scripts, kernel } = watch.stage("assemble", || assemble(&inputs))?;
@@ -64,17 +67,25 @@ pub fn build(recipe_path: &Path, options: &Options, watch: &Watch) -> anyhow::Re
     let scratch = outputs.scratch("root")?;
     let sealed = watch.stage("seal", || seal(recipe, &tree, &store, &store, options.threads, scratch))?;
     let parts = Parts { recipe, tree: &tree, kernel: &kernel, tools: &packages.tools, contents };
-    let initrd = watch.stage("initrd", || node::initrd(&parts, agent))?;
-    let command_line = node::command_line(recipe, &sealed.root_hash);
-    let uki = node::uki(&parts, &initrd, &command_line)?;
-    let plan = node::plan(&parts, &sealed, &uki)?;
-    watch.stage("disks", || node::write_disks(&parts, &plan, &sealed, &uki, options.threads, &mut outputs))?;
-    let lock_digest = Digest::of(lock.print()?);
-    let lock = serde_json::to_value(&lock)?;
-    let agent_digest = agent.program.digest();
-    let (initrd, uki, command_line, scripts) = (&initrd, uki.as_slice(), command_line.as_str(), scripts.as_slice());
-    let files = Files { initrd, uki, command_line, scripts, images: &images, lock, lock_digest, agent_digest };
-    node::write_files(&parts, &sealed, &files, &mut outputs)?;
+    let initrd = watch.stage("initrd", || initrd::make(&parts, agent))?;
+    let command_line = command_line(recipe, &sealed.root_hash);
+    let uki = uki::make(&parts, &initrd, &command_line)?;
+    let plan = disk::plan(&parts, &sealed, &uki)?;
+    watch.stage("disks", || disk::write(&parts, &plan, &sealed, &uki, options.threads, &mut outputs))?;
+    boot_files::write(&parts, &initrd, &command_line, &uki, &mut outputs)?;
+    let record = Record {
+        recipe,
+        lock_digest: Digest::of(lock.print()?),
+        lock: serde_json::to_value(&lock)?,
+        kernel: &kernel.release,
+        command_line: &command_line,
+        root_hash: sealed.root_hash,
+        scripts: &scripts,
+        images: &images,
+        tree: &tree,
+        agent_digest: agent.program.digest(),
+    };
+    manifest::write(&record, &mut outputs)?;
     outputs.finish()
 }
 

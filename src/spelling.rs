@@ -13,6 +13,14 @@ pub fn suggest(written: &str, known: &[&str]) -> String {
     }
 }
 
+/// A help line with the names that are most like `wanted`: `nearest units: `a`, `b``. `what` says what they are, in the
+/// plural.
+pub fn nearest_of<'a>(what: &str, wanted: &str, names: impl Iterator<Item = &'a String>) -> String {
+    let best = nearest(wanted, names.map(String::as_str), 3);
+    let best: Vec<String> = best.into_iter().map(|name| format!("`{name}`")).collect();
+    if best.is_empty() { format!("there are no {what}") } else { format!("nearest {what}: {}", best.join(", ")) }
+}
+
 /// The `count` names most like `wanted`, nearest first; a name that contains it counts as near.
 pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>, count: usize) -> Vec<&'a str> {
     let rank = |name: &'a str| {

@@ -1,4 +1,5 @@
-//! The superblock of a dm-verity hash device: what the builder writes and the agent maps.
+//! The superblock of a dm-verity hash device: what the builder writes and the agent maps, and the
+//! size of the tree behind it.
 //!
 //! SHA-256, 4 KiB blocks of data and hashes, format 1. The hash tree follows in the block after it (`formats/verity`
 //! builds that). Specification: <https://gitlab.com/cryptsetup/cryptsetup/-/wikis/DMVerity>.
@@ -85,6 +86,17 @@ fn field<const N: usize>(bytes: &[u8; SUPERBLOCK_BYTES], offset: usize) -> [u8; 
     std::array::from_fn(|index| bytes[offset + index])
 }
 
+/// Hash blocks over this many data blocks, all levels.
+pub fn tree_blocks(data_blocks: u64) -> u64 {
+    let mut level = data_blocks;
+    let mut total = 0;
+    while level > 1 {
+        level = level.div_ceil((BLOCK_BYTES / HASH_BYTES) as u64);
+        total += level;
+    }
+    total.max(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,6 +132,12 @@ mod tests {
         }
         let empty = Superblock { data_blocks: 0, ..superblock() };
         assert_eq!(Superblock::parse(&empty.encode()).unwrap_err(), "it covers no data");
+    }
+
+    #[test]
+    fn trees_are_as_large_as_veritysetup_makes_them() {
+        // 1 data block is hashed by one block; 128 digests fill one block; 129 need two and a root above them.
+        assert_eq!([1, 128, 129, 16384, 16385].map(tree_blocks), [1, 1, 3, 129, 132]);
     }
 
     #[test]

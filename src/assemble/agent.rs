@@ -7,23 +7,6 @@ use super::scripts::FirstBoot;
 use crate::contract;
 use crate::diag::Diagnostic;
 use crate::preload::Archive;
-use crate::tree::Content;
-
-/// The static program and its units.
-#[derive(Debug, Clone)]
-pub struct AgentFiles {
-    pub program: Content,
-    /// File name and text of each unit.
-    pub units: Vec<(String, String)>,
-}
-
-impl AgentFiles {
-    /// Units that say when they start.
-    pub(crate) fn enabled(&self) -> Vec<String> {
-        let installable = self.units.iter().filter(|(_, text)| text.lines().any(|line| line.trim() == "[Install]"));
-        installable.map(|(name, _)| name.clone()).collect()
-    }
-}
 
 /// Directories that every node can write to, besides `/etc` and `/var`: on the `/var` partition.
 const WRITABLE: [&str; 3] = ["/home", "/opt/cni/bin", "/root"];
@@ -40,7 +23,6 @@ pub(crate) fn install(root: &mut Root) -> anyhow::Result<()> {
     writable.sort_unstable();
     // One mount for each; what lies in another one of them is writable already.
     let all = writable.clone();
-    let inside = |path: &str, outer: &str| path.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'));
     writable.retain(|path| !all.iter().any(|outer| inside(path, outer)));
     writable.dedup();
     let kernel = root.kernel.as_ref().map(|kernel| kernel.release.clone());
@@ -75,7 +57,6 @@ fn first_boot(root: &mut Root) -> Vec<FirstBoot> {
     let programs: Vec<FirstBoot> =
         root.first_boot.iter().filter(|it| !host_keys(it)).filter(is_there).cloned().collect();
     let files = programs.iter().filter_map(|it| Some((&it.package, &it.fills.as_ref()?.0)));
-    let inside = |path: &str, outer: &str| path.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'));
     for (package, file) in files {
         let mut writable =
             ["/etc", "/var"].into_iter().chain(WRITABLE).chain(root.inputs.recipe.writable.iter().map(String::as_str));
@@ -94,6 +75,10 @@ fn first_boot(root: &mut Root) -> Vec<FirstBoot> {
         root.mistakes.0.push(Diagnostic::new("first-boot-program", text).help("add the package that brings it"));
     }
     programs
+}
+
+fn inside(path: &str, outer: &str) -> bool {
+    path.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn image(archive: &Archive) -> Value {

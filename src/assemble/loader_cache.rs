@@ -14,8 +14,8 @@ use object::elf::{DT_SONAME, DT_STRSZ, DT_STRTAB, ET_DYN, FileHeader32, FileHead
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use object::read::{ReadCache, ReadRef, StringTable};
 
-use super::presets;
 use super::root::Root;
+use crate::glob;
 use crate::package::Family;
 use crate::tree::content::Opened;
 use crate::tree::{Kind, TreePath};
@@ -89,7 +89,7 @@ fn read_configuration(root: &Root, file: &str, depth: usize, found: &mut Vec<Str
                 let Some((directory, pattern)) = pattern.rsplit_once('/') else { continue };
                 let Some((directory, _)) = root.lookup(directory).filter(|_| depth < DEPTH_MAX) else { continue };
                 let children: Vec<TreePath> = root.tree.children(&directory).map(|(path, _, _)| path.clone()).collect();
-                for path in children.iter().filter(|path| presets::matches(pattern.as_bytes(), path.name())) {
+                for path in children.iter().filter(|path| glob::matches(pattern.as_bytes(), path.name())) {
                     read_configuration(root, &path.to_string(), depth + 1, found)?;
                 }
             }

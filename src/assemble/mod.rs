@@ -1,73 +1,46 @@
 //! Unpacked packages, overlays and the recipe → the root file system of a node, as a [`Tree`].
 //!
-//! Nothing of the packages is executed: their scripts are interpreted while they are unpacked ([`scripts`]), and what is
-//! done for the whole image is done natively by the steps below, in the order of [`STEPS`]. A step takes the [`Root`] as
-//! the steps before it left it, and knows one subject. What is to be done by hand for a Debian root was measured on a
-//! trial that booted; every step's file says what it stands for.
+//! Nothing of the packages is executed: their scripts are interpreted while they are unpacked ([`scripts`]), and what
+//! is done for the whole image is done natively by the steps below, in the order of [`STEPS`]. A step takes the
+//! [`Root`] as the steps before it left it, and knows one subject. What is to be done by hand for a Debian root was
+//! measured on a trial that booted; every step's file says what it stands for.
 
 pub mod accounts;
 mod agent;
-mod alternatives;
-mod authselect;
-mod ca;
-mod configuration;
-mod containerd;
-mod crypto_policies;
-pub mod depmod;
+mod certificates;
+mod cluster;
 mod etc;
-pub mod file_contexts;
-mod homes;
-mod kubernetes;
+mod inputs;
+mod kernel;
 mod loader_cache;
-pub mod modinfo;
-mod module_index;
-mod network;
+pub(crate) mod login;
+pub mod modules;
 mod overlay;
-mod pam;
-mod presets;
+mod packages;
 mod prune;
 mod root;
-mod rpm_database;
 pub mod scripts;
-mod selinux;
-mod sysusers;
-mod trust_store;
+pub mod selinux;
 pub mod units;
-pub mod unpack;
 mod var;
 
 use anyhow::Context;
 
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::package::Package;
-use crate::preload::Archive;
 use crate::recipe::Recipe;
-use crate::spelling;
-use crate::tree::{Contents, Origin, Tree};
+use crate::tree::{Origin, Tree};
 
-pub use agent::AgentFiles;
-pub(crate) use authselect::includes as pam_includes;
+use accounts::homes;
+use certificates::crypto_policies;
+use cluster::{containerd, kubernetes};
+use etc::{configuration, network};
+pub use inputs::{AgentFiles, Inputs};
+pub use kernel::KernelFiles;
+use login::{authselect, pam};
+use modules::depmod;
+use packages::{alternatives, rpm_database};
 use root::Root;
 use scripts::{Problem, ScriptAccount};
-pub use unpack::KernelFiles;
-
-/// What a root is made of.
-#[derive(Clone, Copy)]
-pub struct Inputs<'a> {
-    pub recipe: &'a Recipe,
-    /// The packages of the lock that the recipe does not drop, in any order.
-    pub packages: &'a [Package],
-    pub contents: &'a dyn Contents,
-    /// Checked archives of container images, which `contents` has.
-    pub images: &'a [Archive],
-    pub agent: &'a AgentFiles,
-}
-
-impl std::fmt::Debug for Inputs<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Inputs of {} with {} packages", self.recipe.name, self.packages.len())
-    }
-}
 
 /// A finished root, and what belongs to it but does not lie in it.
 #[derive(Debug)]
@@ -107,8 +80,8 @@ const STEPS: &[Step] = &[
     Step { name: "agent", run: agent::install },
     // Overlays have the last word on files; what follows reads them like everything else.
     Step { name: "overlays", run: overlay::apply },
-    Step { name: "certificates", run: ca::bundle },
-    Step { name: "trust store", run: trust_store::extract },
+    Step { name: "certificates", run: certificates::debian::bundle },
+    Step { name: "trust store", run: certificates::red_hat::extract },
     Step { name: "crypto policies", run: crypto_policies::link },
     Step { name: "selinux", run: selinux::write },
     Step { name: "depmod", run: depmod::write },
@@ -167,13 +140,6 @@ fn no_kernel(recipe: &Recipe) -> Diagnostic {
     )
     .at(&package.location, "this package should")
     .help("name the package with the image itself, such as `linux-image-cloud-amd64`")
-}
-
-/// `nearest units: a, b`: the names that are most like `wanted`, for a help line.
-fn nearest<'a>(what: &str, wanted: &str, names: impl Iterator<Item = &'a String>) -> String {
-    let best = spelling::nearest(wanted, names.map(String::as_str), 3);
-    let best: Vec<String> = best.into_iter().map(|name| format!("`{name}`")).collect();
-    if best.is_empty() { format!("there are no {what}") } else { format!("nearest {what}: {}", best.join(", ")) }
 }
 
 #[cfg(test)]

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 
-use super::Inputs;
-use super::accounts::Accounts;
+use super::accounts::book::Accounts;
+use super::inputs::Inputs;
+use super::kernel::KernelFiles;
 use super::scripts::programs::alternatives::Alternatives;
 use super::scripts::{FirstBoot, Problem, ScriptAccount, UnitRequest};
-use super::unpack::KernelFiles;
 use crate::diag::Diagnostics;
 use crate::package::{Family, Package};
 use crate::tree::{Content, Inode, Kind, Origin, Tree, TreePath};
@@ -101,8 +101,13 @@ impl<'a> Root<'a> {
     pub(crate) fn directory(&mut self, path: &str) -> anyhow::Result<TreePath> {
         let wanted = TreePath::parse(path).with_context(|| format!("reading the path `{path}`"))?;
         let resolved = self.tree.resolve(&wanted, &self.origin)?;
+        self.missing_directories(Some(resolved.clone()))?;
+        Ok(resolved)
+    }
+
+    /// Makes what is missing of a resolved path and its parents, root's 0755.
+    pub(crate) fn missing_directories(&mut self, mut at: Option<TreePath>) -> anyhow::Result<()> {
         let mut missing = Vec::new();
-        let mut at = Some(resolved.clone());
         while let Some(path) = at.filter(|path| self.tree.get(path).is_none()) {
             at = path.parent();
             missing.push(path);
@@ -110,7 +115,7 @@ impl<'a> Root<'a> {
         for path in missing.into_iter().rev() {
             self.tree.insert(path, self.inode(Kind::Directory, 0o755))?;
         }
-        Ok(resolved)
+        Ok(())
     }
 
     /// A directory with this mode and owner, whether it was there or not.

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::*;
 use crate::diag::{Location, Source};
-use crate::package::{FileEntry, FileKind, Owner, PackageId, Script};
+use crate::package::{FileEntry, FileKind, Owner, Package, PackageId, Script};
+use crate::preload::Archive;
 use crate::recipe::{AcceptedScript, Overlay};
 use crate::repo::store::Store;
 use crate::tree::{Content, Kind, Tree, TreePath};

@@ -30,7 +30,7 @@ const PRIVATE: u32 = 0o600;
 /// An image as it was opened.
 enum Image {
     Raw(File),
-    Qcow2(Box<qcow2::read::Reader>),
+    Qcow2(Box<qcow2::Reader>),
 }
 
 impl Image {
@@ -44,7 +44,7 @@ impl Image {
         FileExt::read_exact_at(&file, &mut magic, 0)
             .with_context(|| format!("{} is too short for a disk image", path.display()))?;
         Ok(match magic == QCOW2_MAGIC {
-            true => Image::Qcow2(Box::new(qcow2::read::Reader::open(file).with_context(opening)?)),
+            true => Image::Qcow2(Box::new(qcow2::Reader::open(file).with_context(opening)?)),
             false => Image::Raw(file),
         })
     }

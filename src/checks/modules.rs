@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Finding, Findings, Subject};
-use crate::assemble::modinfo::module_name;
+use crate::assemble::modules::modinfo::module_name;
 use crate::tree::{Kind, TreePath};
 
 const MODULES: &str = "/usr/lib/modules";

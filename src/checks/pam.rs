@@ -3,7 +3,7 @@
 //! Names are looked for where libpam does: pam.conf(5), `/etc/pam.d` and then the vendor's `/usr/lib/pam.d`.
 
 use super::{Findings, Subject};
-use crate::assemble::pam_includes;
+use crate::assemble::login::service;
 use crate::bounded::quote;
 use crate::tree::TreePath;
 
@@ -13,7 +13,7 @@ pub(super) fn check(subject: &Subject) -> Findings {
     let mut found = Vec::new();
     for directory in DIRECTORIES {
         for (path, _, inode) in subject.tree.children(&TreePath::parse(directory)?) {
-            for name in pam_includes(&subject.text(&path.to_string())?) {
+            for name in service::includes(&subject.text(&path.to_string())?) {
                 let places = match name.starts_with('/') {
                     true => vec![name.clone()],
                     false => DIRECTORIES.iter().map(|directory| format!("{directory}/{name}")).collect(),

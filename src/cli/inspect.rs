@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::Args;
 use serde_json::Value;
 
-use crate::image::inspect::{self, Listing};
+use crate::inspect::{self, Listing};
 
 /// Show what an image or one of its parts holds
 ///

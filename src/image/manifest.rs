@@ -1,9 +1,12 @@
-//! The record of a build: what went in, what became of it, what came out. JSON, and a function of recipe and lock alone.
+//! The record of a build: what went in, what became of it, what came out. JSON, and a function of recipe and lock
+//! alone.
 
 use std::collections::BTreeMap;
 
+use anyhow::Context;
 use serde_json::{Value, json};
 
+use super::outputs::{OutputFile, Outputs};
 use crate::assemble::scripts::{Change, ScriptAccount};
 use crate::hex;
 use crate::preload::Archive;
@@ -11,14 +14,6 @@ use crate::recipe::kubernetes::Kubernetes;
 use crate::recipe::{Recipe, print};
 use crate::tree::path::escape;
 use crate::tree::{Digest, InodeId, Kind, Tree, TreePath};
-
-/// A finished output file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutputFile {
-    pub name: String,
-    pub size: u64,
-    pub sha256: Digest,
-}
 
 /// What the manifest is made from.
 #[derive(Debug)]
@@ -33,15 +28,18 @@ pub struct Record<'a> {
     pub scripts: &'a [ScriptAccount],
     pub images: &'a [Archive],
     pub tree: &'a Tree,
-    pub outputs: &'a [OutputFile],
     /// Of the agent that this builder brings: other builders of the same version may bring other bytes.
     pub agent_digest: Digest,
 }
 
-/// The manifest.
-pub fn manifest(record: &Record<'_>) -> Value {
-    let outputs: Vec<Value> = record
-        .outputs
+/// Writes the manifest, last: it names all files that are there.
+pub fn write(record: &Record<'_>, outputs: &mut Outputs) -> anyhow::Result<()> {
+    let manifest = serde_json::to_string_pretty(&manifest(record, outputs.files())).context("writing the manifest")?;
+    outputs.write(&format!("{}.manifest.json", record.recipe.name), format!("{manifest}\n").as_bytes())
+}
+
+fn manifest(record: &Record<'_>, outputs: &[OutputFile]) -> Value {
+    let outputs: Vec<Value> = outputs
         .iter()
         .map(|file| json!({"name": file.name, "size": file.size, "sha256": file.sha256.to_string()}))
         .collect();
@@ -178,7 +176,17 @@ mod tests {
 
     #[test]
     fn packages_of_kubernetes_are_repeated_from_the_lock_with_who_signed_them() {
-        let package = |name: &str, repository: &str| json!({"name": name, "version": "1.36.2-1", "arch": "x86_64", "repository": repository, "path": "p", "size": 1, "sha256": "ab"});
+        let package = |name: &str, repository: &str| {
+            json!({
+                "name": name,
+                "version": "1.36.2-1",
+                "arch": "x86_64",
+                "repository": repository,
+                "path": "p",
+                "size": 1,
+                "sha256": "ab",
+            })
+        };
         let mut own = package("kubeadm", "k");
         own["signer"] = "OWN".into();
         let lock = json!({

@@ -1,13 +1,14 @@
-//! Images from their parts: the initrd, the UKI, the disk.
+//! Images from their parts: the sealed root, the initrd, the command line, the UKI, the disk, and the record of all.
 //!
-//! Each file turns values into one artefact: [`initrd::build`], [`uki::assemble`], [`disk::plan`] and
-//! [`disk::DiskPlan::write`]. `node` puts them together for an image; the bytes themselves are made in `formats/`.
+//! Each file or folder turns values into one artefact, from [`parts::Parts`]; the bytes themselves are made in
+//! `formats/`. `pipeline.rs` has their order.
 
+pub mod boot_files;
+pub mod command_line;
 pub mod disk;
 pub mod initrd;
-pub mod inspect;
 pub mod manifest;
-pub mod node;
 pub mod outputs;
+pub mod parts;
 pub mod seal;
 pub mod uki;

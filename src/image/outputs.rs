@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use sha2::{Digest as _, Sha256};
 
-use super::manifest::OutputFile;
 use crate::repo::fetch::Progress;
 use crate::tree::Digest;
 
@@ -19,6 +18,14 @@ use crate::tree::Digest;
 const SUMS: &str = "SHA256SUMS";
 /// What the names of an image's files end in, whether or not its recipe asks for all of them.
 const ENDINGS: &[&str] = &["raw", "qcow2", "vmlinuz", "initrd", "cmdline", "efi", "manifest.json"];
+
+/// A finished output file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputFile {
+    pub name: String,
+    pub size: u64,
+    pub sha256: Digest,
+}
 
 /// The files of one image, while they are written.
 #[derive(Debug)]

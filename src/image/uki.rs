@@ -1,19 +1,54 @@
 //! The Unified Kernel Image (UAPI Unified Kernel Image Specification): systemd's EFI stub with the kernel, the initrd
 //! and the command line in sections.
 //!
-//! Takes the bytes of the parts, gives the bytes of `EFI/Linux/NAME+3.efi`. The command line in it is the one that
-//! counts: with it the root hash is part of what may be signed.
+//! Gives the bytes of `EFI/Linux/NAME+3.efi`. The command line in it is the one that counts: with it the root hash is
+//! part of what may be signed.
 
 use std::fmt;
 
+use anyhow::{Context, anyhow};
+
+use super::initrd::archive::Initrd;
+use super::parts::Parts;
 use crate::formats::pe::{self, NewSection, PeError};
+use crate::tree::{Kind, TreePath};
 
 /// Longest command line that a kernel keeps: `COMMAND_LINE_SIZE` is 2048 on x86 and arm64, with the NUL.
 const COMMAND_LINE_MAX: usize = 2047;
 
-/// The parts of a UKI.
+/// Where systemd's packages put the EFI stub.
+const STUB: &str = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
+
+/// The unified kernel image of a node.
+pub fn make(parts: &Parts<'_>, initrd: &Initrd, command_line: &str) -> anyhow::Result<Vec<u8>> {
+    let stub = parts.tool(STUB)?;
+    let kernel = parts.kernel.image.read(parts.contents).context("reading the kernel")?;
+    let os_release = os_release(parts)?;
+    let uki = assemble(&Sections {
+        stub: &stub,
+        kernel: &kernel,
+        initrd: &initrd.bytes,
+        command_line,
+        os_release: &os_release,
+        kernel_release: &parts.kernel.release,
+    });
+    uki.context("making the unified kernel image")
+}
+
+fn os_release(parts: &Parts<'_>) -> anyhow::Result<String> {
+    let path = TreePath::parse("/usr/lib/os-release").context("reading the path of os-release")?;
+    match parts.tree.get(&path).map(|inode| &inode.kind) {
+        Some(Kind::File(content)) => {
+            let bytes = content.read(parts.contents).context("reading /usr/lib/os-release of the root")?;
+            String::from_utf8(bytes).context("reading /usr/lib/os-release of the root")
+        }
+        _ => Err(anyhow!("the root has no /usr/lib/os-release: no package brings the distribution's base files")),
+    }
+}
+
+/// What the sections of a UKI hold.
 #[derive(Debug, Clone, Copy)]
-pub struct Parts<'a> {
+pub struct Sections<'a> {
     /// systemd's `linuxx64.efi.stub` or the like.
     pub stub: &'a [u8],
     pub kernel: &'a [u8],
@@ -55,26 +90,26 @@ impl fmt::Display for UkiError {
 
 impl std::error::Error for UkiError {}
 
-/// The UKI of `parts`.
-pub fn assemble(parts: &Parts<'_>) -> Result<Vec<u8>, UkiError> {
-    if parts.command_line.len() > COMMAND_LINE_MAX {
-        return Err(UkiError::CommandLineTooLong { bytes: parts.command_line.len() });
+/// The UKI with these sections.
+pub fn assemble(sections: &Sections<'_>) -> Result<Vec<u8>, UkiError> {
+    if sections.command_line.len() > COMMAND_LINE_MAX {
+        return Err(UkiError::CommandLineTooLong { bytes: sections.command_line.len() });
     }
-    for (section, text) in [(".cmdline", parts.command_line), (".uname", parts.kernel_release)] {
+    for (section, text) in [(".cmdline", sections.command_line), (".uname", sections.kernel_release)] {
         if text.chars().any(char::is_control) {
             return Err(UkiError::BadText { section });
         }
     }
-    pe::sections(parts.kernel).map_err(UkiError::Kernel)?;
+    pe::sections(sections.kernel).map_err(UkiError::Kernel)?;
     // The kernel last: in memory it may take more than its file, and nothing comes after it.
-    let sections = [
-        (".osrel", parts.os_release.as_bytes()),
-        (".cmdline", parts.command_line.as_bytes()),
-        (".uname", parts.kernel_release.as_bytes()),
-        (".initrd", parts.initrd),
-        (".linux", parts.kernel),
+    let named = [
+        (".osrel", sections.os_release.as_bytes()),
+        (".cmdline", sections.command_line.as_bytes()),
+        (".uname", sections.kernel_release.as_bytes()),
+        (".initrd", sections.initrd),
+        (".linux", sections.kernel),
     ];
-    pe::append(parts.stub, &sections.map(|(name, content)| NewSection { name, content })).map_err(UkiError::Stub)
+    pe::append(sections.stub, &named.map(|(name, content)| NewSection { name, content })).map_err(UkiError::Stub)
 }
 
 #[cfg(test)]
@@ -82,8 +117,8 @@ mod tests {
     use super::*;
     use crate::formats::pe::tests::stub;
 
-    fn parts<'a>(stub: &'a [u8], command_line: &'a str) -> Parts<'a> {
-        Parts {
+    fn sections<'a>(stub: &'a [u8], command_line: &'a str) -> Sections<'a> {
+        Sections {
             stub,
             kernel: stub,
             initrd: b"initrd",
@@ -96,7 +131,7 @@ mod tests {
     #[test]
     fn a_uki_has_the_parts_as_sections() {
         let stub = stub(0x400);
-        let uki = assemble(&parts(&stub, "console=ttyS0 roothash=00")).unwrap();
+        let uki = assemble(&sections(&stub, "console=ttyS0 roothash=00")).unwrap();
         insta::assert_snapshot!(pe::dump(&uki).unwrap(), @r"
         .text    address 0x00004000 size       291 file 0x00000400       512 flags 40000040
         .sdmagic address 0x00005000 size       291 file 0x00000600       512 flags 40000040
@@ -113,11 +148,15 @@ mod tests {
     #[test]
     fn parts_that_do_not_work_are_refused() {
         let stub = stub(0x400);
-        let error = |parts: Parts<'_>| assemble(&parts).unwrap_err().to_string();
+        let error = |sections: Sections<'_>| assemble(&sections).unwrap_err().to_string();
         let long = "x".repeat(2048);
-        assert!(error(parts(&stub, &long)).contains("has 2048 bytes; the kernel keeps 2047"));
-        assert_eq!(error(parts(&stub, "a\nb")), "the text for `.cmdline` holds a control character");
-        assert!(error(Parts { kernel: b"\x7fELF", ..parts(&stub, "a") }).starts_with("the kernel cannot be started"));
-        assert!(error(Parts { stub: b"\x7fELF", ..parts(&stub, "a") }).starts_with("adding sections to the EFI stub"));
+        assert!(error(sections(&stub, &long)).contains("has 2048 bytes; the kernel keeps 2047"));
+        assert_eq!(error(sections(&stub, "a\nb")), "the text for `.cmdline` holds a control character");
+        assert!(
+            error(Sections { kernel: b"\x7fELF", ..sections(&stub, "a") }).starts_with("the kernel cannot be started")
+        );
+        assert!(
+            error(Sections { stub: b"\x7fELF", ..sections(&stub, "a") }).starts_with("adding sections to the EFI stub")
+        );
     }
 }

@@ -341,6 +341,15 @@ pub enum VarFilesystem {
     Xfs,
 }
 
+impl VarFilesystem {
+    pub fn word(self) -> &'static str {
+        match self {
+            VarFilesystem::Ext4 => "ext4",
+            VarFilesystem::Xfs => "xfs",
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
     Zstd { level: i32 },

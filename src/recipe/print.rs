@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::kubernetes::Kubernetes;
-use super::{Compression, Containerd, Mirror, Output, PackageRequest, Recipe, RepositoryKind, User, VarFilesystem};
+use super::{Compression, Containerd, Mirror, Output, PackageRequest, Recipe, RepositoryKind, User};
 use crate::yaml::Located;
 
 /// The whole recipe.
@@ -72,7 +72,7 @@ pub fn print(recipe: &Recipe) -> Value {
             "esp": recipe.disk.esp,
             "slot": recipe.disk.slot,
             "var": {
-                "filesystem": match recipe.disk.var { VarFilesystem::Ext4 => "ext4", VarFilesystem::Xfs => "xfs" },
+                "filesystem": recipe.disk.var.word(),
                 "minimum": recipe.disk.var_min,
             },
         },

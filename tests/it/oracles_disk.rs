@@ -14,8 +14,8 @@ use nodesmith::formats::iso9660;
 use nodesmith::formats::pe::{self, NewSection};
 use nodesmith::formats::qcow2::{self, Codec};
 use nodesmith::formats::sparse::Source;
-use nodesmith::image::disk::{self, Parts, Request};
-use nodesmith::image::initrd::{self, Compression, Module};
+use nodesmith::image::disk::layout::{self, Fills, Request};
+use nodesmith::image::initrd::archive::{self, Compression, Module};
 use nodesmith::tree::Digest;
 
 use crate::support::{oracle, run};
@@ -38,7 +38,7 @@ fn sgdisk_and_fsck_find_a_whole_disk_in_order() {
     let directory = tempfile::tempdir().unwrap();
     let image = directory.path().join("disk.raw");
     let root_hash = Digest(std::array::from_fn(|index| u8::try_from(index * 7).unwrap()));
-    let plan = disk::plan(&Request {
+    let plan = layout::plan(&Request {
         image: "worker 1.36.2-1",
         esp_bytes: 300 * MIB,
         slot_bytes: 64 * MIB,
@@ -57,9 +57,9 @@ fn sgdisk_and_fsck_find_a_whole_disk_in_order() {
         Entry { path: "EFI/Linux/worker_1.36.2-1+3.efi", source: Source::Bytes(&kernel) },
     ];
     esp.extend(many.iter().map(|path| Entry { path, source: Source::Bytes(path.as_bytes()) }));
-    let parts = Parts { esp: &esp, root: Source::Bytes(&root), verity: Source::Bytes(&root[..8192]) };
+    let fills = Fills { esp: &esp, root: Source::Bytes(&root), verity: Source::Bytes(&root[..8192]) };
     let out = new_file(&image);
-    plan.write(&parts, &out).unwrap();
+    plan.write(&fills, &out).unwrap();
 
     let verdict = run(Command::new(&sgdisk).arg("-v").arg(&image));
     assert!(verdict.contains("No problems found"), "{verdict}");
@@ -205,7 +205,7 @@ fn isoinfo_lists_a_seed_with_both_kinds_of_names() {
 fn cpio_lists_the_initrd() {
     let Some(tool) = oracle("cpio") else { return };
     let module = Module { name: "dm-verity.ko", elf: b"ELF" };
-    let initrd = initrd::build(b"agent", &[module], 1_700_000_000, Compression::Gzip).unwrap();
+    let initrd = archive::build(b"agent", &[module], 1_700_000_000, Compression::Gzip).unwrap();
     let mut archive = Vec::new();
     std::io::copy(&mut flate2::read::GzDecoder::new(initrd.bytes.as_slice()), &mut archive).unwrap();
     let mut child = Command::new(tool)

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::thread;
 
-use nodesmith::assemble::file_contexts::{FileContexts, Whose};
+use nodesmith::assemble::selinux::file_contexts::{FileContexts, Whose};
 
 use crate::support::{oracle, run};
 

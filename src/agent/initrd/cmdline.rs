@@ -7,19 +7,16 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::contract;
 use crate::hex;
+use crate::root_hash;
 
 /// SHA-256 root hash of the dm-verity tree: the trust anchor of everything that is mounted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RootHash(pub [u8; 32]);
 
 impl RootHash {
-    /// Partition GUIDs of the root and of its hash tree, in the byte order of their text form: the first and the last
-    /// 128 bits (UAPI Discoverable Partitions Specification).
+    /// Partition GUIDs of the root and of its hash tree.
     pub fn partition_guids(&self) -> ([u8; 16], [u8; 16]) {
-        let (mut root, mut verity) = ([0; 16], [0; 16]);
-        root.copy_from_slice(&self.0[..16]);
-        verity.copy_from_slice(&self.0[16..]);
-        (root, verity)
+        root_hash::partition_guids(&self.0)
     }
 }
 

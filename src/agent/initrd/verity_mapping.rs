@@ -15,12 +15,10 @@ use super::cmdline::RootHash;
 use crate::agent::block_device::Partition;
 use crate::agent::sys::{self, DM_BUFFER_BYTES, DM_HEADER_BYTES, DmCall};
 use crate::hex;
-use crate::verity_superblock::{BLOCK_BYTES, SUPERBLOCK_BYTES, Superblock};
+use crate::verity_superblock::{BLOCK_BYTES, SUPERBLOCK_BYTES, Superblock, tree_blocks};
 
 /// [`crate::verity_superblock::BLOCK_BYTES`], as sizes of devices are counted.
 const BLOCK: u64 = 4096;
-/// SHA-256 digests in one hash block.
-const DIGESTS_PER_BLOCK: u64 = BLOCK / 32;
 /// Name of the mapping.
 const NAME: &str = "root";
 
@@ -39,17 +37,6 @@ fn table(superblock: &Superblock, data: &str, hash: &str, root_hash: &RootHash) 
     let salt = if superblock.salt.is_empty() { "-".to_owned() } else { hex::encode(&superblock.salt) };
     let blocks = superblock.data_blocks;
     format!("1 {data} {hash} {BLOCK} {BLOCK} {blocks} 1 sha256 {root_hash} {salt} 1 panic_on_corruption")
-}
-
-/// Hash blocks over this many data blocks, all levels.
-fn tree_blocks(data_blocks: u64) -> u64 {
-    let mut level = data_blocks;
-    let mut total = 0;
-    while level > 1 {
-        level = level.div_ceil(DIGESTS_PER_BLOCK);
-        total += level;
-    }
-    total.max(1)
 }
 
 /// Whether the hash tree that begins at this byte of the device is the one that the root hash names. Its top block tells:
@@ -196,12 +183,6 @@ mod tests {
         assert!(sizes(300, 299, 5).unwrap_err().contains("the data partition has 299"));
         assert!(sizes(300, 300, 4).unwrap_err().contains("needs 5 blocks"));
         assert!(sizes(u64::MAX, 300, 5).unwrap_err().contains("the data partition has 300"));
-    }
-
-    #[test]
-    fn trees_are_as_large_as_veritysetup_makes_them() {
-        // 1 data block is hashed by one block; 128 digests fill one block; 129 need two and a root above them.
-        assert_eq!([1, 128, 129, 16384, 16385].map(tree_blocks), [1, 1, 3, 129, 132]);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::assemble::sysusers::{GroupReference, Id, Line};
+use super::sysusers::{GroupReference, Id, Line};
 use crate::tree::Digest;
 
 /// Numbers of system accounts whose packages leave them open, the same for the user and the group of a name.
@@ -178,7 +178,8 @@ impl Accounts {
         for (name, user) in users {
             let User { uid, gid, gecos, home, shell, person } = user;
             texts.passwd.push_str(&format!("{name}:x:{uid}:{gid}:{gecos}:{home}:{shell}\n"));
-            // `*` is no password; the `!` before it says "locked" as well, which sshd without PAM takes as "no key either".
+            // `*` is no password; the `!` before it says "locked" as well, which sshd without PAM takes as "no key
+            // either".
             let password = if *person { "*" } else { "!*" };
             texts.shadow.push_str(&format!("{name}:{password}:{day}:0:99999:7:::\n"));
         }

@@ -16,9 +16,9 @@ use super::probe::{Moment, Observer, Probe};
 use super::results::{Outcome, Problem, ScriptAccount, Why};
 use super::run::{self, Ran};
 use super::{mistakes, order, programs, triggers};
-use crate::assemble::accounts;
+use crate::assemble::{accounts, kernel};
 use crate::assemble::root::Root;
-use crate::assemble::unpack::{self, Unpacking};
+use crate::assemble::packages::unpack::{self, Unpacking};
 use crate::package::{Family, Package, Script};
 use crate::recipe::{AcceptedScript, UnknownPrograms};
 use crate::shell::{Stop, StopKind};
@@ -67,7 +67,7 @@ impl<'r, 'a, 'o> Transaction<'r, 'a, 'o> {
         let mut machine =
             Machine::new(files, std::mem::take(&mut root.accounts), root.base, recipe.arch.rpm(), &programs::Table);
         machine.packages = ordered.iter().map(|package| Installed { package, status: Status::NotInstalled }).collect();
-        machine.kernel_release = unpack::kernel_release(ordered);
+        machine.kernel_release = kernel::release(ordered);
         machine.unknown_is_noted = recipe.unknown_programs == UnknownPrograms::Note;
         for dropped in &recipe.drop {
             for path in programs::ghosts(&dropped.name) {

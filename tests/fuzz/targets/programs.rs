@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use nodesmith::assemble::{modinfo, scripts, units};
+use nodesmith::assemble::modules::modinfo;
+use nodesmith::assemble::{scripts, units};
 use nodesmith::formats::pe::{self as efi, NewSection};
 use nodesmith::package::{Family, Package, PackageId, Script};
 

@@ -14,7 +14,7 @@ use nodesmith::agent::first_boot::paths::{CONTAINERD_HOSTS, ZONEINFO};
 use nodesmith::agent::first_boot::plan::{self, networkd};
 use nodesmith::agent::first_boot::step::Step;
 use nodesmith::agent::initrd::cmdline as kernel;
-use nodesmith::assemble::file_contexts::{FileContexts, Whose};
+use nodesmith::assemble::selinux::file_contexts::{FileContexts, Whose};
 use nodesmith::contract::JOIN_REQUEST;
 use nodesmith::diag::{Diagnostics, Source};
 use nodesmith::image_info::{ImageKubernetes, KubeadmApi};

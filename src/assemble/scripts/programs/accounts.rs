@@ -8,7 +8,7 @@ use super::call::Call;
 use super::options::{Options, parse};
 use super::row::Row;
 use crate::assemble::accounts::book::{self, Group};
-use crate::assemble::sysusers::{self, GroupReference, Id, Line};
+use crate::assemble::accounts::sysusers::{self, GroupReference, Id, Line};
 use crate::shell::{Errno, Stop};
 
 pub const ROWS: &[Row] = &[

@@ -1,0 +1,4 @@
+//! What makes a node of a cluster: the container runtime's configuration, and the kubelet's surroundings.
+
+pub(super) mod containerd;
+pub(super) mod kubernetes;

@@ -1,0 +1,48 @@
+//! What is in an image, seen from the image alone. The kind is told from the first bytes, never from the name.
+
+mod boot_files;
+mod description;
+mod disk;
+mod kind;
+mod qcow2;
+mod root;
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+
+use anyhow::{Context, bail};
+
+use self::kind::Kind;
+use crate::formats::device::{ReadAt, Window};
+
+pub use self::description::{Description, Listing};
+
+/// Largest initrd or EFI program that is read into memory.
+const WHOLE_MAX: u64 = 1 << 30;
+
+/// Describes an image.
+pub fn inspect(file: File, files: Listing<'_>) -> anyhow::Result<Description> {
+    let kind = Kind::of(&file)?;
+    match kind {
+        Some(Kind::Qcow2) => qcow2::describe(file, files),
+        Some(Kind::Disk) => disk::describe(&file, files),
+        Some(Kind::Erofs) => {
+            let length = ReadAt::size(&file).context("measuring the image")?;
+            let (text, json) = root::describe(Window::new(&file, 0, length), files)?;
+            Ok(Description { text, json, verified: None })
+        }
+        Some(Kind::EfiProgram) => boot_files::efi_program(&whole(file)?),
+        Some(Kind::Initrd) => boot_files::initrd(&whole(file)?),
+        None => bail!("this is none of: disk image with a GPT, qcow2, EROFS, EFI program, initrd"),
+    }
+}
+
+fn whole(mut file: File) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(0)).context("going back to the start")?;
+    file.take(WHOLE_MAX).read_to_end(&mut bytes).context("reading the file")?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests;

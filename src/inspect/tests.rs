@@ -1,0 +1,146 @@
+//! Disks made here, and what is told of them.
+
+use std::os::unix::fs::FileExt;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::contract::ROOT_A_LABEL;
+use crate::formats::erofs::{self, NoCache};
+use crate::formats::fat::Entry;
+use crate::formats::gpt::{self, SECTOR};
+use crate::formats::pe::tests::stub;
+use crate::formats::sparse::Source;
+use crate::formats::verity;
+use crate::image::disk::layout::{self, Fills};
+use crate::image::uki;
+use crate::tree::{Content, Digest, Inode, Kind, Origin, Tree, TreePath};
+
+const MIB: u64 = 1 << 20;
+
+/// A disk whose kernel's command line ends with `words(root hash)`.
+fn image(words: &dyn Fn(&Digest) -> String) -> File {
+    let origin = Origin::from("test");
+    let mut tree = Tree::new(0, &origin);
+    let text = Inode::new(Kind::File(Content::inline("a small root")), 0o644, 0, &origin);
+    tree.insert(TreePath::parse("/file").unwrap(), text).unwrap();
+    let mut root = tempfile::tempfile().unwrap();
+    let options = erofs::Options {
+        uuid: [1; 16],
+        label: erofs::label("root").unwrap(),
+        epoch: 0,
+        codec: erofs::Codec::None,
+        extent: erofs::ExtentSize::DEFAULT,
+        threads: std::num::NonZeroUsize::MIN,
+    };
+    let none = crate::repo::store::Store::open(tempfile::tempdir().unwrap().path()).unwrap();
+    let summary = erofs::write(&tree, &none, &options, &NoCache, &mut root).unwrap();
+    root.seek(SeekFrom::Start(0)).unwrap();
+    let sealed = verity::format(&mut root, summary.bytes / 4096, [2; 32], [3; 16]).unwrap();
+    let root_hash = Digest(sealed.root_hash);
+    let program = stub(0x400);
+    let command_line = format!("console=ttyS0 {}", words(&root_hash));
+    let sections = uki::Sections {
+        stub: &program,
+        kernel: &program,
+        initrd: b"initrd",
+        command_line: &command_line,
+        os_release: "ID=x\n",
+        kernel_release: "6.12",
+    };
+    let uki = uki::assemble(&sections).unwrap();
+    let request = layout::Request {
+        image: "small 1",
+        esp_bytes: 40 * MIB,
+        slot_bytes: 4 * MIB,
+        var_min_bytes: 64 * MIB,
+        esp_content_bytes: 0,
+        root_bytes: summary.bytes,
+        verity_bytes: sealed.hash_device.len() as u64,
+        root_hash,
+        epoch: 0,
+    };
+    let plan = layout::plan(&request).unwrap();
+    let out = tempfile::tempfile().unwrap();
+    let esp = [Entry { path: "EFI/Linux/small+3.efi", source: Source::Bytes(&uki) }];
+    let root = Source::File { file: &root, length: summary.bytes };
+    plan.write(&Fills { esp: &esp, root, verity: Source::Bytes(&sealed.hash_device) }, &out).unwrap();
+    out
+}
+
+fn verdict(image: File) -> (Option<bool>, String) {
+    let report = inspect(image, Listing::None).unwrap();
+    assert_eq!(report.json["verity"]["verified"].as_bool(), report.verified);
+    (report.verified, report.json["verity"]["verdict"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn a_root_is_verified_against_the_hash_on_the_command_line_and_no_other() {
+    assert_eq!(verdict(image(&|hash| format!("roothash={hash}"))), (Some(true), "verified".to_owned()));
+    let (verified, why) = verdict(image(&|_| format!("roothash={}", Digest::of("another root"))));
+    assert!(verified == Some(false) && why.contains("named by another root hash"), "{why}");
+    let (verified, why) = verdict(image(&|hash| format!("roothash={hash} roothash={}", Digest::of("last"))));
+    assert!(verified == Some(false) && why.contains("named by another root hash"), "{why}");
+    let (verified, why) = verdict(image(&|_| "quiet".to_owned()));
+    assert!(verified == Some(false) && why.contains("no kernel on the EFI system partition"), "{why}");
+}
+
+#[test]
+fn the_manifest_of_the_build_says_who_brought_which_file() {
+    let image = image(&|hash| format!("roothash={hash}"));
+    let list = |manifest: &Value| {
+        let mut file = image.try_clone().unwrap();
+        file.seek(SeekFrom::Start(0)).unwrap();
+        inspect(file, Listing::Files(Some(manifest))).unwrap()
+    };
+    let mut manifest = json!({"files": [{"path": "/file", "origin": "kmod 1"}]});
+    assert!(!list(&manifest).text.contains("kmod 1"), "a manifest of another image was believed");
+    manifest["root-hash"] = list(&manifest).json["verity"]["root-hash"].clone();
+    let report = list(&manifest);
+    let line = report.text.lines().find(|line| line.starts_with("/file ")).unwrap();
+    assert!(line.ends_with(" from kmod 1"), "{line}");
+    let files = report.json["root"]["files"].as_array().unwrap();
+    assert!(files.iter().any(|file| file["path"] == "/file" && file["origin"] == "kmod 1"), "{files:?}");
+}
+
+#[test]
+fn a_flipped_byte_of_the_root_does_not_verify() {
+    let mut image = image(&|hash| format!("roothash={hash}"));
+    let table = gpt::read(&mut image).unwrap();
+    let offset = disk::find(&table, ROOT_A_LABEL).unwrap().first_lba * SECTOR + 10;
+    let mut byte = [0];
+    FileExt::read_exact_at(&image, &mut byte, offset).unwrap();
+    image.write_all_at(&[byte[0] ^ 1], offset).unwrap();
+    image.seek(SeekFrom::Start(0)).unwrap();
+    let (verified, why) = verdict(image.try_clone().unwrap());
+    assert!(verified == Some(false) && why.starts_with("DOES NOT VERIFY"), "{why}");
+    // Even where it makes the file system unreadable.
+    image.write_all_at(&[0; 4096], offset - 10).unwrap();
+    image.seek(SeekFrom::Start(0)).unwrap();
+    let (verified, why) = verdict(image);
+    assert!(verified == Some(false) && why.starts_with("DOES NOT VERIFY"), "{why}");
+}
+
+#[test]
+fn a_root_says_which_kubernetes_and_which_container_images_it_holds() {
+    let world = crate::assemble::tests::cluster();
+    let tree = world.assemble().unwrap().tree;
+    let options = erofs::Options {
+        uuid: [1; 16],
+        label: [0; 16],
+        epoch: 0,
+        codec: erofs::Codec::Zstd { level: 3 },
+        extent: erofs::ExtentSize::DEFAULT,
+        threads: std::num::NonZeroUsize::MIN,
+    };
+    let mut file = tempfile::tempfile().unwrap();
+    erofs::write(&tree, &world.store, &options, &NoCache, &mut file).unwrap();
+    file.seek(SeekFrom::Start(0)).unwrap();
+    let Description { text, json, .. } = inspect(file, Listing::None).unwrap();
+    assert!(
+        text.contains("\nimage test 1\nKubernetes 1.36.2, kubeadm v1beta4, sandbox registry.k8s.io/pause:3.10.2\n"),
+        "{text}"
+    );
+    assert!(text.contains("\npause.tar: registry.k8s.io/pause:3.10.2 sha256:"), "{text}");
+    assert_eq!(json["image"]["images"][0]["file"], "pause.tar");
+}
