@@ -52,7 +52,7 @@ pub mod report;
 #[cfg(feature = "builder")]
 pub mod resolve;
 #[cfg(feature = "builder")]
-pub mod seed;
+pub mod seed_volume;
 #[cfg(feature = "builder")]
 pub mod shell;
 #[cfg(feature = "builder")]
