@@ -32,6 +32,10 @@ pub mod checks;
 #[cfg(feature = "builder")]
 pub mod cli;
 #[cfg(feature = "builder")]
+mod date;
+#[cfg(feature = "builder")]
+mod decompressed;
+#[cfg(feature = "builder")]
 pub mod formats;
 #[cfg(feature = "builder")]
 pub mod image;
@@ -43,6 +47,8 @@ pub mod package;
 pub mod pipeline;
 #[cfg(feature = "builder")]
 pub mod preload;
+#[cfg(feature = "builder")]
+pub mod progress;
 #[cfg(feature = "builder")]
 pub mod recipe;
 #[cfg(feature = "builder")]
@@ -56,6 +62,10 @@ pub mod seed_volume;
 #[cfg(feature = "builder")]
 pub mod shell;
 #[cfg(feature = "builder")]
+pub mod store;
+#[cfg(feature = "builder")]
 pub mod supply;
 #[cfg(feature = "builder")]
 pub mod tree;
+#[cfg(feature = "builder")]
+pub mod trust;

@@ -6,7 +6,7 @@ use super::*;
 use crate::diag::{Location, Source};
 use crate::package::{FileEntry, FileKind, Owner, PackageId, Script};
 use crate::recipe::{AcceptedScript, Overlay};
-use crate::repo::store::Store;
+use crate::store::Store;
 use crate::tree::{Content, Kind, Tree, TreePath};
 
 const RECIPE: &str = "\

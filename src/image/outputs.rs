@@ -12,7 +12,7 @@ use anyhow::Context;
 use sha2::{Digest as _, Sha256};
 
 use super::manifest::OutputFile;
-use crate::repo::fetch::Progress;
+use crate::progress::Progress;
 use crate::tree::Digest;
 
 /// Name of the list of digests.

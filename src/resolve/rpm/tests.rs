@@ -5,9 +5,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::diag::{Location, Source};
 use crate::package::rpm::{Rich, is_rich};
-use crate::package::{Family, PackageId};
-use crate::repo::{Offer, Provided, Relation, Weak};
-use crate::resolve::provider::meets;
+use crate::package::{Family, PackageId, Provided, Relation, WeakDependencies};
+use crate::repo::Offer;
+use crate::resolve::versions::meets;
 use crate::tree::Digest;
 
 /// `name version; kind: relation, …`; kinds are requires, conflicts, obsoletes, provides.
@@ -27,7 +27,7 @@ fn offer(line: &str) -> Offer {
         conflicts: Vec::new(),
         obsoletes: Vec::new(),
         provides: Vec::new(),
-        weak: Weak::default(),
+        weak: WeakDependencies::default(),
     };
     for part in parts.filter(|part| !part.is_empty()) {
         let (kind, list) = part.split_once(": ").unwrap();

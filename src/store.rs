@@ -3,7 +3,7 @@
 //! ```text
 //! STORE/blobs/ab/abcdef…            bytes named by their SHA-256: packages, and the files unpacked from them
 //! STORE/derived/KIND/ab/abcdef…     what was computed from a blob, with its own checksum in the first line
-//! STORE/partial/abcdef….part        downloads under way (`fetch.rs`)
+//! STORE/partial/abcdef….part        downloads under way (`repo/fetch.rs`)
 //! STORE/tmp/                        files that are not finished; emptied when no other process uses the store
 //! ```
 //!
@@ -21,6 +21,7 @@ use anyhow::{Context, Result, ensure};
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
+use crate::formats::erofs::ExtentCache;
 use crate::tree::{Contents, Digest};
 
 /// Contents up to this size are hashed in memory first, and not written at all when the store has them: most files of
@@ -191,6 +192,18 @@ impl Contents for Store {
     fn forget(&self, digest: &Digest) {
         // What cannot be removed is found damaged again.
         let _ = fs::remove_file(self.blob_path(digest));
+    }
+}
+
+/// Compressed forms of files, kept in the store. The writer verifies what it gets back.
+impl ExtentCache for Store {
+    fn get(&self, key: &Digest) -> Option<Vec<u8>> {
+        // A cache that cannot be read costs time, not correctness.
+        self.derived("extents", key).ok().flatten()
+    }
+
+    fn put(&self, key: &Digest, form: &[u8]) -> io::Result<()> {
+        self.put_derived("extents", key, form).map_err(|error| io::Error::other(format!("{error:#}")))
     }
 }
 
