@@ -1,7 +1,7 @@
 //! Recipes: from files to what a node image is to hold, with every default filled in.
 //!
-//! `load` reads a file and what it extends, `shape` knows which keys there are, `check` gives the types of `checked` and
-//! collects every mistake. After `check` nothing can fail because of the recipe's shape.
+//! `load` reads a file and what it extends, `shape` knows which keys there are, `check` gives the types of `checked`
+//! and collects every mistake. After `check` nothing can fail because of the recipe's shape.
 
 pub mod check;
 mod checked;

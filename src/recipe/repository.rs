@@ -46,7 +46,8 @@ pub struct RpmRepository {
     pub weak: Vec<Weakness>,
     /// Module streams that are enabled: `nodejs:20`.
     pub modules: Vec<Located<String>>,
-    /// From 1 to [`DEFAULT_PRIORITY`], the smaller the better: packages of other repositories count only where this one has none.
+    /// From 1 to [`DEFAULT_PRIORITY`], the smaller the better: packages of other repositories count only where this one
+    /// has none.
     pub priority: u32,
     /// Patterns of the names of the only packages that count; nothing is all.
     pub only: Vec<Located<String>>,

@@ -1,7 +1,7 @@
 //! Repositories: what they offer, and how it gets here.
 //!
-//! `apt`, `rpmmd` and `rpm_directory` turn what a repository says into a [`Snapshot`]; `fetch` is the only code that uses
-//! the network, `host` knows which mirror this machine uses.
+//! `apt`, `rpmmd` and `rpm_directory` turn what a repository says into a [`Snapshot`]; `fetch` is the only code that
+//! uses the network, `host` knows which mirror this machine uses.
 
 pub mod apt;
 pub mod fetch;

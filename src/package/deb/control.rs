@@ -1,7 +1,7 @@
 //! Stanzas of `Name: value` lines, as control, Release, Packages and `.sources` files have them (deb822(5)).
 //!
-//! A package's own stanza is kept whole and as it is written. Lists are read line by line, keeping only the fields asked
-//! for: a distribution's Packages file has 60 MB.
+//! A package's own stanza is kept whole and as it is written. Lists are read line by line, keeping only the fields
+//! asked for: a distribution's Packages file has 60 MB.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, Read};
@@ -88,7 +88,7 @@ pub(crate) fn read(mut text: impl BufRead, names: &[&str], mut each: impl FnMut(
     Ok(())
 }
 
-/// All fields of the one stanza that a package has, in its order. Lines that continue a value are kept with their blanks.
+/// All fields of the one stanza that a package has, in its order. Lines that continue a value keep their blanks.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Vec<(String, String)>> {
     let text = std::str::from_utf8(bytes).context("it is not UTF-8")?;
     let mut fields: Vec<(String, String)> = Vec::new();

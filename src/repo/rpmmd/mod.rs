@@ -39,6 +39,7 @@ pub use repository::Repository;
 const REPOMD_MAX: u64 = 4 << 20;
 /// Largest `primary.xml`, unpacked; Fedora's has 150 MB.
 const PRIMARY_MAX: u64 = 512 << 20;
+
 /// Reads a repository. Metadata that is not trusted is a [`Refusal`](crate::trust::Refusal) or a [`Refused`] in the
 /// chain of the error.
 pub fn read(repository: &Repository<'_>, fetcher: &Fetcher<'_>, progress: &dyn Progress) -> Result<Snapshot> {
