@@ -34,7 +34,7 @@ use search::search;
 /// A choice, and what it could not know.
 #[derive(Debug)]
 pub(super) struct Choice {
-    /// Indexes into `index.offers`.
+    /// Indexes into `index.offers`, in no order.
     pub(super) offers: Vec<usize>,
     /// Paths that chosen packages need and nobody is known to have: file lists have to be asked for them.
     pub(super) unknown: BTreeSet<String>,
