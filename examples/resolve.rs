@@ -15,9 +15,9 @@ use nodesmith::recipe::PackageRequest;
 use nodesmith::repo::fetch::{Fetcher, Network};
 use nodesmith::repo::rpmmd::mirrors::Mirrors;
 use nodesmith::repo::rpmmd::{self, modules};
-use nodesmith::repo::store::Store;
 use nodesmith::repo::{Index, Snapshot};
 use nodesmith::resolve::{Preferences, resolve_with};
+use nodesmith::store::Store;
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -38,6 +38,10 @@ pub mod checks;
 #[cfg(feature = "builder")]
 pub mod cli;
 #[cfg(feature = "builder")]
+mod date;
+#[cfg(feature = "builder")]
+mod decompressed;
+#[cfg(feature = "builder")]
 pub mod formats;
 #[cfg(feature = "builder")]
 pub mod glob;
@@ -54,6 +58,8 @@ pub mod pipeline;
 #[cfg(feature = "builder")]
 pub mod preload;
 #[cfg(feature = "builder")]
+pub mod progress;
+#[cfg(feature = "builder")]
 pub mod recipe;
 #[cfg(feature = "builder")]
 pub mod repo;
@@ -62,12 +68,16 @@ pub mod report;
 #[cfg(feature = "builder")]
 pub mod resolve;
 #[cfg(feature = "builder")]
-pub mod seed;
+pub mod seed_volume;
 #[cfg(feature = "builder")]
 pub mod shell;
+#[cfg(feature = "builder")]
+pub mod store;
 #[cfg(feature = "builder")]
 pub mod store_key;
 #[cfg(feature = "builder")]
 pub mod supply;
 #[cfg(feature = "builder")]
 pub mod tree;
+#[cfg(feature = "builder")]
+pub mod trust;

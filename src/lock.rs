@@ -5,6 +5,7 @@
 //! readable by anything (JSON); versioned. It holds the mirror as the recipe writes it, so that a lock made with
 //! `mirror: host` names no host.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -118,6 +119,11 @@ impl Lock {
     /// Whether the lock was made for these inputs.
     pub fn fits(&self, inputs: &Value) -> bool {
         self.inputs == inputs_digest(inputs)
+    }
+
+    /// Name → version of what the root is made of.
+    pub fn versions(&self) -> BTreeMap<&str, &str> {
+        self.packages.iter().rev().map(|package| (package.name.as_str(), package.version.as_str())).collect()
     }
 
     /// The canonical text: JSON with a line an entry.

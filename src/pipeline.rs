@@ -17,11 +17,12 @@ use crate::image::{boot_files, disk, initrd, uki};
 use crate::lock::Lock;
 use crate::recipe::kubernetes::coherence;
 use crate::recipe::{Recipe, UnknownPrograms, check, load, print};
-use crate::repo::store::Store;
 use crate::report::Watch;
+use crate::store::Store;
 use crate::store_key::StoreKey;
+use crate::supply::{self, Access};
 use crate::tree::Digest;
-use crate::{checks, preload, supply};
+use crate::{checks, preload};
 
 /// How to build: nothing here changes the bytes that come out.
 #[derive(Debug, Clone)]
@@ -53,8 +54,8 @@ pub fn build(recipe_path: &Path, options: &Options, watch: &Watch) -> anyhow::Re
     };
     let lock = watch.stage("lock", || locked(recipe_path, &recipe, unlockable, &store, options, watch))?;
     supply::unused_drops(&recipe, recipe_path, &lock).or(())?;
-    coherence::after_lock(&recipe, &lock.packages).or(())?;
-    let packages = watch.stage("fetch", || supply::fetch(&recipe, &lock, &store, options.offline, watch))?;
+    coherence::after_lock(&recipe, &lock.versions()).or(())?;
+    let packages = watch.stage("fetch", || supply::fetch(&recipe, &lock, &access(&store, options, watch)))?;
     let agent = AgentFiles::embedded();
     let (recipe, contents, agent) = (&recipe, &store, &agent);
     let inputs = Inputs { recipe, packages: &packages.root, contents, images: &images, agent };
@@ -114,11 +115,15 @@ pub fn lock(recipe_path: &Path, options: &Options, update: bool, watch: &Watch) 
     // An update replaces even what is no lock any more; the mistakes in a damaged lock say to run it.
     let old = if update { None } else { crate::lock::read(&path)? };
     if !old.is_some_and(|lock| lock.fits(&print::package_inputs(&recipe))) {
-        let new = watch.stage("resolve", || supply::lock(&recipe, &store, options.offline, options.as_of, watch))?;
-        coherence::after_lock(&recipe, &new.packages).or(())?;
+        let new = watch.stage("resolve", || supply::lock(&recipe, &access(&store, options, watch)))?;
+        coherence::after_lock(&recipe, &new.versions()).or(())?;
         crate::lock::write(&new, &path)?;
     }
     Ok(path)
+}
+
+fn access<'a>(store: &'a Store, options: &Options, watch: &'a Watch) -> Access<'a> {
+    Access { store, offline: options.offline, as_of: options.as_of, progress: watch }
 }
 
 fn lock_path(recipe: &Path, options: &Options) -> PathBuf {
@@ -155,7 +160,7 @@ fn locked(
     );
     unlockable.or(())?;
     watch.line(&format!("note: the lock {} {why}: locking first", lock_path.display()));
-    let lock = supply::lock(recipe, store, options.offline, options.as_of, watch)?;
+    let lock = supply::lock(recipe, &access(store, options, watch))?;
     crate::lock::write(&lock, &lock_path)?;
     Ok(lock)
 }

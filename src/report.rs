@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::diag::{Diagnostic, Diagnostics, Location};
-use crate::repo::fetch::Progress;
+use crate::progress::Progress;
 
 /// Width of a report, on every terminal: the same mistakes are the same text.
 const WIDTH: usize = 120;

@@ -7,7 +7,7 @@ use crate::diag::{Location, Source};
 use crate::package::{FileEntry, FileKind, Owner, Package, PackageId, Script};
 use crate::preload::Archive;
 use crate::recipe::{AcceptedScript, Overlay};
-use crate::repo::store::Store;
+use crate::store::Store;
 use crate::tree::{Content, Kind, Tree, TreePath};
 
 const RECIPE: &str = "\

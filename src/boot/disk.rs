@@ -133,7 +133,7 @@ pub fn seed(seed: &Path, place: &Path) -> anyhow::Result<PathBuf> {
     ensure!(seed.is_dir(), "there is no seed file or directory `{}`", seed.display());
     let path = place.join("seed.img");
     // Not checked: how a node takes wrong metadata is a thing to try, too.
-    let volume = crate::seed::volume(&crate::seed::read(seed)?, false)?;
+    let volume = crate::seed_volume::volume(&crate::seed_volume::read(seed)?, false)?;
     let file = OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(&path);
     file.and_then(|mut file| file.write_all(&volume)).with_context(|| format!("writing {}", path.display()))?;
     Ok(path)

@@ -9,7 +9,7 @@ use clap::Args;
 use crate::agent::first_boot::metadata::{META_DATA, NETWORK_CONFIG, USER_DATA};
 use crate::bounded;
 use crate::report;
-use crate::seed::{self as metadata, Files};
+use crate::seed_volume::{self as metadata, Files};
 
 /// Make a metadata volume (NoCloud, label CIDATA) for a node's first boot
 ///

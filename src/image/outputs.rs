@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use sha2::{Digest as _, Sha256};
 
-use crate::repo::fetch::Progress;
+use crate::progress::Progress;
 use crate::tree::Digest;
 
 /// Name of the list of digests.

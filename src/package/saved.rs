@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, bail, ensure};
 
 use super::{Family, FileEntry, FileKind, Owner, Package, PackageId, Script};
-use crate::repo::store::Store;
+use crate::store::Store;
 use crate::tree::{Digest, TreePath};
 
 /// What the store keeps under `kind` of a package that was unpacked before, if all its files are still there.

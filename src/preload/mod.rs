@@ -18,7 +18,7 @@ use anyhow::Context;
 
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::recipe::{ImageFile, Recipe};
-use crate::repo::store::Store;
+use crate::store::Store;
 use crate::tree::Digest;
 use tarball::Tarball;
 

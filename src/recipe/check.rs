@@ -9,17 +9,18 @@ use std::path::PathBuf;
 use chrono::{NaiveDate, NaiveTime};
 
 use super::kubernetes::{coherence, section};
+use super::read::{add_request, checked_list, entries, text, texts};
+use super::repositories::repositories;
 use super::shape::RECIPE;
 use super::{
     AcceptedScript, Arch, Compression, Containerd, Disk, Dropped, ImageFile, Kernel, Modules, Output, Overlay,
     PackageRequest, Recipe, Selinux, Services, UnknownPrograms, User, VarFilesystem, kernels,
-    repositories::repositories,
 };
 use crate::diag::{Diagnostic, Diagnostics, Location};
 use crate::shape;
 use crate::spelling::suggest;
-use crate::words::{self, Rule};
-use crate::yaml::{Key, Located, Value};
+use crate::words;
+use crate::yaml::{Located, Value};
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -75,7 +76,7 @@ fn read(value: &Value, today: NaiveDate) -> (Recipe, Diagnostics) {
         locale: text(value, "locale").map_or_else(|| "C.UTF-8".to_owned(), |it| words::check(&words::LOCALE, it, f)),
         selinux: text(value, "selinux")
             .and_then(|(word, location)| Some(Located { value: Selinux::parse(word)?, location: location.clone() })),
-        writable: writable(value, f),
+        writable: wrientries(value, f),
         disk: disk(value, f),
         compression: compression(value, &kernel.line, f),
         outputs: outputs(value),
@@ -87,41 +88,9 @@ fn read(value: &Value, today: NaiveDate) -> (Recipe, Diagnostics) {
     (recipe, found)
 }
 
-pub(super) fn text<'a>(value: &'a Value, key: &str) -> Option<(&'a str, &'a Location)> {
-    let value = value.get(key)?;
-    Some((value.text()?, &value.location))
-}
-
-/// The scalar items of a list; others were reported by the shape.
-pub(super) fn texts(value: Option<&Value>) -> impl Iterator<Item = (&str, &Location)> {
-    value.map(Value::items).unwrap_or_default().iter().filter_map(|item| Some((item.text()?, &item.location)))
-}
-
-pub(super) fn table(value: Option<&Value>) -> impl Iterator<Item = (&Key, &Value)> {
-    value.map(Value::entries).unwrap_or_default().iter().map(|(key, value)| (key, value))
-}
-
-pub(super) fn checked_list(value: Option<&Value>, rule: &Rule, found: &mut Diagnostics) -> Vec<Located<String>> {
-    let mut seen: BTreeMap<&str, &Location> = BTreeMap::new();
-    let mut list = Vec::new();
-    for (text, location) in texts(value) {
-        if let Some(first) = seen.insert(text, location) {
-            found.push(
-                Diagnostic::new("duplicate-item", format!("`{text}` is listed twice"))
-                    .at(location, "second time here")
-                    .related(first, "first time here")
-                    .help("remove one of the two"),
-            );
-            continue;
-        }
-        list.push(Located { value: words::check(rule, (text, location), found), location: location.clone() });
-    }
-    list
-}
-
 fn weak_dependencies(value: &Value, found: &mut Diagnostics) -> bool {
     let Some(flag) = value.get("weak-dependencies").filter(|flag| flag.flag() == Some(true)) else { return false };
-    if let Some((key, _)) = table(value.get("repositories")).find(|(_, repository)| repository.get("apt").is_some()) {
+    if let Some((key, _)) = entries(value.get("repositories")).find(|(_, repository)| repository.get("apt").is_some()) {
         found.push(
             Diagnostic::new("weak-debs", "weak dependencies are followed only where every package is an RPM")
                 .at(&flag.location, "cannot be followed")
@@ -165,26 +134,6 @@ fn packages(value: &Value, found: &mut Diagnostics) -> Vec<PackageRequest> {
     packages
 }
 
-/// A base and the recipe above it may both ask for a package; two versions of it are a contradiction.
-pub(super) fn add_request(packages: &mut Vec<PackageRequest>, request: PackageRequest, found: &mut Diagnostics) {
-    match packages.iter_mut().find(|other| other.name == request.name) {
-        None => packages.push(request),
-        Some(other) if other.version.is_some() && request.version.is_some() && other.version != request.version => {
-            found.push(
-                Diagnostic::new("two-versions", format!("`{}` is asked for in two versions", request.name))
-                    .at(&request.location, "this one")
-                    .related(&other.location, "and this one")
-                    .help("an image holds one version of a package"),
-            );
-        }
-        Some(other) => {
-            if request.version.is_some() {
-                *other = request;
-            }
-        }
-    }
-}
-
 fn reason(package: &str, reason: &str, location: &Location, found: &mut Diagnostics) -> String {
     if reason.split_whitespace().count() < 2 {
         found.push(
@@ -198,7 +147,7 @@ fn reason(package: &str, reason: &str, location: &Location, found: &mut Diagnost
 
 fn drop_list(value: &Value, packages: &[PackageRequest], found: &mut Diagnostics) -> Vec<Dropped> {
     let mut dropped = Vec::new();
-    for (key, value) in table(value.get("drop")) {
+    for (key, value) in entries(value.get("drop")) {
         if let Some(request) = packages.iter().find(|request| request.name == key.text) {
             found.push(
                 Diagnostic::new("drop-requested", format!("`{}` is both asked for and dropped", key.text))
@@ -232,8 +181,8 @@ fn accepted_scripts(value: &Value, found: &mut Diagnostics) -> Vec<AcceptedScrip
         "%transfiletriggerin",
     ];
     let mut accepted = Vec::new();
-    for (package, scripts) in table(value.get("accept-scripts")) {
-        for (script, why) in table(Some(scripts)) {
+    for (package, scripts) in entries(value.get("accept-scripts")) {
+        for (script, why) in entries(Some(scripts)) {
             // A trigger may be followed by what sets it off.
             let kind = script.text.split(' ').next().unwrap_or_default();
             if !SCRIPTS.contains(&kind) || kind != script.text && !kind.contains("trigger") {
@@ -256,7 +205,7 @@ fn accepted_scripts(value: &Value, found: &mut Diagnostics) -> Vec<AcceptedScrip
             if let Some(text) = why.text() {
                 accept(None, text, &why.location, &script.location);
             }
-            for (program, why) in table(Some(why)) {
+            for (program, why) in entries(Some(why)) {
                 if let Some(text) = why.text() {
                     accept(Some(&program.text), text, &why.location, &program.location);
                 }
@@ -273,7 +222,7 @@ fn unknown_programs(value: &Value) -> UnknownPrograms {
 
 /// Questions are named with their packages, so that a reader knows whose they are; templates may be shared.
 fn debconf(value: &Value) -> BTreeMap<String, String> {
-    let questions = table(value.get("debconf")).flat_map(|(_, questions)| table(Some(questions)));
+    let questions = entries(value.get("debconf")).flat_map(|(_, questions)| entries(Some(questions)));
     questions.filter_map(|(question, answer)| Some((question.text.clone(), answer.text()?.to_owned()))).collect()
 }
 
@@ -349,7 +298,7 @@ fn judge_line(line: &str, location: &Location, today: NaiveDate, accepted: bool,
 
 fn sysctl(value: &Value, found: &mut Diagnostics) -> BTreeMap<String, String> {
     let mut settings = BTreeMap::new();
-    for (key, value) in table(value.get("sysctl")) {
+    for (key, value) in entries(value.get("sysctl")) {
         let name = words::check(&words::SYSCTL, (&key.text, &key.location), found);
         let Some(text) = value.text() else { continue };
         settings.insert(name, words::check(&words::SYSCTL_VALUE, (text, &value.location), found));
@@ -375,7 +324,7 @@ fn modules(value: &Value, found: &mut Diagnostics) -> Modules {
         }
     }
     let mut options = BTreeMap::new();
-    for (key, value) in table(section.get("options")) {
+    for (key, value) in entries(section.get("options")) {
         let name = words::check(&words::MODULE, (&key.text, &key.location), found);
         let Some(text) = value.text() else { continue };
         options.insert(name, words::check(&words::ONE_LINE, (text, &value.location), found));
@@ -387,7 +336,7 @@ fn containerd(value: &Value, found: &mut Diagnostics) -> Option<Containerd> {
     let section = value.get("runtime")?.get("containerd")?;
     let flag = section.get("systemd-cgroup").and_then(Value::flag).unwrap_or(true);
     let mut mirrors = BTreeMap::new();
-    for (registry, urls) in table(section.get("mirrors")) {
+    for (registry, urls) in entries(section.get("mirrors")) {
         let urls = checked_list(Some(urls), &words::URL, found);
         let registry = words::check(&words::REGISTRY, (&registry.text, &registry.location), found);
         mirrors.insert(registry, urls.into_iter().map(|url| url.value).collect());
@@ -422,7 +371,7 @@ fn services(value: &Value, found: &mut Diagnostics) -> Services {
 
 fn users(value: &Value, found: &mut Diagnostics) -> Vec<User> {
     let mut users: Vec<User> = Vec::new();
-    for (key, value) in table(value.get("users")) {
+    for (key, value) in entries(value.get("users")) {
         let uid = text(value, "uid").and_then(|(text, location)| {
             let uid = text.parse().ok().filter(|uid| key.text == "root" && *uid == 0 || (1000..60_000).contains(uid));
             if uid.is_none() {
@@ -462,7 +411,7 @@ fn users(value: &Value, found: &mut Diagnostics) -> Vec<User> {
 
 fn system_ids(value: &Value, found: &mut Diagnostics) -> BTreeMap<String, u32> {
     let mut ids: BTreeMap<String, u32> = BTreeMap::new();
-    for (key, value) in table(value.get("system-ids")) {
+    for (key, value) in entries(value.get("system-ids")) {
         let name = words::check(&words::ACCOUNT, (&key.text, &key.location), found);
         let Some(text) = value.text() else { continue };
         match text.parse().ok().filter(|id| (100..1000).contains(id) && !ids.values().any(|taken| taken == id)) {
@@ -523,7 +472,7 @@ fn images(value: &Value, found: &mut Diagnostics) -> Vec<ImageFile> {
     images
 }
 
-fn writable(value: &Value, found: &mut Diagnostics) -> Vec<String> {
+fn wrientries(value: &Value, found: &mut Diagnostics) -> Vec<String> {
     checked_list(value.get("writable"), &words::WRITABLE, found).into_iter().map(|path| path.value).collect()
 }
 

@@ -1,12 +1,11 @@
-//! The recipe's repositories: where packages come from, and who may sign them.
+//! `repositories:` of a recipe → [`Repository`]s.
 
 use std::path::{Path, PathBuf};
 
-use super::check::{checked_list, table, text, texts};
-use super::{AptRepository, KeySource, Mirror, Repository, RepositoryKind, RpmRepository, RpmSource};
+use super::read::{checked_list, entries, text, texts};
+use super::{AptRepository, DEFAULT_PRIORITY, KeySource, Mirror, Repository, RepositoryKind, RpmRepository, RpmSource};
 use crate::diag::{Diagnostic, Diagnostics, Location};
-use crate::repo::trust::{Keyring, Weak};
-use crate::resolve::PRIORITY;
+use crate::trust::{Keyring, Weakness};
 use crate::words;
 use crate::yaml::{Kind, Located, Value};
 
@@ -20,7 +19,7 @@ pub(super) fn repositories(value: &Value, found: &mut Diagnostics) -> Vec<Reposi
                 .help("for example `debian: {apt: {mirror: host, suite: trixie, keyring: …}}`"),
         );
     }
-    let mut repositories: Vec<Repository> = table(section)
+    let mut repositories: Vec<Repository> = entries(section)
         .filter_map(|(key, value)| {
             let kind = match (value.get("apt"), value.get("rpm")) {
                 (Some(apt), _) => RepositoryKind::Apt(apt_repository(apt, found)),
@@ -101,7 +100,7 @@ fn rpm_repository(rpm: &Value, found: &mut Diagnostics) -> RpmRepository {
         fingerprints,
         signed_packages,
         signed_metadata,
-        weak: texts(rpm.get("weak")).filter_map(|(name, _)| Weak::parse(name)).collect(),
+        weak: texts(rpm.get("weak")).filter_map(|(name, _)| Weakness::parse(name)).collect(),
         modules: checked_list(rpm.get("modules"), &words::MODULE_STREAM, found),
         priority: priority(rpm, found),
         only: checked_list(rpm.get("only"), &words::PACKAGE_PATTERN, found),
@@ -114,8 +113,8 @@ fn rpm_repository(rpm: &Value, found: &mut Diagnostics) -> RpmRepository {
 }
 
 fn priority(rpm: &Value, found: &mut Diagnostics) -> u32 {
-    let Some((text, location)) = text(rpm, "priority") else { return PRIORITY };
-    match text.parse().ok().filter(|priority| (1..=PRIORITY).contains(priority)) {
+    let Some((text, location)) = text(rpm, "priority") else { return DEFAULT_PRIORITY };
+    match text.parse().ok().filter(|priority| (1..=DEFAULT_PRIORITY).contains(priority)) {
         Some(priority) => priority,
         None => {
             found.push(
@@ -123,7 +122,7 @@ fn priority(rpm: &Value, found: &mut Diagnostics) -> u32 {
                     .at(location, "not a number from 1 to 99")
                     .help("1 is best; a repository without a priority has 99"),
             );
-            PRIORITY
+            DEFAULT_PRIORITY
         }
     }
 }

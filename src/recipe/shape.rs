@@ -1,8 +1,8 @@
 //! The shape of a recipe: the table that `check`, `schema` and the documentation share.
 
 use super::{Selinux, UnknownPrograms};
-use crate::repo::trust::Weak;
 use crate::shape::{Field, Shape, TEXTS, may, need};
+use crate::trust::Weakness;
 
 /// The whole recipe.
 pub const RECIPE: Shape = Shape::Record(&[
@@ -84,7 +84,7 @@ const RPM: &[Field] = &[
     may("fingerprint", ONE_OR_MORE, "the fingerprint of each key that is trusted: no other key in the files is"),
     may("signatures", Shape::Word(&["packages", "none"]), "what the key signs; `none` takes unsigned packages too"),
     may("signed-metadata", Shape::Flag, "the key signs repomd.xml too (repomd.xml.asc), default false"),
-    may("weak", Shape::List(&Shape::Word(&Weak::NAMES)), "weak algorithms of signatures that are believed here"),
+    may("weak", Shape::List(&Shape::Word(&Weakness::NAMES)), "weak algorithms of signatures that are believed here"),
     may("modules", TEXTS, "module streams that are enabled, such as nodejs:20; default those the repository says"),
     may(
         "priority",

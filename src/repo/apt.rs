@@ -14,14 +14,17 @@ use chrono::{NaiveDate, NaiveTime};
 use flate2::bufread::MultiGzDecoder;
 use liblzma::bufread::XzDecoder;
 
-use super::date::{parse_release_date, show_day};
-use super::fetch::{Fetcher, Progress, Wanted, below};
-use super::stanza::{self, Stanza};
-use super::trust::{CLOCK_TOLERANCE, Keyring, Refusal, Signed};
-use super::{Offer, Snapshot, Weak, relation};
+use super::fetch::{Fetcher, Wanted};
+use super::{Offer, Snapshot};
+use crate::date::{CLOCK_TOLERANCE, parse_release_date, show_day};
+use crate::package::deb::control::{self, Stanza};
+use crate::package::deb::relations;
 use crate::package::version::version_problem;
-use crate::package::{Family, PackageId};
+use crate::package::{Family, PackageId, WeakDependencies};
+use crate::progress::Progress;
+use crate::repo::url::below;
 use crate::tree::Digest;
+use crate::trust::{Keyring, Refusal, Signed};
 
 /// Largest `InRelease`; Debian's have 150 KB.
 const RELEASE_MAX: u64 = 32 << 20;
@@ -133,7 +136,7 @@ pub fn parse_release(signed: &Signed) -> Result<Release> {
         "SHA256",
     ];
     let mut releases = Vec::new();
-    stanza::read(signed.text.as_bytes(), &names, |stanza| {
+    control::read(signed.text.as_bytes(), &names, |stanza| {
         let date = |name: &str| -> Result<Option<i64>> {
             let Some(text) = stanza.get(name) else { return Ok(None) };
             parse_release_date(text).map(Some).with_context(|| format!("`{name}: {text}` is no date in UTC"))
@@ -246,7 +249,7 @@ pub fn read_packages(text: impl BufRead, archive: &Archive<'_>, offers: &mut Vec
         "Size",
         "SHA256",
     ];
-    stanza::read(text, &names, |stanza| {
+    control::read(text, &names, |stanza| {
         let arch = stanza.need("Architecture")?;
         if arch == archive.arch || arch == "all" {
             let offer = offer(stanza, archive);
@@ -263,11 +266,11 @@ fn offer(stanza: &Stanza, archive: &Archive<'_>) -> Result<Offer> {
     let field = |name: &'static str| (stanza.get(name).unwrap_or_default(), move || format!("field `{name}`"));
     let dependencies = |name| {
         let (text, what) = field(name);
-        relation::dependencies(text, archive.arch).with_context(what)
+        relations::dependencies(text, archive.arch).with_context(what)
     };
     let relations = |name| {
         let (text, what) = field(name);
-        relation::relations(text, archive.arch).with_context(what)
+        relations::relations(text, archive.arch).with_context(what)
     };
     let (provides, what) = field("Provides");
     let path = stanza.need("Filename")?;
@@ -290,8 +293,8 @@ fn offer(stanza: &Stanza, archive: &Archive<'_>) -> Result<Offer> {
         depends: [dependencies("Pre-Depends")?, dependencies("Depends")?].concat(),
         conflicts: [relations("Conflicts")?, relations("Breaks")?].concat(),
         obsoletes: Vec::new(),
-        provides: relation::provided(provides, archive.arch).with_context(what)?,
-        weak: Weak::default(),
+        provides: relations::provided(provides, archive.arch).with_context(what)?,
+        weak: WeakDependencies::default(),
     })
 }
 

@@ -17,15 +17,17 @@ use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, anyhow, ensure};
+use anyhow::{Context, Error, Result, anyhow};
+use reqwest::StatusCode;
 use reqwest::blocking::{Client, Response};
 use reqwest::header::{CONTENT_RANGE, ETAG, IF_RANGE, LAST_MODIFIED, RANGE};
-use reqwest::{StatusCode, Url};
 use sha2::{Digest as _, Sha256};
 
-use super::Refused;
-use super::store::Store;
+use super::url::{file_path, server, shown};
+use crate::progress::Progress;
+use crate::store::Store;
 use crate::tree::Digest;
+use crate::trust::Refused;
 
 /// Files fetched at once: enough to hide round trips, few enough for a mirror's per-client limit.
 const PARALLEL: usize = 4;
@@ -34,20 +36,6 @@ const CHUNK: usize = 1 << 17;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What `ci/fresh` knows a server by that is not there: a name that nobody knows, or no connection.
 const NO_ANSWER: &str = "the server does not answer";
-
-/// Watches downloads. Called from several threads.
-pub trait Progress: Sync {
-    /// `done` of `total` bytes of a file are there.
-    fn bytes(&self, what: &str, done: u64, total: u64);
-    /// Something a person may want to know: a retry, a wait.
-    fn note(&self, text: &str);
-}
-
-/// Nobody watches.
-impl Progress for () {
-    fn bytes(&self, _: &str, _: u64, _: u64) {}
-    fn note(&self, _: &str) {}
-}
 
 /// How the network may be used.
 #[derive(Debug, Clone)]
@@ -495,18 +483,6 @@ fn continues(response: &Response, offset: u64) -> bool {
         && range.is_some_and(|range| range.starts_with(&format!("bytes {offset}-")))
 }
 
-/// The server of a URL; files of this machine have each their own.
-fn server(url: &str) -> String {
-    match Url::parse(url).map(|url| url.origin()) {
-        Ok(origin) if origin.is_tuple() => origin.ascii_serialization(),
-        _ => url.to_owned(),
-    }
-}
-
-fn file_path(url: &str) -> Option<std::path::PathBuf> {
-    url.starts_with("file:").then(|| Url::parse(url).ok()?.to_file_path().ok()).flatten()
-}
-
 fn open_file(path: &Path) -> Result<File, Failure> {
     File::open(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Failure::Gone(Gone(error.to_string()).into()),
@@ -520,52 +496,6 @@ fn plain(error: io::Error) -> Error {
         Ok(error) => error.without_url().into(),
         Err(error) => error.into(),
     }
-}
-
-/// A URL as messages show it: without user, password and query.
-pub fn shown(url: &str) -> String {
-    let Ok(mut url) = Url::parse(url) else { return "a URL that does not parse".to_owned() };
-    // Both fail only for URLs that cannot have these parts.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.set_query(None);
-    url.set_fragment(None);
-    url.into()
-}
-
-/// A base URL and a relative path below it, its unusual characters encoded: `+` as well, which is a space to S3 and its
-/// likes. The path comes from a repository: it must stay below.
-pub fn below(base: &str, path: &str) -> Result<String> {
-    let name = |name: &str| !name.is_empty() && name != "." && name != "..";
-    let outside = || format!("the path `{}` is not a plain relative one", path.escape_debug());
-    ensure!(path.split('/').all(name), Refused::new("bad-path", outside()));
-    let mut url = format!("{}/", base.trim_end_matches('/'));
-    for byte in path.bytes() {
-        match byte {
-            b'/' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => url.push(char::from(byte)),
-            _ if b"-._~:@!$&'()*,;=".contains(&byte) => url.push(char::from(byte)),
-            _ => url.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    Ok(url)
-}
-
-/// The same for repositories whose packages lie beside them (`../../pool/x.rpm`, as the Open Build Service and others
-/// have it): `..` at the beginning leads anywhere on the same web server, and nowhere among the files of this machine.
-pub fn beside(base: &str, path: &str) -> Result<String> {
-    let up = path.split('/').take_while(|name| *name == "..").count();
-    let mut base = base.trim_end_matches('/');
-    let start = base.find("://").map_or(0, |at| at + 3);
-    if up == 0 || !["https://", "http://"].contains(&&base[..start]) {
-        return below(base, path);
-    }
-    for _ in 0..up {
-        let outside = || format!("the path `{}` leads out of the server", path.escape_debug());
-        let end = base.get(start..).and_then(|path| path.rfind('/'));
-        let end = end.ok_or_else(|| Refused::new("bad-path", outside()))?;
-        base = base[..start + end].trim_end_matches('/');
-    }
-    below(base, path.splitn(up + 1, '/').last().unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::stanza;
+use crate::package::deb::control;
 
 /// Suites that only Debian's main archive has. Its security archive's have a suffix, as other archives' have names of
 /// their own.
@@ -142,7 +142,7 @@ fn words(text: &str) -> Vec<String> {
 
 fn parse_stanzas(text: &str) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
-    stanza::read(text.as_bytes(), &["Types", "Enabled", "URIs", "Suites", "Components"], |stanza| {
+    control::read(text.as_bytes(), &["Types", "Enabled", "URIs", "Suites", "Components"], |stanza| {
         let list = |name: &str| words(stanza.get(name).unwrap_or_default());
         let enabled = !matches!(stanza.get("Enabled"), Some("no" | "false" | "0" | "off" | "without" | "disable"));
         if enabled && list("Types").contains(&"deb".to_owned()) {

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 
-use super::{Dependency, Offer, Provided, Refused};
+use super::Offer;
 use crate::bounded::quote;
 use crate::package::rpm::{Capabilities, RPMLIB_FEATURES};
-use crate::package::{Family, PackageId};
+use crate::package::{Dependency, Family, PackageId, Provided};
 use crate::tree::Digest;
+use crate::trust::Refused;
 
 /// Where an RPM is.
 pub(super) struct Place {

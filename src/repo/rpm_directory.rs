@@ -10,12 +10,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use super::fetch::Progress;
 use super::rpm_capabilities::{Place, fits, offer};
-use super::store::digest_of_file;
-use super::{Offer, Refused, Snapshot};
+use super::{Offer, Snapshot};
 use crate::package::rpm::{self, SOURCE_PACKAGE};
+use crate::progress::Progress;
+use crate::store::digest_of_file;
 use crate::tree::Digest;
+use crate::trust::Refused;
 
 /// Deepest nesting of directories: a link that leads up would never end.
 const DEPTH_MAX: usize = 16;
@@ -96,7 +97,7 @@ mod tests {
 
     use super::*;
     use crate::package::rpm::tests::{builder, signed};
-    use crate::repo::testkey::TestKey;
+    use crate::trust::testkey::TestKey;
 
     #[derive(Default)]
     struct Heard(Mutex<Vec<String>>);

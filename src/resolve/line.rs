@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{all_offered, newer, without_epoch};
+use super::mistakes::{OFFERED, all_offered};
+use super::versions::{newer, without_epoch};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::recipe::{Kernel, PackageRequest};
 use crate::repo::{Index, Offer};
@@ -59,7 +60,7 @@ fn no_such_line<'a>(kernel: &Kernel, offers: impl Iterator<Item = &'a Offer>) ->
     let mut newest: Vec<(&str, &Offer)> = lines.into_iter().collect();
     newest.sort_by(|one, other| newer(other.1, one.1));
     let shown: Vec<String> =
-        newest.iter().take(super::OFFERED).map(|(line, offer)| format!("{} of {line}", offer.id.version)).collect();
+        newest.iter().take(OFFERED).map(|(line, offer)| format!("{} of {line}", offer.id.version)).collect();
     Diagnostic::new("no-such-line", format!("no repository has `{name}` of the line {}", kernel.line))
         .at(&kernel.line_location, "this line")
         .help(format!("newest of each line on offer: {}", shown.join(", ")))

@@ -1,7 +1,7 @@
 use super::*;
 use crate::diag::{Location, Source};
-use crate::package::PackageId;
-use crate::repo::{Dependency, Offer, Operator, Provided, Relation};
+use crate::package::{Dependency, Operator, PackageId, Provided, Relation};
+use crate::repo::Offer;
 use crate::tree::Digest;
 
 /// One line an offer: `name version [essential] [rpm] => dep | other >= 2, dep; conflicts: x << 1; provides: v = 1`.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
-use nodesmith::repo::store::Store;
+use nodesmith::store::Store;
 use serde_json::Value;
 
 use crate::mirror;

@@ -12,9 +12,9 @@ use std::process::{Command, Output};
 
 use nodesmith::diag::{Location, Source};
 use nodesmith::recipe::PackageRequest;
-use nodesmith::repo::store::Store;
 use nodesmith::repo::{Index, apt};
 use nodesmith::resolve::resolve;
+use nodesmith::store::Store;
 
 use crate::mirror::suites;
 use crate::support::{oracle, skip};

@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use nodesmith::repo::store::Store;
+use nodesmith::store::Store;
 
 use crate::mirror;
 use crate::support::oracle;

@@ -14,9 +14,9 @@ use nodesmith::recipe::PackageRequest;
 use nodesmith::repo::fetch::{Fetcher, Network};
 use nodesmith::repo::pick::pick;
 use nodesmith::repo::rpmmd::mirrors::Mirrors;
-use nodesmith::repo::store::Store;
 use nodesmith::repo::{Index, Snapshot, rpmmd};
 use nodesmith::resolve::{Preferences, resolve_with};
+use nodesmith::store::Store;
 use nodesmith::tree::Digest;
 use rpm::{BuildConfig, Dependency, FileOptions, PackageBuilder};
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
 
-use nodesmith::repo::store::Store;
+use nodesmith::store::Store;
 use nodesmith::tree::Digest;
 
 use crate::build::REFERENCE;

@@ -47,7 +47,7 @@ mod shell_oracle;
 mod signatures;
 mod suites;
 mod support;
-#[path = "../../src/repo/testkey.rs"]
+#[path = "../../src/trust/testkey.rs"]
 mod testkey;
 #[path = "../../src/repo/testserver.rs"]
 #[expect(dead_code, reason = "the library's own tests use the rest")]

@@ -8,9 +8,10 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use chrono::{NaiveDate, NaiveDateTime};
 use nodesmith::recipe::{AptRepository, RepositoryKind, check, load};
-use nodesmith::repo::fetch::{Fetcher, Network, below};
+use nodesmith::repo::fetch::{Fetcher, Network};
 use nodesmith::repo::host::{self, HostMirror};
-use nodesmith::repo::store::Store;
+use nodesmith::repo::url::below;
+use nodesmith::store::Store;
 
 /// A repository of `recipes/base/debian-13.yaml`.
 #[derive(Debug)]

@@ -13,8 +13,8 @@ use std::sync::LazyLock;
 use chrono::NaiveDate;
 use nodesmith::package::{FileEntry, FileKind, Package};
 use nodesmith::recipe::{Recipe, check, load};
-use nodesmith::repo::store::Store;
-use nodesmith::supply;
+use nodesmith::store::Store;
+use nodesmith::supply::{self, Access};
 use nodesmith::tree::Digest;
 use rustix::fs::lgetxattr;
 
@@ -172,8 +172,9 @@ fn today() -> NaiveDate {
 fn supplied(recipe: &Recipe) -> Result<(String, Vec<Package>), String> {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
-    let supplied = supply::lock(recipe, &store, true, today(), &()).and_then(|lock| {
-        let packages = supply::fetch(recipe, &lock, &store, true, &())?;
+    let access = Access { store: &store, offline: true, as_of: today(), progress: &() };
+    let supplied = supply::lock(recipe, &access).and_then(|lock| {
+        let packages = supply::fetch(recipe, &lock, &access)?;
         Ok((lock.print()?, packages.root))
     });
     supplied.map_err(|error| format!("{error:#}"))

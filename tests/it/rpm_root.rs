@@ -12,9 +12,9 @@ use chrono::NaiveDate;
 use nodesmith::assemble::{AgentFiles, Assembled, Inputs, assemble, interpret};
 use nodesmith::package::{FileKind, Package, rpm};
 use nodesmith::recipe::{Recipe, check, load};
-use nodesmith::repo::store::Store;
-use nodesmith::repo::trust::Keyring;
+use nodesmith::store::Store;
 use nodesmith::tree::{Content, Digest, Kind, Origin, Tree, TreePath};
+use nodesmith::trust::Keyring;
 use rusqlite::Connection;
 use rustix::fs::{XattrFlags, lgetxattr, lsetxattr};
 

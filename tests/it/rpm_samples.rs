@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nodesmith::package::{FileEntry, FileKind, Package, rpm};
-use nodesmith::repo::store::Store;
-use nodesmith::repo::trust::{Keyring, Weak};
+use nodesmith::store::Store;
 use nodesmith::tree::Digest;
+use nodesmith::trust::{Keyring, Weakness};
 
 use crate::support::{oracle, run, skip};
 
@@ -131,11 +131,11 @@ fn theirs(root: &Path, name: &str) -> String {
 }
 
 /// The key of each CentOS, part of a name of its packages, what of its signatures is weak, and the refusal without it.
-const CENTOS: [(&str, &str, &[Weak], &str); 6] = [
-    ("2", "as-2.1AS-", &[Weak::Md5, Weak::Sha1, Weak::Dsa1024], "weak-hash"),
-    ("3", "-3.1-", &[Weak::Md5, Weak::Sha1, Weak::Dsa1024], "weak-hash"),
-    ("4", "-4-0", &[Weak::Md5, Weak::Sha1, Weak::Dsa1024], "weak-hash"),
-    ("5", "-5-0", &[Weak::Md5, Weak::Sha1, Weak::Dsa1024], "weak-hash"),
+const CENTOS: [(&str, &str, &[Weakness], &str); 6] = [
+    ("2", "as-2.1AS-", &[Weakness::Md5, Weakness::Sha1, Weakness::Dsa1024], "weak-hash"),
+    ("3", "-3.1-", &[Weakness::Md5, Weakness::Sha1, Weakness::Dsa1024], "weak-hash"),
+    ("4", "-4-0", &[Weakness::Md5, Weakness::Sha1, Weakness::Dsa1024], "weak-hash"),
+    ("5", "-5-0", &[Weakness::Md5, Weakness::Sha1, Weakness::Dsa1024], "weak-hash"),
     ("6", "-6-0", &[], ""),
     ("7", "-7-2", &[], ""),
 ];
@@ -161,8 +161,8 @@ fn packages_of_every_centos_are_signed_by_its_key() {
             let package = unpack(rpm, Some(&strict.clone().forgiving(weak)), &store).unwrap();
             assert_eq!(package.control[0], (rpm::SIGNER.to_owned(), fingerprint.clone()));
             // Each weakness has to be said, but MD5 only where files have nothing better.
-            for needed in [Weak::Sha1, Weak::Dsa1024].iter().filter(|_| !weak.is_empty()) {
-                let others: Vec<Weak> = weak.iter().copied().filter(|it| it != needed).collect();
+            for needed in [Weakness::Sha1, Weakness::Dsa1024].iter().filter(|_| !weak.is_empty()) {
+                let others: Vec<Weakness> = weak.iter().copied().filter(|it| it != needed).collect();
                 unpack(rpm, Some(&strict.clone().forgiving(&others)), &store).unwrap_err();
             }
             count += 1;

@@ -13,9 +13,9 @@ use super::capabilities;
 use super::header::Header;
 use crate::hex;
 use crate::package::Owner;
-use crate::repo::Refused;
 use crate::tree::path::escape;
 use crate::tree::{Digest, TreePath};
+use crate::trust::Refused;
 
 const OLD_FILE_NAMES: u32 = 1027;
 const SIZES: u32 = 1028;

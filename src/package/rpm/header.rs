@@ -9,7 +9,7 @@ use std::io::Read;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::repo::Refused;
+use crate::trust::Refused;
 
 const LEAD: usize = 96;
 const LEAD_MAGIC: [u8; 4] = [0xed, 0xab, 0xee, 0xdb];

@@ -28,10 +28,9 @@ use super::evr::print_evr;
 use super::{Family, FileEntry, FileKind, Package, PackageId, saved};
 use crate::base64;
 use crate::hex;
-use crate::repo::Refused;
-use crate::repo::store::{Store, digest_of_file};
-use crate::repo::trust::{Keyring, Message, Refusal, Weak};
+use crate::store::{Store, digest_of_file};
 use crate::tree::Digest;
+use crate::trust::{Keyring, Message, Refusal, Refused, Weakness};
 use files::{Kind, Listed};
 pub use header::SOURCE_PACKAGE;
 use header::{Header, Heads};
@@ -171,11 +170,11 @@ fn unpack_and_tell<R: Read + Seek>(
     let mut package = package(main, signer).with_context(unpacking)?;
     // A digest of a file says something only about what nothing better covers.
     let covered = whole || hashed || keyring.is_none();
-    let forgiven = |weak: Weak| keyring.is_some_and(|keyring| keyring.forgives(weak));
+    let forgiven = |weak: Weakness| keyring.is_some_and(|keyring| keyring.forgives(weak));
     let believed = |algorithm: HashAlgorithm| match algorithm {
         HashAlgorithm::Sha256 | HashAlgorithm::Sha384 | HashAlgorithm::Sha512 => true,
-        HashAlgorithm::Md5 => covered || forgiven(Weak::Md5),
-        HashAlgorithm::Sha1 => covered || forgiven(Weak::Sha1),
+        HashAlgorithm::Md5 => covered || forgiven(Weakness::Md5),
+        HashAlgorithm::Sha1 => covered || forgiven(Weakness::Sha1),
         _ => covered,
     };
     let listed = files::list(main, &believed).with_context(unpacking)?;

@@ -16,12 +16,12 @@ use pgp::crypto::hash::HashAlgorithm;
 use sha2::digest::DynDigest;
 
 use super::files::{Kind, Listed, Said};
+use crate::decompressed::Decompressed;
 use crate::hex;
-use crate::repo::Refused;
-use crate::repo::decompressed::Decompressed;
-use crate::repo::store::Store;
+use crate::store::Store;
 use crate::tree::Digest;
 use crate::tree::path::escape;
+use crate::trust::Refused;
 
 /// `xz -9` needs 65 MiB; more is not a package's.
 const XZ_MEMORY: u64 = 256 << 20;

@@ -8,8 +8,9 @@ use anyhow::{Context, Result, ensure};
 
 use super::files;
 use super::header::Header;
-use crate::repo::{Operator, Provided, Refused, Relation, Weak};
+use crate::package::{Operator, Provided, Relation, WeakDependencies};
 use crate::tree::path::escape;
+use crate::trust::Refused;
 
 const REQUIRES: [u32; 3] = [1049, 1050, 1048];
 const PROVIDES: [u32; 3] = [1047, 1113, 1112];
@@ -59,7 +60,7 @@ pub struct Capabilities {
     pub conflicts: Vec<Relation>,
     /// Names of packages, never of what packages provide.
     pub obsoletes: Vec<Relation>,
-    pub weak: Weak,
+    pub weak: WeakDependencies,
     /// Paths that it brings; of a repository's index perhaps not all.
     pub files: Vec<String>,
 }
@@ -72,20 +73,15 @@ pub(super) fn unknown_feature(requires: &[Relation]) -> Option<&str> {
 
 pub(super) fn read(header: &Header) -> Result<Capabilities> {
     let list = |tags| relations(header, tags).map_err(Refused::kind("bad-header"));
-    let provided = |(relation, _): (Relation, u64)| {
-        // A range is no version to compare with: as if there were none.
-        let version = relation.constraint.filter(|(operator, _)| *operator == Operator::Equal);
-        Provided { name: relation.name, version: version.map(|(_, version)| version) }
-    };
     let bare = |list: Vec<(Relation, u64)>| -> Vec<Relation> { list.into_iter().map(|(it, _)| it).collect() };
     let mut requires = list(REQUIRES)?;
     requires.retain(|(_, flags)| flags & MISSING_OK == 0);
     Ok(Capabilities {
         requires: bare(requires),
-        provides: list(PROVIDES)?.into_iter().map(provided).collect(),
+        provides: bare(list(PROVIDES)?).into_iter().map(Provided::of).collect(),
         conflicts: bare(list(CONFLICTS)?),
         obsoletes: bare(list(OBSOLETES)?),
-        weak: Weak {
+        weak: WeakDependencies {
             recommends: bare(list(RECOMMENDS)?),
             suggests: bare(list(SUGGESTS)?),
             supplements: bare(list(SUPPLEMENTS)?),

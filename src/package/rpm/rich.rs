@@ -3,7 +3,7 @@
 //! In metadata they stand as the name of a relation. Syntax: rpm's docs/manual/boolean_dependencies.md; where that leaves
 //! something open, `parseRichDep` of rpm is right.
 
-use crate::repo::{Operator, Relation};
+use crate::package::{Operator, Relation};
 
 /// Deepest nesting; people write three.
 const DEPTH_MAX: usize = 32;

@@ -10,7 +10,7 @@ use anyhow::{Result, ensure};
 
 use super::header::Header;
 use crate::package::Script;
-use crate::repo::Refused;
+use crate::trust::Refused;
 
 /// Tags of the versions that triggers of the first family ask for, and the bits of their flags that say how.
 const VERSIONS: u32 = 1067;

@@ -9,8 +9,8 @@ use rpm::{
 use super::*;
 use crate::hex;
 use crate::package::Owner;
-use crate::repo::testkey::TestKey;
 use crate::tree::TreePath;
+use crate::trust::testkey::TestKey;
 use files::Said;
 
 /// 2020-06-01.
@@ -676,7 +676,7 @@ fn digests_of_files_in_other_algorithms_count_where_something_better_covers_them
         })
     };
     let (md5, sha1, sha512) = (HashAlgorithm::Md5, HashAlgorithm::Sha1, HashAlgorithm::Sha512);
-    let verdict = |rpm: &[u8], weak: &[Weak]| {
+    let verdict = |rpm: &[u8], weak: &[Weakness]| {
         let (_dir, store) = store();
         match unpack(&mut Cursor::new(rpm), "demo", Some(&key.keyring().forgiving(weak)), &store) {
             Ok(package) => {
@@ -690,11 +690,11 @@ fn digests_of_files_in_other_algorithms_count_where_something_better_covers_them
         (md5, None, true, vec![], "good"),
         (md5, Some(1), true, vec![], "good"),
         (md5, None, false, vec![], "file-digest"),
-        (md5, None, false, vec![Weak::Sha1], "file-digest"),
-        (md5, None, false, vec![Weak::Md5], "good"),
+        (md5, None, false, vec![Weakness::Sha1], "file-digest"),
+        (md5, None, false, vec![Weakness::Md5], "good"),
         (sha1, Some(2), true, vec![], "good"),
         (sha1, Some(2), false, vec![], "file-digest"),
-        (sha1, Some(2), false, vec![Weak::Sha1], "good"),
+        (sha1, Some(2), false, vec![Weakness::Sha1], "good"),
         (sha512, Some(10), false, vec![], "good"),
         (HashAlgorithm::Sha256, Some(8), false, vec![], "good"),
         // Not what the number says, and one that nobody knows.

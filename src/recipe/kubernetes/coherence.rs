@@ -3,13 +3,14 @@
 //! A contradiction is one mistake that names both lines. What depends on versions that only the repositories know is
 //! looked at once more when there is a lock. The rules' numbers are in `table.yaml`.
 
+use std::collections::BTreeMap;
+
 use super::table::{self, at, table};
 use super::{Kubernetes, Version};
 use crate::diag::{Diagnostic, Diagnostics, Location};
-use crate::lock::LockedPackage;
-use crate::recipe::check::{table as entries, text, texts};
-use crate::recipe::{Containerd, Located, PackageRequest, Recipe, kernels};
-use crate::yaml::Value;
+use crate::recipe::read::{entries, text, texts};
+use crate::recipe::{Containerd, PackageRequest, Recipe, kernels};
+use crate::yaml::{Located, Value};
 
 /// Names under which containerd is packaged: Debian's, Docker's.
 const CONTAINERD: [&str; 2] = ["containerd", "containerd.io"];
@@ -17,7 +18,7 @@ const CONTAINERD: [&str; 2] = ["containerd", "containerd.io"];
 const SERVICES: [&str; 2] = ["containerd.service", "kubelet.service"];
 
 /// Fills in what the recipe leaves open.
-pub(in crate::recipe) fn derive(written: &Value, recipe: &mut Recipe) {
+pub(crate) fn derive(written: &Value, recipe: &mut Recipe) {
     let Some(kubernetes) = &recipe.kubernetes else { return };
     let runtime = recipe.runtime.get_or_insert_with(|| Containerd {
         systemd_cgroup: true,
@@ -46,7 +47,7 @@ pub(in crate::recipe) fn derive(written: &Value, recipe: &mut Recipe) {
 }
 
 /// Notes every contradiction between what the recipe says and its Kubernetes version.
-pub(in crate::recipe) fn check(written: &Value, recipe: &Recipe, found: &mut Diagnostics) {
+pub(crate) fn check(written: &Value, recipe: &Recipe, found: &mut Diagnostics) {
     let Some(kubernetes) = &recipe.kubernetes else { return };
     versions(kubernetes, recipe, found);
     let pinned = CONTAINERD.iter().find_map(|name| recipe.packages.iter().find(|request| request.name == *name));
@@ -59,21 +60,20 @@ pub(in crate::recipe) fn check(written: &Value, recipe: &Recipe, found: &mut Dia
     kernel(recipe, kubernetes, found);
 }
 
-/// What the lock shows: packages whose version the recipe left to the repositories.
-pub fn after_lock(recipe: &Recipe, packages: &[LockedPackage]) -> Diagnostics {
+/// What the lock shows, that is name → version: packages whose version the recipe left to the repositories.
+pub fn after_lock(recipe: &Recipe, locked: &BTreeMap<&str, &str>) -> Diagnostics {
     let mut found = Diagnostics::default();
     let Some(kubernetes) = &recipe.kubernetes else { return found };
     let mut fixed = recipe.clone();
     for request in fixed.packages.iter_mut().filter(|request| request.version.is_none()) {
-        request.version = packages.iter().find(|it| it.name == request.name).map(|it| it.version.clone());
+        request.version = locked.get(request.name.as_str()).map(|version| (*version).to_owned());
     }
     versions(kubernetes, &fixed, &mut found);
     let requested = |name: &str| recipe.packages.iter().find(|request| request.name == name);
-    let locked = CONTAINERD.iter().find_map(|name| packages.iter().find(|package| package.name == *name));
-    if let Some(package) = locked {
+    if let Some((name, version)) = CONTAINERD.iter().find_map(|name| Some((name, locked.get(name)?))) {
         let configured = recipe.runtime.as_ref().map_or(&kubernetes.location, |runtime| &runtime.location);
-        let place = requested(&package.name).map_or(configured, |request| &request.location);
-        runtime_interface(kubernetes, recipe, kubelet_pin(&fixed), (&package.version, place), &mut found);
+        let place = requested(name).map_or(configured, |request| &request.location);
+        runtime_interface(kubernetes, recipe, kubelet_pin(&fixed), (version, place), &mut found);
     }
     found
 }

@@ -6,16 +6,12 @@
 use super::{Kubernetes, Version, table};
 use crate::diag::{Diagnostic, Diagnostics, Location};
 use crate::recipe::PackageRequest;
-use crate::recipe::check::{add_request, table as entries, text};
+use crate::recipe::read::{add_request, entries, text};
 use crate::words;
 use crate::yaml::Value;
 
 /// Reads the section and adds its packages to the requests.
-pub(in crate::recipe) fn read(
-    recipe: &Value,
-    packages: &mut Vec<PackageRequest>,
-    found: &mut Diagnostics,
-) -> Option<Kubernetes> {
+pub(crate) fn read(recipe: &Value, packages: &mut Vec<PackageRequest>, found: &mut Diagnostics) -> Option<Kubernetes> {
     let section = recipe.get("kubernetes")?;
     let (written, location) = text(section, "version")?;
     let version = version(written, location, found);

@@ -1,5 +1,6 @@
+use std::collections::BTreeMap;
+
 use super::*;
-use crate::lock::LockedPackage;
 use crate::recipe::{Recipe, check, load, print};
 
 const BASE: &str = "nodesmith: 1\nname: n\nkernel: {package: linux, line: \"6.12\"}\n\
@@ -21,13 +22,6 @@ fn recipe_of(text: &str, day: &str) -> Result<Recipe, String> {
 
 fn kubernetes(version: &str) -> String {
     format!("kubernetes: {{version: {version}, pull-sandbox-image: true}}")
-}
-
-fn locked(name: &str, version: &str) -> LockedPackage {
-    let text = serde_json::json!({
-        "name": name, "version": version, "arch": "amd64", "repository": "d", "path": "p", "size": 1, "sha256": "00",
-    });
-    serde_json::from_value(text).unwrap()
 }
 
 fn requests(recipe: &Recipe) -> Vec<String> {
@@ -54,7 +48,7 @@ fn what_follows_from_a_version_is_filled_in() {
     for version in ["1.20.2", "1.36.2"] {
         let recipe = recipe("containerd", &kubernetes(version)).unwrap();
         let all = print::print(&recipe);
-        let shown: std::collections::BTreeMap<&str, &serde_json::Value> =
+        let shown: BTreeMap<&str, &serde_json::Value> =
             ["packages", "kubernetes", "runtime", "sysctl", "modules", "services"].map(|key| (key, &all[key])).into();
         insta::assert_snapshot!(format!("derived_{version}"), serde_json::to_string_pretty(&shown).unwrap());
     }
@@ -120,9 +114,9 @@ fn a_kernel_that_kubernetes_refuses_is_named_with_it() {
 fn the_lock_shows_what_the_recipe_left_open() {
     let recipe = recipe("containerd, kubectl", &kubernetes("1.20.2")).unwrap();
     let lock = |containerd, kubectl| {
-        [locked("containerd", containerd), locked("kubectl", kubectl), locked("kubelet", "1.20.2-0")]
+        BTreeMap::from([("containerd", containerd), ("kubectl", kubectl), ("kubelet", "1.20.2-0")])
     };
-    let after = |packages: &[LockedPackage]| coherence::after_lock(&recipe, packages).to_string();
+    let after = |locked: &BTreeMap<&str, &str>| coherence::after_lock(&recipe, locked).to_string();
     assert_eq!(after(&lock("1.7.24~ds1-6", "1.21.0-0")), "");
     let text = after(&lock("2.1.4-1", "1.20.2-0"));
     assert!(text.contains("r.yaml:5:23: kubelet 1.20.2 and containerd 2.1.4-1 do not understand each other"), "{text}");
@@ -130,6 +124,6 @@ fn the_lock_shows_what_the_recipe_left_open() {
     let text = after(&lock("1.7.24", "1.36.2-1"));
     assert!(text.contains("kubectl 1.36.2 does not go with kubeadm 1.20.2 [kubernetes-skew]"), "{text}");
     let newer = self::recipe("containerd", &kubernetes("1.26.0")).unwrap();
-    let text = coherence::after_lock(&newer, &[locked("containerd", "1.5.9")]).to_string();
+    let text = coherence::after_lock(&newer, &BTreeMap::from([("containerd", "1.5.9")])).to_string();
     assert!(text.ends_with("kubelet 1.26 needs containerd from 1.6 on"), "{text}");
 }

@@ -3,11 +3,11 @@ use std::io::Write;
 use std::time::Duration;
 
 use super::*;
-use crate::repo::Operator;
+use crate::package::Operator;
 use crate::repo::fetch::Network;
-use crate::repo::store::Store;
-use crate::repo::testkey::TestKey;
 use crate::repo::testserver::{Server, ok, status};
+use crate::store::Store;
+use crate::trust::testkey::TestKey;
 
 const PACKAGES: &str = "\
 Package: bash\nVersion: 5.2-1\nArchitecture: amd64\nEssential: yes\nPriority: required\nPre-Depends: libc6 (>= 2.36)\n\

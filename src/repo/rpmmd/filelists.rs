@@ -8,11 +8,13 @@ use std::io::{BufReader, Read};
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Metadata, Xml, unpack};
+use super::{Metadata, unpack};
 use crate::bounded::quote;
-use crate::repo::Refused;
-use crate::repo::fetch::{Fetcher, Progress};
+use crate::progress::Progress;
+use crate::repo::fetch::Fetcher;
+use crate::repo::rpmmd::xml::Xml;
 use crate::tree::Digest;
+use crate::trust::Refused;
 
 /// Largest list, unpacked; Fedora's has 720 MB.
 const FILELISTS_MAX: u64 = 8 << 30;

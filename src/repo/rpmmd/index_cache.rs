@@ -8,9 +8,9 @@ use std::collections::HashMap;
 
 use super::Repository;
 use crate::package::rpm::RPMLIB_FEATURES;
-use crate::package::{Family, PackageId};
-use crate::repo::store::Store;
-use crate::repo::{Dependency, Offer, Operator, Provided, Relation, Weak};
+use crate::package::{Dependency, Family, Operator, PackageId, Provided, Relation, WeakDependencies};
+use crate::repo::Offer;
+use crate::store::Store;
 use crate::tree::Digest;
 
 /// What the packages of this architecture have been kept as.
@@ -103,7 +103,7 @@ fn encode(offers: &[Offer]) -> Option<Vec<u8>> {
         body.number(offer.size);
         body.bytes.extend(offer.sha256.0);
         body.relations(offer.depends.len(), offer.depends.iter().flat_map(|Dependency(any)| any));
-        let Weak { recommends, suggests, supplements, enhances } = &offer.weak;
+        let WeakDependencies { recommends, suggests, supplements, enhances } = &offer.weak;
         for list in [&offer.conflicts, &offer.obsoletes, recommends, suggests, supplements, enhances] {
             body.relations(list.len(), list.iter());
         }
@@ -215,7 +215,7 @@ impl<'a> Reader<'a> {
             depends: self.relations()?.into_iter().map(|relation| Dependency(vec![relation])).collect(),
             conflicts: self.relations()?,
             obsoletes: self.relations()?,
-            weak: Weak {
+            weak: WeakDependencies {
                 recommends: self.relations()?,
                 suggests: self.relations()?,
                 supplements: self.relations()?,
@@ -265,7 +265,7 @@ mod tests {
             conflicts: vec![relation("d", Some((Operator::Equal, "2")))],
             obsoletes: vec![relation("e", Some((Operator::LessOrEqual, "3")))],
             provides: vec![provided("kernel(x)", Some("0x12345678")), provided("/usr/bin/é", None), provided("", None)],
-            weak: Weak {
+            weak: WeakDependencies {
                 recommends: vec![relation("f", Some((Operator::Greater, "4")))],
                 suggests: vec![relation("g", Some((Operator::GreaterOrEqual, "5")))],
                 supplements: vec![relation("h", None)],

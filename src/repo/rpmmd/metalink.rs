@@ -7,11 +7,12 @@
 use anyhow::{Result, ensure};
 use sha2::{Digest as _, Sha512};
 
-use super::{Element, Xml};
 use crate::bounded::quote;
 use crate::hex;
-use crate::repo::Refused;
+use crate::repo::rpmmd::xml::{Element, Xml};
+use crate::repo::url::can_be_fetched;
 use crate::tree::Digest;
+use crate::trust::Refused;
 
 /// What a mirror's URL of the file ends in.
 const FILE: &str = "/repodata/repomd.xml";
@@ -97,7 +98,7 @@ fn file<R: std::io::BufRead>(xml: &mut Xml<R>) -> Result<File> {
                 // What is no number prefers nothing.
                 let preference = element.attribute("preference").and_then(|text| text.parse().ok()).unwrap_or(0);
                 let url = xml.text()?;
-                let base = url.trim().strip_suffix(FILE).filter(|base| super::mirrors::is_known(base));
+                let base = url.trim().strip_suffix(FILE).filter(|base| can_be_fetched(base));
                 links.extend(base.map(|base| (preference, base.to_owned())));
             }
             _ => xml.skip()?,

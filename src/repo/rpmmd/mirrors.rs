@@ -7,8 +7,10 @@
 use anyhow::{Context, Result, ensure};
 
 use super::metalink::{self, Version};
-use crate::repo::Refused;
-use crate::repo::fetch::{Fetcher, Progress, shown};
+use crate::progress::Progress;
+use crate::repo::fetch::Fetcher;
+use crate::repo::url::{can_be_fetched, shown};
+use crate::trust::Refused;
 
 /// Largest list that is fetched; Fedora's metalinks have 50 KB.
 const LIST_MAX: u64 = 1 << 20;
@@ -81,12 +83,6 @@ pub fn locate(
     read().with_context(|| format!("reading the {kind} {}", shown(url)))
 }
 
-/// Whether a mirror is reached in a way that this builder has.
-pub(super) fn is_known(url: &str) -> bool {
-    let rest = ["https://", "http://", "file:///"].iter().find_map(|scheme| url.strip_prefix(scheme));
-    rest.is_some_and(|rest| !rest.is_empty() && !url.contains(|c: char| c.is_whitespace() || c.is_control()))
-}
-
 /// The base URLs in a mirrorlist. Mirrors of kinds that are not known (`ftp:`, `rsync:`) are left out. What is no URL at
 /// all is a page that says why there is no list.
 pub fn parse_list(bytes: &[u8], arch: &str) -> Result<Vec<String>> {
@@ -101,7 +97,7 @@ pub fn parse_list(bytes: &[u8], arch: &str) -> Result<Vec<String>> {
         let text = format!("line {} is no URL: `{}`", index + 1, start.escape_debug());
         ensure!(line.contains("://") && !line.starts_with('<'), Refused::new("bad-mirrorlist", text));
         let base = fill(line, arch).with_context(|| format!("line {}", index + 1))?;
-        if is_known(&base) && !bases.contains(&base) {
+        if can_be_fetched(&base) && !bases.contains(&base) {
             bases.push(base);
         }
     }

@@ -12,8 +12,9 @@ use anyhow::{Context, Result, bail};
 use crate::diag::{Diagnostic, Diagnostics, Source};
 use crate::package::Family;
 use crate::package::evr::print_evr;
-use crate::repo::{Offer, Refused};
+use crate::repo::Offer;
 use crate::spelling;
+use crate::trust::Refused;
 use crate::yaml::{self, Kind, Located, Value};
 
 /// Largest `modules.yaml`, unpacked; el8's has 6 MB.

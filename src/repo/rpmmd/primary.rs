@@ -6,13 +6,15 @@ use std::io::BufRead;
 
 use anyhow::{Context, Error, Result, bail, ensure};
 
-use super::{Element, Repository, Xml, checksum, location};
+use super::Repository;
 use crate::bounded::quote;
-use crate::package::PackageId;
 use crate::package::evr::{part_problem, print_evr};
 use crate::package::rpm::Capabilities;
+use crate::package::{Operator, PackageId, Provided, Relation};
+use crate::repo::Offer;
 use crate::repo::rpm_capabilities::{Place, fits, offer};
-use crate::repo::{Offer, Operator, Provided, Refused, Relation};
+use crate::repo::rpmmd::xml::{Element, Xml, checksum, location};
+use crate::trust::Refused;
 
 /// Most relations of one package; kernels have 21,000.
 const RELATIONS_MAX: usize = 1 << 20;
@@ -107,7 +109,8 @@ fn package<R: BufRead>(xml: &mut Xml<R>, repository: &Repository<'_>, budget: &m
                 "rpm:supplements" => capabilities.weak.supplements = relations(xml, budget, &mut problem)?,
                 "rpm:enhances" => capabilities.weak.enhances = relations(xml, budget, &mut problem)?,
                 "rpm:provides" => {
-                    capabilities.provides = relations(xml, budget, &mut problem)?.into_iter().map(provided).collect()
+                    capabilities.provides =
+                        relations(xml, budget, &mut problem)?.into_iter().map(Provided::of).collect()
                 }
                 "file" => {
                     let path = xml.text()?;
@@ -202,10 +205,4 @@ fn relation(element: &Element) -> Result<Relation> {
         Some(operator) => Some((operator, print_evr(epoch(element)?, version, release))),
     };
     Ok(Relation { name, constraint })
-}
-
-/// A range is no version to compare with: as if there were none.
-fn provided(relation: Relation) -> Provided {
-    let version = relation.constraint.filter(|(operator, _)| *operator == Operator::Equal);
-    Provided { name: relation.name, version: version.map(|(_, version)| version) }
 }

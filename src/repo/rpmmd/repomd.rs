@@ -5,9 +5,9 @@
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Element, Xml, checksum, location};
-use crate::repo::Refused;
+use crate::repo::rpmmd::xml::{Element, Xml, checksum, location};
 use crate::tree::Digest;
+use crate::trust::Refused;
 
 /// The kinds of files that are read.
 const KINDS: [&str; 3] = ["primary", "filelists", "modules"];

@@ -4,12 +4,14 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha512};
 
-use super::mirrors::{Source, locate};
+use super::mirrors::{Mirrors, Source, locate};
+use super::xml::TEXT_MAX;
 use super::*;
 use crate::package::rpm::print;
 use crate::repo::fetch::Network;
-use crate::repo::store::Store;
-use crate::repo::testkey::TestKey;
+use crate::store::Store;
+use crate::trust::Keyring;
+use crate::trust::testkey::TestKey;
 
 const PRIMARY: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <metadata xmlns="http://linux.duke.edu/metadata/common" xmlns:rpm="http://linux.duke.edu/metadata/rpm" packages="3">

@@ -15,9 +15,9 @@ use liblzma::stream::{CONCATENATED, Stream};
 use sha2::{Digest as _, Sha256};
 
 use super::repomd::Listed;
-use crate::repo::Refused;
-use crate::repo::decompressed::Decompressed;
+use crate::decompressed::Decompressed;
 use crate::tree::Digest;
+use crate::trust::Refused;
 
 /// Memory that xz may use; `xz -9` takes 65 MiB.
 const XZ_MEMORY: u64 = 256 << 20;

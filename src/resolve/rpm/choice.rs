@@ -10,9 +10,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::pool::Pool;
 use super::rules::{Literal, holds, normal, offer_of};
+use crate::package::Relation;
 use crate::package::evr::{compare_evr, compare_to_wanted};
 use crate::package::rpm::is_rich;
-use crate::repo::Relation;
 
 /// What is there, and what that recommends and suggests.
 #[derive(Debug, Default)]

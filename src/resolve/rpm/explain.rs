@@ -7,35 +7,16 @@
 
 use std::collections::BTreeMap;
 
+use super::fact::{Fact, Source};
 use super::logic::Logic;
 use super::pool::Pool;
-use super::rules::{Clause, Kind, LITERALS_IN_ALL, Literal, Rule, offer_of, rules, there};
+use super::rules::{LITERALS_IN_ALL, Literal, Rule, offer_of, rules, there};
 use super::story::tell;
-use crate::repo::Relation;
 
 /// Choices that are looked at, conflicts in all, and relations, before there is no explanation, or a longer one.
 const ROUNDS_MAX: usize = 2_000;
 const CONFLICTS_MAX: usize = 5_000;
 const FACTS_MAX: usize = 50_000;
-
-/// Something that has to hold.
-#[derive(Debug, Clone)]
-pub(super) struct Fact<'a> {
-    pub(super) source: Source<'a>,
-    /// Without the asker's own literal.
-    pub(super) clause: Clause,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Source<'a> {
-    /// By its number.
-    Request(usize),
-    Package {
-        asker: u32,
-        kind: Kind,
-        origin: &'a Relation,
-    },
-}
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Explanation {

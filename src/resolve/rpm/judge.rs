@@ -15,10 +15,10 @@ use resolvo::{
     Solver, SolverCache, StringId, UnsolvableOrCancelled, VersionSetId, VersionSetUnionId,
 };
 
+use super::outcome::Outcome;
 use super::pool::{Pool, number};
 use super::rules::{Clause, LITERALS_IN_ALL, offer_of, rules};
-use super::search::Outcome;
-use crate::resolve::provider::Interned;
+use crate::resolve::interned::Interned;
 
 /// Questions of resolvo after which it is stopped: it has no limit of its own.
 const QUESTIONS_MAX: usize = 200_000;

@@ -7,8 +7,11 @@
 
 mod choice;
 mod explain;
+mod fact;
 mod judge;
 mod logic;
+mod outcome;
+mod owners;
 mod pool;
 mod rules;
 mod search;
@@ -16,22 +19,22 @@ mod story;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) use pool::Owners;
-pub use pool::PRIORITY;
-
-use super::provider::has_version;
-use super::{incompatible, sorted};
+use super::mistakes::incompatible;
+use super::versions::has_version;
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::package::Dependency;
 use crate::recipe::PackageRequest;
-use crate::repo::{Dependency, Index};
+use crate::repo::Index;
 use explain::Explanation;
+use outcome::Outcome;
+pub(super) use owners::Owners;
 use pool::{Pool, number};
-use search::{Outcome, search};
+use search::search;
 
 /// A choice, and what it could not know.
 #[derive(Debug)]
 pub(super) struct Choice {
-    /// Indexes into `index.offers`, in order of package name.
+    /// Indexes into `index.offers`, in no order.
     pub(super) offers: Vec<usize>,
     /// Paths that chosen packages need and nobody is known to have: file lists have to be asked for them.
     pub(super) unknown: BTreeSet<String>,
@@ -77,7 +80,7 @@ pub(super) fn choose(
         unknown.extend(relations.filter(|it| pool.is_unknown_path(it)).map(|it| it.name.clone()));
     }
     let chosen = chosen.into_iter().filter_map(|offer| usize::try_from(offer).ok()).collect();
-    Ok(Choice { offers: sorted(chosen, index), unknown })
+    Ok(Choice { offers: chosen, unknown })
 }
 
 /// `impossible`: this is certain even if it is not explained.

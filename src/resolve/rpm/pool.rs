@@ -7,27 +7,17 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
-use crate::package::Family;
+use super::owners::Owners;
 use crate::package::evr::compare_evr;
 use crate::package::rpm::{Rich, is_rich};
-use crate::repo::{Dependency, Offer, Relation};
-use crate::resolve::provider::meets;
-use crate::tree::Digest;
+use crate::package::{Dependency, Family, Relation};
+use crate::recipe::DEFAULT_PRIORITY;
+use crate::repo::Offer;
+use crate::resolve::versions::meets;
 
-/// Of a repository without a priority, as in dnf: the smaller the number, the more it counts.
-pub const PRIORITY: u32 = 99;
 /// What makes a package one of which several versions may stand side by side (dnf's `installonlypkgs`).
 const SIDE_BY_SIDE: &[&str] =
     &["installonlypkg(kernel)", "installonlypkg(kernel-module)", "installonlypkg(vm)", "multiversion(kernel)"];
-
-/// What file lists say about paths that the indexes do not have.
-#[derive(Debug, Clone, Default)]
-pub(in crate::resolve) struct Owners {
-    /// The paths that were looked for.
-    pub(in crate::resolve) known: BTreeSet<String>,
-    /// Package's digest → those of them that it has.
-    pub(in crate::resolve) paths: BTreeMap<Digest, Vec<String>>,
-}
 
 #[derive(Debug)]
 pub(super) struct Pool<'a> {
@@ -96,7 +86,7 @@ impl<'a> Pool<'a> {
             });
             pool.offers_of[name_number as usize].push(own);
             pool.name_of.push(name_number);
-            pool.priorities.push(priorities.get(&offer.repository).copied().unwrap_or(PRIORITY));
+            pool.priorities.push(priorities.get(&offer.repository).copied().unwrap_or(DEFAULT_PRIORITY));
             let mut side_by_side = matches!(name, "kernel" | "kernel-PAE");
             for (provision, provided) in offer.provides.iter().enumerate() {
                 let entry = (own, number(provision));

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use super::pool::Pool;
 use crate::package::rpm::{Rich, is_rich};
-use crate::repo::{Dependency, Relation};
+use crate::package::{Dependency, Relation};
 
 /// Offer `n` is in the image: `n + 1`; it is not: `-(n + 1)`.
 pub(super) type Literal = i32;

@@ -11,20 +11,12 @@ use std::collections::VecDeque;
 
 use super::choice::{self, Present};
 use super::logic::Logic;
+use super::outcome::Outcome;
 use super::pool::{Pool, number};
 use super::rules::{Clause, LITERALS_IN_ALL, offer_of, rules, there};
 
 /// Conflicts after which the search gives up.
 const CONFLICTS_MAX: usize = 20_000;
-
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// In order of numbers.
-    Chosen(Vec<u32>),
-    Impossible,
-    /// Too hard to say.
-    Unknown,
-}
 
 /// Searches. Each job is a list of offers of which one has to be there. With `weak`, recommended packages are added
 /// where nothing speaks against them.

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::explain::{Fact, Source};
+use super::fact::{Fact, Source};
 use super::pool::Pool;
 use super::rules::{Kind, Literal, offer_of};
 use crate::package::rpm::print;

@@ -5,9 +5,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::diag::{Location, Source};
 use crate::package::rpm::{Rich, is_rich};
-use crate::package::{Family, PackageId};
-use crate::repo::{Offer, Provided, Relation, Weak};
-use crate::resolve::provider::meets;
+use crate::package::{Family, PackageId, Provided, Relation, WeakDependencies};
+use crate::repo::Offer;
+use crate::resolve::sorted;
+use crate::resolve::versions::meets;
 use crate::tree::Digest;
 
 /// `name version; kind: relation, …`; kinds are requires, conflicts, obsoletes, provides.
@@ -27,7 +28,7 @@ fn offer(line: &str) -> Offer {
         conflicts: Vec::new(),
         obsoletes: Vec::new(),
         provides: Vec::new(),
-        weak: Weak::default(),
+        weak: WeakDependencies::default(),
     };
     for part in parts.filter(|part| !part.is_empty()) {
         let (kind, list) = part.split_once(": ").unwrap();
@@ -63,7 +64,7 @@ fn solve_knowing(lines: &str, names: &[&str], owners: &Owners) -> Result<(String
     let index = Index { offers: lines.lines().map(str::trim).filter(|line| !line.is_empty()).map(offer).collect() };
     let requests: Vec<PackageRequest> = names.iter().map(|name| request(name)).collect();
     let choice = choose(&requests.iter().collect::<Vec<_>>(), &index, &BTreeMap::new(), false, owners)?;
-    let shown = choice.offers.iter().map(|it| index.offers[*it].id.to_string());
+    let shown = sorted(choice.offers, &index).into_iter().map(|it| index.offers[it].id.to_string());
     Ok((shown.collect::<Vec<_>>().join(", "), choice.unknown))
 }
 

@@ -4,7 +4,7 @@
 
 #[path = "../targets/mod.rs"]
 mod targets;
-#[path = "../../../src/repo/testkey.rs"]
+#[path = "../../../src/trust/testkey.rs"]
 #[expect(dead_code, reason = "the library's own tests use the rest")]
 mod testkey;
 

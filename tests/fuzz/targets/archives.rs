@@ -8,8 +8,8 @@ use nodesmith::formats::cpio::{self as initrd, Node};
 use nodesmith::package::{PackageId, deb as debs, rpm as rpms};
 use nodesmith::preload;
 use nodesmith::recipe::{Recipe, check, load};
-use nodesmith::repo::store::Store;
-use nodesmith::repo::trust::Keyring;
+use nodesmith::store::Store;
+use nodesmith::trust::Keyring;
 
 use crate::testkey::TestKey;
 

@@ -26,8 +26,8 @@ use nodesmith::repo::Offer;
 use nodesmith::repo::apt::{self, Archive};
 use nodesmith::repo::rpmmd::mirrors::{self, Mirrors};
 use nodesmith::repo::rpmmd::{self, Repository};
-use nodesmith::repo::trust::{Keyring, Signed};
 use nodesmith::report::{Color, render};
+use nodesmith::trust::{Keyring, Signed};
 use nodesmith::yaml;
 
 /// Mistakes are shown, so showing them is part of what must not fail.

@@ -12,7 +12,7 @@ use nodesmith::assemble::scripts::Probe;
 use nodesmith::assemble::{AgentFiles, Inputs, Interpreted, interpret};
 use nodesmith::package::{Family, FileEntry, FileKind, Owner, Package, PackageId, deb};
 use nodesmith::recipe::{Recipe, check, load};
-use nodesmith::repo::store::Store;
+use nodesmith::store::Store;
 use nodesmith::tree::{Content, TreePath};
 use rayon::prelude::*;
 

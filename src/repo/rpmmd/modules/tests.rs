@@ -1,7 +1,6 @@
 use super::*;
 use crate::diag::Location;
-use crate::package::PackageId;
-use crate::repo::Provided;
+use crate::package::{PackageId, Provided};
 use crate::tree::Digest;
 
 /// `nodejs` with two streams, one of them built for two streams of `perl`, which has a default.
@@ -103,7 +102,7 @@ fn offer(name: &str, version: &str, arch: &str) -> Offer {
         conflicts: Vec::new(),
         obsoletes: Vec::new(),
         provides: Vec::new(),
-        weak: crate::repo::Weak::default(),
+        weak: crate::package::WeakDependencies::default(),
     }
 }
 

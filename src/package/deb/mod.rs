@@ -5,7 +5,10 @@
 //! stays flat; the list of what was unpacked is kept there too, and a second build does not decompress anything.
 //! Every error names the package, the member and the byte.
 
-use std::collections::{BTreeMap, BTreeSet};
+pub(crate) mod control;
+pub(crate) mod relations;
+
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read};
 
@@ -15,7 +18,7 @@ use liblzma::read::XzDecoder;
 use liblzma::stream::{CONCATENATED, Stream};
 
 use super::{Family, Package, PackageId, Script, saved, tarball};
-use crate::repo::store::Store;
+use crate::store::Store;
 use crate::tree::path::escape;
 use crate::tree::{Digest, TreePath};
 
@@ -154,7 +157,7 @@ fn read_control(body: &mut dyn Read, suffix: &str) -> Result<Package> {
     };
     tarball::read(decompress(body, suffix)?, CONTROL_LIMITS, &mut sink)?;
     let stanza = contents.remove("control").context("the file `control` is missing")?;
-    let control = parse_control(&stanza).context("reading `control`")?;
+    let control = control::parse(&stanza).context("reading `control`")?;
     let field = |name: &str| {
         let value = control.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone());
         value.filter(|value| !value.is_empty()).with_context(|| format!("`control` has no field `{name}`"))
@@ -163,26 +166,6 @@ fn read_control(body: &mut dyn Read, suffix: &str) -> Result<Package> {
     let script = |name: &&str| contents.remove(*name).map(|text| Script { name: (*name).to_owned(), text });
     let scripts = SCRIPTS.iter().filter_map(script).collect();
     Ok(Package { id, family: Family::Deb, control, files: Vec::new(), scripts, members: contents })
-}
-
-/// One stanza of `Name: value` lines; lines that start with a space or a tab continue the value before them.
-fn parse_control(bytes: &[u8]) -> Result<Vec<(String, String)>> {
-    let text = std::str::from_utf8(bytes).context("it is not UTF-8")?;
-    let mut fields: Vec<(String, String)> = Vec::new();
-    let mut names = BTreeSet::new();
-    for (index, line) in text.trim_end().lines().enumerate() {
-        let at = || format!("line {}", index + 1);
-        if line.starts_with([' ', '\t']) {
-            let (_, value) = fields.last_mut().with_context(|| format!("{}: nothing to continue", at()))?;
-            value.push('\n');
-            value.push_str(line);
-        } else {
-            let (name, value) = line.split_once(':').with_context(|| format!("{}: no `Name: value`", at()))?;
-            ensure!(names.insert(name), "{}: `{name}` is there twice", at());
-            fields.push((name.to_owned(), value.trim().to_owned()));
-        }
-    }
-    Ok(fields)
 }
 
 #[cfg(test)]

@@ -1,13 +1,23 @@
+use std::collections::BTreeSet;
 use std::fs;
 
-use pgp::composed::{ArmorOptions, DsaKeySize, KeyType, SecretKeyParamsBuilder, SubkeyParamsBuilder};
-use pgp::packet::{KeyFlags, SignatureConfig, Subpacket};
-use pgp::types::{Duration, KeyVersion, Password, SigningKey, Timestamp};
+use pgp::composed::{
+    ArmorOptions, CleartextSignedMessage, DsaKeySize, KeyType, SecretKeyParamsBuilder, SignedPublicKey,
+    SubkeyParamsBuilder,
+};
+use pgp::crypto::hash::HashAlgorithm;
+use pgp::packet::{
+    KeyFlags, Packet, PacketParser, Signature, SignatureConfig, SignatureType, Subpacket, SubpacketData,
+};
+use pgp::ser::Serialize;
+use pgp::types::{Duration, KeyDetails, KeyVersion, Password, PublicParams, SigningKey, Timestamp};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::*;
-use crate::repo::testkey::{BORN, DAY, TestKey, config};
+use super::keyring::SIGNATURES_MAX;
+use super::signer::show_fingerprint;
+use super::testkey::{BORN, DAY, TestKey, config};
+use super::{Keyring, Weakness, weakness};
 
 const TEXT: &str = "Suite: test\n- dashed\n\nend\n";
 
@@ -91,7 +101,7 @@ fn weak_hashes_and_keys_are_refused() {
     assert_eq!(slug(&key.keyring(), &key.sign(TEXT, i64::from(BORN + DAY)), None), "good");
     // The crate makes no short keys; the limit is on the bits that it reports.
     assert_eq!(
-        weakness(&PublicParams::Unknown { data: Default::default() }, &BTreeSet::new()).unwrap().0,
+        weakness::of_key(&PublicParams::Unknown { data: Default::default() }, &BTreeSet::new()).unwrap().0,
         "its algorithm is not one for signing"
     );
 }
@@ -351,7 +361,7 @@ fn what_is_weak_counts_where_it_is_forgiven_by_name() {
     };
     let rsa = TestKey::of(3, KeyType::Rsa(2048), Some(true), None);
     let dsa = TestKey::of(4, KeyType::Dsa(DsaKeySize::B1024), Some(true), None);
-    let verdict = |key: &TestKey, hash: HashAlgorithm, weak: &[Weak]| match key
+    let verdict = |key: &TestKey, hash: HashAlgorithm, weak: &[Weakness]| match key
         .keyring()
         .forgiving(weak)
         .verify_detached(b"data", &[signed(key, hash)])
@@ -364,16 +374,16 @@ fn what_is_weak_counts_where_it_is_forgiven_by_name() {
     for (key, hash, weak, expected) in [
         (&rsa, sha256, vec![], "good"),
         (&rsa, sha1, vec![], "weak-hash"),
-        (&rsa, sha1, vec![Weak::Md5, Weak::Rsa1024], "weak-hash"),
-        (&rsa, sha1, vec![Weak::Sha1], "good"),
-        (&rsa, md5, vec![Weak::Sha1], "weak-hash"),
-        (&rsa, md5, vec![Weak::Md5], "good"),
-        (&rsa, sha224, vec![Weak::Md5, Weak::Sha1], "weak-hash"),
+        (&rsa, sha1, vec![Weakness::Md5, Weakness::Rsa1024], "weak-hash"),
+        (&rsa, sha1, vec![Weakness::Sha1], "good"),
+        (&rsa, md5, vec![Weakness::Sha1], "weak-hash"),
+        (&rsa, md5, vec![Weakness::Md5], "good"),
+        (&rsa, sha224, vec![Weakness::Md5, Weakness::Sha1], "weak-hash"),
         (&dsa, sha256, vec![], "weak-key"),
-        (&dsa, sha256, vec![Weak::Rsa1024], "weak-key"),
-        (&dsa, sha256, vec![Weak::Dsa1024], "good"),
-        (&dsa, sha1, vec![Weak::Dsa1024], "weak-hash"),
-        (&dsa, sha1, vec![Weak::Dsa1024, Weak::Sha1], "good"),
+        (&dsa, sha256, vec![Weakness::Rsa1024], "weak-key"),
+        (&dsa, sha256, vec![Weakness::Dsa1024], "good"),
+        (&dsa, sha1, vec![Weakness::Dsa1024], "weak-hash"),
+        (&dsa, sha1, vec![Weakness::Dsa1024, Weakness::Sha1], "good"),
     ] {
         assert_eq!(verdict(key, hash, &weak), expected, "{hash} {weak:?}");
     }
@@ -386,16 +396,17 @@ fn what_is_weak_counts_where_it_is_forgiven_by_name() {
     // Nothing lets it count.
     assert!(said(&rsa, sha224).ends_with("the weak hash SHA224 [weak-hash]"), "{}", said(&rsa, sha224));
     // The library makes no such keys.
-    let short = |bits: u16, weak: &[Weak]| {
-        weakness(&rsa_params(bits), &weak.iter().copied().collect()).map(|(why, forgiven)| (why, forgiven.is_some()))
+    let short = |bits: u16, weak: &[Weakness]| {
+        weakness::of_key(&rsa_params(bits), &weak.iter().copied().collect())
+            .map(|(why, forgiven)| (why, forgiven.is_some()))
     };
-    assert_eq!(short(1024, &[Weak::Dsa1024]), Some(("RSA with 1024 bits".to_owned(), true)));
-    assert_eq!(short(1024, &[Weak::Rsa1024]), None);
-    assert_eq!(short(1016, &[Weak::Rsa1024]), Some(("RSA with 1016 bits".to_owned(), false)));
+    assert_eq!(short(1024, &[Weakness::Dsa1024]), Some(("RSA with 1024 bits".to_owned(), true)));
+    assert_eq!(short(1024, &[Weakness::Rsa1024]), None);
+    assert_eq!(short(1016, &[Weakness::Rsa1024]), Some(("RSA with 1016 bits".to_owned(), false)));
     assert_eq!(short(2048, &[]), None);
-    for weak in [Weak::Md5, Weak::Sha1, Weak::Dsa1024, Weak::Rsa1024] {
-        assert!(Weak::NAMES.contains(&weak.name()));
-        assert_eq!(Weak::parse(weak.name()), Some(weak));
+    for weak in [Weakness::Md5, Weakness::Sha1, Weakness::Dsa1024, Weakness::Rsa1024] {
+        assert!(Weakness::NAMES.contains(&weak.name()));
+        assert_eq!(Weakness::parse(weak.name()), Some(weak));
     }
 }
 

@@ -4,22 +4,22 @@
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Dependency, Operator, Provided, Relation};
+use crate::package::{Dependency, Operator, Provided, Relation};
 
 /// `a (>= 1) | b, c`: clauses of alternatives. `arch` is the image's.
-pub(super) fn dependencies(field: &str, arch: &str) -> Result<Vec<Dependency>> {
+pub(crate) fn dependencies(field: &str, arch: &str) -> Result<Vec<Dependency>> {
     let alternatives =
         |clause: &str| -> Result<Vec<Relation>> { clause.split('|').map(|one| relation(one, arch)).collect() };
     clauses(field).map(|clause| Ok(Dependency(alternatives(clause)?))).collect()
 }
 
 /// `a (<< 1), b`: no alternatives.
-pub(super) fn relations(field: &str, arch: &str) -> Result<Vec<Relation>> {
+pub(crate) fn relations(field: &str, arch: &str) -> Result<Vec<Relation>> {
     clauses(field).map(|one| relation(one, arch)).collect()
 }
 
 /// `a, b (= 1)`.
-pub(super) fn provided(field: &str, arch: &str) -> Result<Vec<Provided>> {
+pub(crate) fn provided(field: &str, arch: &str) -> Result<Vec<Provided>> {
     let provided = relations(field, arch)?.into_iter().map(|Relation { name, constraint }| match constraint {
         None => Ok(Provided { name, version: None }),
         Some((Operator::Equal, version)) => Ok(Provided { name, version: Some(version) }),
@@ -39,15 +39,7 @@ fn relation(text: &str, arch: &str) -> Result<Relation> {
         Some((name, rest)) => {
             let inside = rest.trim_end().strip_suffix(')').with_context(wrong)?.trim();
             let end = inside.find(|c| !"<=>".contains(c)).with_context(wrong)?;
-            let operator = match &inside[..end] {
-                "<<" => Operator::Less,
-                // The single signs are what very old packages have; dpkg reads them so.
-                "<=" | "<" => Operator::LessOrEqual,
-                "=" => Operator::Equal,
-                ">=" | ">" => Operator::GreaterOrEqual,
-                ">>" => Operator::Greater,
-                _ => return Err(anyhow::anyhow!(wrong())),
-            };
+            let operator = operator(&inside[..end]).with_context(wrong)?;
             (name, Some((operator, inside[end..].trim().to_owned())))
         }
     };
@@ -58,6 +50,32 @@ fn relation(text: &str, arch: &str) -> Result<Relation> {
     let ours = ["any", "native", "all", arch].contains(&qualifier);
     let name = if ours { bare } else { name.trim() };
     Ok(Relation { name: name.to_owned(), constraint })
+}
+
+/// What a sign of Debian's means.
+pub(crate) fn operator(sign: &str) -> Option<Operator> {
+    Some(match sign {
+        "<<" => Operator::Less,
+        // The single signs are what very old packages have; dpkg reads them so.
+        "<=" | "<" => Operator::LessOrEqual,
+        "=" => Operator::Equal,
+        ">=" | ">" => Operator::GreaterOrEqual,
+        ">>" => Operator::Greater,
+        _ => return None,
+    })
+}
+
+/// `libc6 (>= 2.38)`
+pub(crate) fn print(relation: &Relation) -> String {
+    let Some((operator, version)) = &relation.constraint else { return relation.name.clone() };
+    let sign = match operator {
+        Operator::Less => "<<",
+        Operator::LessOrEqual => "<=",
+        Operator::Equal => "=",
+        Operator::GreaterOrEqual => ">=",
+        Operator::Greater => ">>",
+    };
+    format!("{} ({sign} {version})", relation.name)
 }
 
 #[cfg(test)]

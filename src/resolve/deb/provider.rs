@@ -12,19 +12,18 @@
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::hash::Hash;
 
 use resolvo::{
     Candidates, Condition, ConditionId, Dependencies, DependencyProvider, HintDependenciesAvailable, Interner,
     KnownDependencies, NameId, Requirement, SolvableId, SolverCache, StringId, VersionSetId, VersionSetUnionId,
 };
 
-use crate::package::evr::compare_to_wanted;
-use crate::package::version::compare_versions;
-use crate::package::{Family, rpm};
-use crate::repo::{Dependency, Index, Offer, Operator, Relation};
+use crate::package::{Dependency, Family, Relation, deb, rpm};
+use crate::repo::{Index, Offer};
+use crate::resolve::interned::Interned;
+use crate::resolve::versions::{has_version, meets};
 
 /// Offers of one name; with `except`, every offer of it but these.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -34,28 +33,6 @@ struct VersionSet {
     except: bool,
     /// For explanations.
     text: String,
-}
-
-/// Values that are the same get the same number.
-#[derive(Debug)]
-pub(super) struct Interned<T> {
-    pub(super) values: Vec<T>,
-    // Only looked up, never walked: its order reaches nothing.
-    numbers: HashMap<T, u32>,
-}
-
-impl<T: Clone + Eq + Hash> Interned<T> {
-    pub(super) fn new() -> Interned<T> {
-        Interned { values: Vec::new(), numbers: HashMap::new() }
-    }
-
-    pub(super) fn number(&mut self, value: T) -> u32 {
-        let next = u32::try_from(self.values.len()).expect("no index has four billion relations");
-        *self.numbers.entry(value.clone()).or_insert_with(|| {
-            self.values.push(value);
-            next
-        })
-    }
 }
 
 #[derive(Debug)]
@@ -289,56 +266,11 @@ impl<'a> Provider<'a> {
     }
 }
 
-/// Whether an offer is of this version as a request writes it. An RPM's release may be left out.
-pub(super) fn has_version(offer: &Offer, version: &str) -> bool {
-    let have = offer.id.version.as_str();
-    have == version
-        || offer.family == Family::Rpm && !have.is_empty() && compare_to_wanted(have, version) == Ordering::Equal
-}
-
-/// Whether what a package of a family has satisfies what a package of another asks for. A deb's provision without a
-/// version meets only relations without one; an RPM's meets them all.
-pub(super) fn meets(family: Family, version: Option<&str>, relation: &Relation, asker: Family) -> bool {
-    let Some((operator, wanted)) = &relation.constraint else { return true };
-    let Some(version) = version else { return family == Family::Rpm };
-    let order = match (family, asker) {
-        (Family::Deb, Family::Deb) => compare_versions(version, wanted),
-        (Family::Rpm, Family::Rpm) => compare_to_wanted(version, wanted),
-        (Family::Rpm, Family::Deb) => compare_to_wanted(without_epoch(version), without_epoch(wanted)),
-        (Family::Deb, Family::Rpm) => {
-            let (mut version, wanted) = (without_epoch(version), without_epoch(wanted));
-            if !wanted.contains('-') {
-                version = version.rsplit_once('-').map_or(version, |(upstream, _)| upstream);
-            }
-            compare_versions(version, wanted)
-        }
-    };
-    match operator {
-        Operator::Less => order == Ordering::Less,
-        Operator::LessOrEqual => order != Ordering::Greater,
-        Operator::Equal => order == Ordering::Equal,
-        Operator::GreaterOrEqual => order != Ordering::Less,
-        Operator::Greater => order == Ordering::Greater,
-    }
-}
-
-pub(super) fn without_epoch(version: &str) -> &str {
-    version.split_once(':').map_or(version, |(_, rest)| rest)
-}
-
 fn text(relation: &Relation, asker: Family) -> String {
-    if asker == Family::Rpm {
-        return rpm::print(relation);
+    match asker {
+        Family::Deb => deb::relations::print(relation),
+        Family::Rpm => rpm::print(relation),
     }
-    let Some((operator, version)) = &relation.constraint else { return relation.name.clone() };
-    let sign = match operator {
-        Operator::Less => "<<",
-        Operator::LessOrEqual => "<=",
-        Operator::Equal => "=",
-        Operator::GreaterOrEqual => ">=",
-        Operator::Greater => ">>",
-    };
-    format!("{} ({sign} {version})", relation.name)
 }
 
 impl Interner for Provider<'_> {

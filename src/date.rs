@@ -2,6 +2,10 @@
 
 use chrono::{DateTime, NaiveDateTime};
 
+/// How far a date may lie after the beginning of the day it is judged by: that day, and one for the time zone in which
+/// it was taken from a calendar.
+pub(crate) const CLOCK_TOLERANCE: i64 = 2 * 86_400;
+
 /// `Sat, 15 Nov 2025 09:44:51 UTC` (RFC 822 with four digits of year, as Release files have it) in seconds since 1970.
 pub(crate) fn parse_release_date(text: &str) -> Option<i64> {
     let text = ["UTC", "GMT", "+0000"].iter().find_map(|zone| text.trim().strip_suffix(zone))?;

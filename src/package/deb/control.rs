@@ -1,7 +1,9 @@
-//! Stanzas of `Name: value` lines, as Release, Packages and `.sources` files have them (deb822(5)).
+//! Stanzas of `Name: value` lines, as control, Release, Packages and `.sources` files have them (deb822(5)).
 //!
-//! Read line by line, keeping only the fields asked for: a distribution's Packages file has 60 MB.
+//! A package's own stanza is kept whole and as it is written. Lists are read line by line, keeping only the fields
+//! asked for: a distribution's Packages file has 60 MB.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, Read};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -11,28 +13,28 @@ const LINE_MAX: u64 = 16 << 20;
 
 /// The fields asked for, of one stanza.
 #[derive(Debug)]
-pub(super) struct Stanza<'a> {
+pub(crate) struct Stanza<'a> {
     names: &'a [&'a str],
     values: Vec<Option<String>>,
     /// Where it starts, counted from 1.
-    pub(super) line: usize,
+    pub(crate) line: usize,
 }
 
 impl Stanza<'_> {
     /// The value without the blanks around it; further lines follow after `\n`, without their first blank. `None` too
     /// if it is empty.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         let place = self.names.iter().position(|known| *known == name)?;
         self.values[place].as_deref().filter(|value| !value.is_empty())
     }
 
-    pub(super) fn need(&self, name: &str) -> Result<&str> {
+    pub(crate) fn need(&self, name: &str) -> Result<&str> {
         self.get(name).with_context(|| format!("the field `{name}` is missing"))
     }
 }
 
 /// Gives every stanza of `text` to `each`, with the fields in `names`. Errors say the line.
-pub(super) fn read(mut text: impl BufRead, names: &[&str], mut each: impl FnMut(&Stanza) -> Result<()>) -> Result<()> {
+pub(crate) fn read(mut text: impl BufRead, names: &[&str], mut each: impl FnMut(&Stanza) -> Result<()>) -> Result<()> {
     let mut stanza = Stanza { names, values: vec![None; names.len()], line: 0 };
     let mut line = Vec::new();
     let mut field = None;
@@ -84,6 +86,26 @@ pub(super) fn read(mut text: impl BufRead, names: &[&str], mut each: impl FnMut(
         }
     }
     Ok(())
+}
+
+/// All fields of the one stanza that a package has, in its order. Lines that continue a value keep their blanks.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Vec<(String, String)>> {
+    let text = std::str::from_utf8(bytes).context("it is not UTF-8")?;
+    let mut fields: Vec<(String, String)> = Vec::new();
+    let mut names = BTreeSet::new();
+    for (index, line) in text.trim_end().lines().enumerate() {
+        let at = || format!("line {}", index + 1);
+        if line.starts_with([' ', '\t']) {
+            let (_, value) = fields.last_mut().with_context(|| format!("{}: nothing to continue", at()))?;
+            value.push('\n');
+            value.push_str(line);
+        } else {
+            let (name, value) = line.split_once(':').with_context(|| format!("{}: no `Name: value`", at()))?;
+            ensure!(names.insert(name), "{}: `{name}` is there twice", at());
+            fields.push((name.to_owned(), value.trim().to_owned()));
+        }
+    }
+    Ok(fields)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use std::io::{self, Read};
 
-use super::Refused;
+use crate::trust::Refused;
 
 /// The text that `stream` unpacks; `form` is how messages call the compression.
 pub(crate) struct Decompressed<R> {

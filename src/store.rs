@@ -4,7 +4,7 @@
 //! STORE/blobs/ab/abcdef…            bytes named by their SHA-256: packages, and the files unpacked from them
 //! STORE/derived/KIND/ab/abcdef…     what was computed from a blob, with the mark of the store's key in the first line
 //! STORE/copies/ab/abcdef…           texts by the digest of their URL, with their own checksum; whoever reads one judges it
-//! STORE/partial/abcdef….part        downloads under way (`fetch.rs`)
+//! STORE/partial/abcdef….part        downloads under way (`repo/fetch.rs`)
 //! STORE/tmp/                        files that are not finished; emptied when no other process uses the store
 //! ```
 //!
@@ -22,6 +22,7 @@ use anyhow::{Context, Result, ensure};
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
+use crate::formats::erofs::ExtentCache;
 use crate::store_key::StoreKey;
 use crate::tree::{Contents, Digest};
 
@@ -215,6 +216,18 @@ impl Contents for Store {
     fn forget(&self, digest: &Digest) {
         // What cannot be removed is found damaged again.
         let _ = fs::remove_file(self.blob_path(digest));
+    }
+}
+
+/// Compressed forms of files, kept in the store. The writer verifies what it gets back.
+impl ExtentCache for Store {
+    fn get(&self, key: &Digest) -> Option<Vec<u8>> {
+        // A cache that cannot be read costs time, not correctness.
+        self.derived("extents", key).ok().flatten()
+    }
+
+    fn put(&self, key: &Digest, form: &[u8]) -> io::Result<()> {
+        self.put_derived("extents", key, form).map_err(|error| io::Error::other(format!("{error:#}")))
     }
 }
 
