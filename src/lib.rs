@@ -24,8 +24,6 @@ pub mod yaml;
 #[cfg(feature = "builder")]
 pub mod assemble;
 #[cfg(feature = "builder")]
-pub mod boot;
-#[cfg(feature = "builder")]
 pub mod bounded;
 #[cfg(feature = "builder")]
 pub mod checks;
@@ -59,3 +57,5 @@ pub mod shell;
 pub mod supply;
 #[cfg(feature = "builder")]
 pub mod tree;
+#[cfg(feature = "builder")]
+pub mod vm;

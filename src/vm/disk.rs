@@ -7,24 +7,21 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 
-use super::Options;
-use crate::formats::sparse;
+use super::options::Options;
+use crate::formats::{qcow2, sparse};
 
 #[derive(Debug)]
-pub struct Disk {
-    pub path: PathBuf,
+pub(super) struct Disk {
+    pub(super) path: PathBuf,
     /// QEMU's name of the format.
-    pub format: &'static str,
-    pub bytes: u64,
+    pub(super) format: &'static str,
+    pub(super) bytes: u64,
     /// The disk that is kept, locked: two guests on it would destroy it. A throw-away disk has none.
-    pub kept: Option<File>,
+    pub(super) kept: Option<File>,
 }
 
-/// First bytes of a qcow2 image.
-const QCOW2_MAGIC: [u8; 4] = *b"QFI\xfb";
-
 /// The guest's disk: an overlay in `place`, or the kept disk.
-pub fn prepare(options: &Options, place: &Path) -> anyhow::Result<Disk> {
+pub(super) fn prepare(options: &Options, place: &Path) -> anyhow::Result<Disk> {
     let image = fs::canonicalize(&options.image).with_context(|| format!("opening {}", options.image.display()))?;
     let format = format_of(&image)?;
     let Some(kept) = &options.disk else {
@@ -74,7 +71,7 @@ fn format_of(image: &Path) -> anyhow::Result<&'static str> {
     let file = File::open(image).with_context(|| format!("opening {}", image.display()))?;
     let mut magic = [0; 4];
     file.read_exact_at(&mut magic, 0).with_context(|| format!("{} is too short for a disk image", image.display()))?;
-    Ok(if magic == QCOW2_MAGIC { "qcow2" } else { "raw" })
+    Ok(if magic == qcow2::MAGIC { "qcow2" } else { "raw" })
 }
 
 fn virtual_size(image: &Path, format: &str) -> anyhow::Result<u64> {
@@ -82,14 +79,11 @@ fn virtual_size(image: &Path, format: &str) -> anyhow::Result<u64> {
     if format == "raw" {
         return Ok(file.metadata()?.len());
     }
-    // qcow2 header, bytes 24 to 31: virtual size, big-endian.
-    let mut size = [0; 8];
-    file.read_exact_at(&mut size, 24).with_context(|| format!("reading the header of {}", image.display()))?;
-    Ok(u64::from_be_bytes(size))
+    qcow2::virtual_size(&file).with_context(|| format!("reading the header of {}", image.display()))
 }
 
 /// The metadata volume: a file as it is, or made from a directory.
-pub fn seed(seed: &Path, place: &Path) -> anyhow::Result<PathBuf> {
+pub(super) fn seed(seed: &Path, place: &Path) -> anyhow::Result<PathBuf> {
     if seed.is_file() {
         return Ok(seed.to_owned());
     }
@@ -112,6 +106,8 @@ fn run(mut command: Command) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::accelerator::Choice;
+    use super::super::options::{Firmware, Until};
     use super::*;
 
     #[test]
@@ -122,8 +118,8 @@ mod tests {
         fs::write(path("kept.unfinished"), "mine").unwrap();
         let options = Options {
             image: path("x.raw"),
-            firmware: super::super::Firmware::Direct,
-            accelerator: super::super::accelerator::Choice::Tcg,
+            firmware: Firmware::Direct,
+            accelerator: Choice::Tcg,
             disk: Some(path("kept.img")),
             disk_size: 16384,
             seed: None,
@@ -131,7 +127,7 @@ mod tests {
             cpus: 1,
             forwards: vec![],
             cmdline: vec![],
-            until: super::super::Until::Off,
+            until: Until::Off,
             time_limit: None,
             reboots: 0,
             serial_log: None,
