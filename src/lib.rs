@@ -30,8 +30,6 @@ pub mod yaml;
 #[cfg(feature = "builder")]
 pub mod assemble;
 #[cfg(feature = "builder")]
-pub mod boot;
-#[cfg(feature = "builder")]
 pub mod bounded;
 #[cfg(feature = "builder")]
 pub mod checks;
@@ -81,3 +79,5 @@ pub mod supply;
 pub mod tree;
 #[cfg(feature = "builder")]
 pub mod trust;
+#[cfg(feature = "builder")]
+pub mod vm;

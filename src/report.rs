@@ -1,29 +1,40 @@
 //! Shows mistakes, failures and progress: the only code that prints for people, and it prints on stderr.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{self, IsTerminal, Write};
 use std::ops::Range;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use crate::diag::{Diagnostic, Diagnostics, Location};
+use crate::diag::{Diagnostic, Diagnostics, Lines, Location, Source};
 use crate::progress::Progress;
 
 /// Width of a report, on every terminal: the same mistakes are the same text.
 const WIDTH: usize = 120;
 
-/// All mistakes as text, one empty line between them.
+/// Most mistakes that are shown, and most bytes that are underlined of one line.
+const SHOWN: usize = 100;
+const UNDERLINED: usize = 240;
+
+/// The first hundred mistakes as text, by source and place, one empty line between them; then how many others there are.
 pub fn render(diagnostics: &Diagnostics, color: Color) -> String {
     let renderer = match color {
         Color::Never => Renderer::plain(),
         Color::Always => Renderer::styled(),
     };
     let renderer = renderer.term_width(WIDTH);
-    let texts: Vec<String> = diagnostics.0.iter().map(|diagnostic| render_one(diagnostic, &renderer)).collect();
+    let ordered = diagnostics.in_order();
+    let mut texts: Vec<String> = ordered.iter().take(SHOWN).map(|mistake| render_one(mistake, &renderer)).collect();
+    match ordered.len().saturating_sub(SHOWN) {
+        0 => {}
+        1 => texts.push("and 1 other mistake".to_owned()),
+        others => texts.push(format!("and {others} other mistakes")),
+    }
     texts.join("\n\n")
 }
 
@@ -56,6 +67,15 @@ fn render_one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
         let source = first.source.clone();
         let text = source.text.as_str();
         let (here, elsewhere): (Vec<_>, Vec<_>) = places.into_iter().partition(|(it, ..)| it.source == source);
+        if source.is_secret {
+            for (location, label, _) in here {
+                let (line, column) = source.line_column(location.span.start);
+                group = group.element(Origin::path(source.name.clone()).line(line).char_column(column));
+                group = group.element(Level::NOTE.message(legible(label)));
+            }
+            places = elsewhere;
+            continue;
+        }
         let annotations = here.iter().map(|(it, label, kind)| kind.span(visible(text, &it.span)).label(legible(label)));
         let annotations: Vec<_> = annotations.collect();
         group = group.element(Snippet::source(text.to_owned()).path(source.name.clone()).annotations(annotations));
@@ -77,7 +97,7 @@ fn visible(text: &str, span: &Range<usize>) -> Range<usize> {
         at
     };
     let start = floor(span.start);
-    let end = floor(span.end).max(start);
+    let end = floor(span.end.min(start + UNDERLINED)).max(start);
     let line_end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
     start..end.min(line_end)
 }
@@ -191,18 +211,23 @@ fn is_due(reported: &Mutex<Instant>, now: Instant) -> bool {
     due
 }
 
-/// Mistakes for programs: a list in the order they were found, places as file, line and column, all from 1.
+/// All mistakes for programs: a list by source and place, places as file, line and column, all from 1.
 pub fn json(diagnostics: &Diagnostics) -> Value {
-    let place = |location: &Location, label: &str| {
-        let (line, column) = location.source.line_column(location.span.start);
+    let mistakes = diagnostics.in_order();
+    let mut lines: BTreeMap<*const Source, Lines<'_>> = BTreeMap::new();
+    for (location, _) in mistakes.iter().copied().flat_map(|mistake| mistake.location.iter().chain(&mistake.related)) {
+        lines.entry(Arc::as_ptr(&location.source)).or_insert_with(|| Lines::new(&location.source.text));
+    }
+    let place = |(location, label): &(Location, String)| {
+        let (line, column) = lines[&Arc::as_ptr(&location.source)].line_column(location.span.start);
         json!({"file": location.source.name, "line": line, "column": column, "label": label})
     };
-    let mistakes = diagnostics.0.iter().map(|mistake| {
+    let mistakes = mistakes.iter().map(|mistake| {
         json!({
             "slug": mistake.slug,
             "title": mistake.title,
-            "place": mistake.location.as_ref().map(|(location, label)| place(location, label)),
-            "related": mistake.related.iter().map(|(location, label)| place(location, label)).collect::<Vec<_>>(),
+            "place": mistake.location.as_ref().map(place),
+            "related": mistake.related.iter().map(place).collect::<Vec<_>>(),
             "help": mistake.help,
         })
     });
@@ -270,5 +295,58 @@ mod tests {
             "help": ["do this"],
         }]);
         assert_eq!(json(&mistake.into()), expected);
+    }
+
+    #[test]
+    fn the_first_hundred_are_shown_by_place_and_the_others_counted() {
+        let text = "x\n".repeat(250);
+        let source = Source::new("a.yaml", text.as_str());
+        let mistake = |line: usize| {
+            Diagnostic::new("slug", format!("line {line}"))
+                .at(&Location::new(&source, 2 * line - 2..2 * line - 1), "here")
+        };
+        let shown = |count: usize| render(&Diagnostics((1..=count).rev().map(mistake).collect()), Color::Never);
+        let places = |text: &str| -> Vec<String> {
+            let lines = text.lines().filter_map(|line| line.split_once("--> "));
+            lines.map(|(_, place)| place.to_owned()).collect()
+        };
+        let expected: Vec<String> = (1..=100).map(|line| format!("a.yaml:{line}:1")).collect();
+        for (count, end) in [(101, "\n\nand 1 other mistake"), (250, "\n\nand 150 other mistakes")] {
+            let text = shown(count);
+            assert!(text.ends_with(end), "{text}");
+            assert_eq!(places(&text), expected);
+        }
+        assert!(places(&shown(100)) == expected && !shown(100).contains("other mistake"));
+        let json = json(&Diagnostics((1..=250).rev().map(mistake).collect()));
+        let lines: Vec<u64> = json.as_array().unwrap().iter().filter_map(|it| it["place"]["line"].as_u64()).collect();
+        assert!(lines.is_sorted() && lines.len() == 250, "{lines:?}");
+    }
+
+    #[test]
+    fn no_line_of_a_text_with_secrets_is_quoted() {
+        let text = "#cloud-config\nkubernetes:\n  token: [abcdef.0123456789abcdef]\n";
+        let at = text.find('[').unwrap();
+        let mistake = |source: &Arc<Source>| {
+            Diagnostic::new("wrong-kind", "`token` takes a text")
+                .at(&Location::new(source, at..at + 25), "this is a list")
+                .related(&Location::new(source, 14..24), "in here")
+                .help("write a single value")
+        };
+        let quoted = render(&mistake(&Source::new("user-data", text)).into(), Color::Never);
+        assert!(quoted.contains("abcdef.0123456789abcdef"), "{quoted}");
+        let hidden = render(&mistake(&Source::secret("user-data", text)).into(), Color::Never);
+        for word in ["`token` takes a text", "user-data:3:10", "this is a list", "user-data:2:1", "in here", "write a"]
+        {
+            assert!(hidden.contains(word), "{word}: {hidden}");
+        }
+        assert!(!hidden.contains("abcdef") && !hidden.contains("kubernetes"), "{hidden}");
+    }
+
+    #[test]
+    fn a_long_line_is_neither_quoted_nor_underlined_whole() {
+        let source = Source::new("a.yaml", format!("x: {}\n", "y".repeat(6000)));
+        let mistake = Diagnostic::new("slug", "t").at(&Location::new(&source, 3..6003), "z");
+        let text = render(&mistake.into(), Color::Never);
+        assert!(text.len() < 1500, "{} bytes: {text}", text.len());
     }
 }

@@ -1,6 +1,7 @@
 //! A finished root as a node of a cluster: what kubeadm's preflight would refuse on the node is found here.
 
-use super::{Finding, Findings, Subject, missing};
+use super::finding::{Finding, Findings};
+use super::subject::{Subject, missing};
 use crate::recipe::kubernetes::table::table;
 use crate::tree::{Kind, TreePath};
 

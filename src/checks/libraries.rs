@@ -15,7 +15,8 @@ use object::elf::{DT_NEEDED, DT_RPATH, DT_RUNPATH, DynamicTag, FileHeader64};
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use object::read::{ReadCache, ReadRef, StringTable};
 
-use super::{Findings, Subject};
+use super::finding::Findings;
+use super::subject::Subject;
 use crate::bounded::quote;
 use crate::tree::content::Opened;
 use crate::tree::{Kind, Tree, TreePath};

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Finding, Findings, Subject};
+use super::finding::{Finding, Findings};
+use super::subject::Subject;
 use crate::assemble::modules::modinfo::module_name;
 use crate::tree::{Kind, TreePath};
 

@@ -2,7 +2,8 @@
 //!
 //! Names are looked for where libpam does: pam.conf(5), `/etc/pam.d` and then the vendor's `/usr/lib/pam.d`.
 
-use super::{Findings, Subject};
+use super::finding::Findings;
+use super::subject::Subject;
 use crate::assemble::login::service;
 use crate::bounded::quote;
 use crate::tree::TreePath;

@@ -1,12 +1,14 @@
-use super::*;
-use crate::assemble::Assembled;
-use crate::assemble::tests::World;
-use crate::recipe::PackageRequest;
-use crate::tree::Content;
+//! A small root, changed in one thing at a time.
 
-fn names(found: &Diagnostics) -> Vec<&str> {
-    found.0.iter().map(|finding| finding.slug).collect()
-}
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::assemble::tests::World;
+use crate::assemble::{Assembled, KernelFiles};
+use crate::package::Family;
+use crate::package::rpm::REQUIRES;
+use crate::recipe::PackageRequest;
+use crate::tree::{Content, Inode, Kind, Origin, Tree, TreePath};
 
 /// Findings of a small root after `change`.
 fn after(change: impl FnOnce(&mut Tree)) -> String {
@@ -42,7 +44,7 @@ fn a_path_that_an_rpm_requires_has_to_be_there() {
         kernel: &assembled.kernel,
         packages: &packages,
     };
-    let found: Vec<String> = file_requirements(&subject).unwrap().into_iter().map(|finding| finding.text).collect();
+    let found: Vec<String> = requirements::files(&subject).unwrap().into_iter().map(|finding| finding.text).collect();
     assert_eq!(found, [format!("{} requires `/no/where`, which nothing brings", packages[0].id)]);
 }
 
@@ -178,19 +180,26 @@ fn modules_of_another_kernel_are_found_with_their_package() {
     assert_eq!(found(&world), [(text.to_owned(), Some(location))]);
 }
 
+/// A finding of the first check and one of the last, each under its own check's slug and with its place.
 #[test]
-fn every_finding_carries_its_checks_name() {
-    let world = World::new();
-    let Some(assembled) = world.assemble().ok() else { panic!("the small root is fine") };
-    let subject = Subject {
-        recipe: &world.recipe,
-        tree: &assembled.tree,
-        contents: &world.store,
-        kernel: &assembled.kernel,
-        packages: &[],
+fn every_finding_carries_its_checks_name_and_place() {
+    let mut world = World::new();
+    world.recipe.kernel.line = "5.10".to_owned();
+    let mut assembled = world.assemble().unwrap();
+    put(&mut assembled.tree, "/etc/machine-id", "0123\n");
+    let (recipe, tree, contents, kernel) = (&world.recipe, &assembled.tree, &world.store, &assembled.kernel);
+    let found = run(&Subject { recipe, tree, contents, kernel, packages: &[] }).unwrap().0;
+    let titled = |part: &str| {
+        let mut named = found.iter().filter(|mistake| mistake.title.contains(part));
+        let mistake = named.next().unwrap_or_else(|| panic!("{part}: {found:?}"));
+        assert_eq!(named.next(), None, "{part}");
+        (mistake.slug, mistake.location.is_some())
     };
-    let found = run(&subject).unwrap();
-    assert!(names(&found).iter().all(|name| CHECKS.iter().any(|check| check.name == *name)));
+    assert_eq!(titled("`/etc/machine-id` is not empty"), ("machine-id-empty", false));
+    assert_eq!(titled("the kernel is of the line 5.10"), ("kernel-line", true));
+    assert_eq!(titled("there is no `/sbin/init`"), ("no-init", false));
+    let order = |slug| found.iter().position(|mistake| mistake.slug == slug).unwrap();
+    assert!(order("machine-id-empty") < order("no-init") && order("no-init") < order("kernel-line"), "{found:?}");
 }
 
 #[test]

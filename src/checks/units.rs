@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
 
-use super::{Finding, Findings, Subject};
+use super::finding::{Finding, Findings};
+use super::subject::Subject;
 use crate::tree::{Inode, Kind, Origin, TreePath};
 
 /// Units and drop-ins of an earlier directory hide those of the same name in a later one.
@@ -111,6 +112,20 @@ pub(super) fn check(subject: &Subject) -> Findings {
                 found.push(
                     format!("{text}: the image's systemd {version} leaves it out, as all before {since} do").into(),
                 );
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Whether every unit that is started exists.
+pub(super) fn links(subject: &Subject) -> Findings {
+    let mut found = Vec::new();
+    for directory in ["/etc/systemd/system", "/usr/lib/systemd/system"] {
+        for (path, _, inode) in subject.tree.below(&TreePath::parse(directory)?) {
+            let Kind::Symlink(target) = &inode.kind else { continue };
+            if target != b"/dev/null" && subject.lookup(&path.to_string())?.is_none() {
+                found.push(format!("`{path}` from {} leads nowhere", inode.origin).into());
             }
         }
     }

@@ -7,9 +7,10 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use clap::Args;
 
-use crate::boot::accelerator::Choice;
-use crate::boot::{Event, Firmware, Options, Until, Verdict, boot as run};
+use super::data::data;
 use crate::report;
+use crate::vm::accelerator::Choice;
+use crate::vm::{Event, Firmware, Options, Until, Verdict, boot as run};
 use crate::words;
 
 /// Boot an image in QEMU on this machine, with its console here
@@ -105,7 +106,7 @@ pub(super) fn boot(arguments: &Boot) -> anyhow::Result<ExitCode> {
         if options.json && printed.is_ok() {
             printed = serde_json::to_vec(event).context("writing an event").and_then(|mut line| {
                 line.push(b'\n');
-                super::data(&line)
+                data(&line)
             });
         }
     };

@@ -8,6 +8,7 @@ use anyhow::anyhow;
 use chrono::NaiveDate;
 use clap::Args;
 
+use super::day::day;
 use crate::pipeline::{self, Options};
 use crate::recipe::UnknownPrograms;
 use crate::report::{self, Watch};
@@ -109,7 +110,7 @@ fn options(shared: &Shared, out: PathBuf, locked: bool, threads: Option<NonZeroU
         locked,
         offline: shared.offline,
         threads,
-        as_of: super::day(shared.as_of),
+        as_of: day(shared.as_of),
         unknown_programs: None,
     })
 }

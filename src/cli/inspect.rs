@@ -9,6 +9,7 @@ use anyhow::Context;
 use clap::Args;
 use serde_json::Value;
 
+use super::data::data;
 use crate::inspect::{self, Listing};
 
 /// Show what an image or one of its parts holds
@@ -37,7 +38,7 @@ pub(super) fn inspect(arguments: &Inspect) -> anyhow::Result<ExitCode> {
     let files = if arguments.files { Listing::Files(manifest.as_ref()) } else { Listing::None };
     let report = inspect::inspect(file, files).with_context(|| format!("inspecting {}", path.display()))?;
     let text = if arguments.json { serde_json::to_string_pretty(&report.json)? + "\n" } else { report.text };
-    super::data(text.as_bytes())?;
+    data(text.as_bytes())?;
     Ok(if report.verified == Some(false) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

@@ -5,18 +5,20 @@
 
 mod boot;
 mod build;
+mod data;
+mod day;
 mod inspect;
 mod recipe;
 mod scripts;
 mod seed;
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::report;
+use data::data;
 
 /// Recipes in, immutable bootable Kubernetes node images out.
 ///
@@ -72,17 +74,4 @@ pub fn main() -> ExitCode {
         Err(error) if report::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => ExitCode::from(report::show(&error)),
     }
-}
-
-/// Writes data to stdout.
-fn data(bytes: &[u8]) -> anyhow::Result<ExitCode> {
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(bytes)?;
-    stdout.flush()?;
-    Ok(ExitCode::SUCCESS)
-}
-
-/// A day on the command line, or today.
-fn day(as_of: Option<chrono::NaiveDate>) -> chrono::NaiveDate {
-    as_of.unwrap_or_else(|| chrono::Utc::now().date_naive())
 }

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use chrono::NaiveDate;
 use clap::{Args, ValueEnum};
 
+use super::data::data;
+use super::day::day;
 use crate::agent::first_boot::documents::shapes::{META_DATA, NETWORK_CONFIG, USER_DATA};
 use crate::diag::Diagnostics;
 use crate::recipe::shape::RECIPE;
@@ -40,20 +42,20 @@ pub(super) fn check(arguments: &Check) -> anyhow::Result<ExitCode> {
                 None => return checked.map(|_| ExitCode::SUCCESS),
             },
         };
-        super::data(format!("{}\n", serde_json::to_string_pretty(&report::json(mistakes))?).as_bytes())?;
+        data(format!("{}\n", serde_json::to_string_pretty(&report::json(mistakes))?).as_bytes())?;
         return Ok(if mistakes.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     let recipe = checked?;
     if arguments.print {
         let text = serde_json::to_string_pretty(&crate::recipe::print::print(&recipe))?;
-        return super::data(format!("{text}\n").as_bytes());
+        return data(format!("{text}\n").as_bytes());
     }
     report::say(&format!("{}: no mistakes", arguments.recipe.display()));
     Ok(ExitCode::SUCCESS)
 }
 
 fn checked(arguments: &Check) -> anyhow::Result<Recipe> {
-    Ok(checking::check(&load::load(&arguments.recipe)?, super::day(arguments.as_of))?)
+    Ok(checking::check(&load::load(&arguments.recipe)?, day(arguments.as_of))?)
 }
 
 /// Print the JSON Schema of a document, for editors
@@ -83,5 +85,5 @@ pub(super) fn schema(arguments: &Schema) -> anyhow::Result<ExitCode> {
         Document::NetworkConfig => (&NETWORK_CONFIG, "network-config of a Nodesmith node"),
     };
     let text = serde_json::to_string_pretty(&shape::json_schema(shape, title))?;
-    super::data(format!("{text}\n").as_bytes())
+    data(format!("{text}\n").as_bytes())
 }

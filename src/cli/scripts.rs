@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::data::data;
 use crate::assemble::scripts::programs::{self, Row, Treatment};
 use crate::package::Family;
 use crate::spelling;
@@ -56,7 +57,7 @@ pub(super) fn scripts(arguments: &Scripts) -> anyhow::Result<ExitCode> {
     }
     let text =
         if arguments.json { serde_json::to_string_pretty(&found)? + "\n" } else { found.iter().map(shown).collect() };
-    super::data(text.as_bytes())
+    data(text.as_bytes())
 }
 
 fn of_programs(name: Option<&str>) -> Vec<Value> {

@@ -7,6 +7,8 @@
 //! one for another machine.
 
 mod docker;
+mod fault;
+mod name;
 mod oci;
 mod tarball;
 
@@ -20,6 +22,7 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::recipe::{ImageFile, Recipe};
 use crate::store::Store;
 use crate::tree::Digest;
+use fault::{Fault, unnamed};
 use tarball::Tarball;
 
 /// A checked archive, in the store under its digest.
@@ -32,21 +35,6 @@ pub struct Archive {
     /// Full name (`registry.k8s.io/pause:3.10`) → digest that identifies the image: of its configuration in what
     /// `docker save` writes, of its manifest in an OCI layout.
     pub images: BTreeMap<String, Digest>,
-}
-
-/// The platform that every image must have: the node's.
-const ARCHITECTURE: &str = "amd64";
-
-/// What is wrong with an archive: slug, what it is, what to do.
-#[derive(Debug, PartialEq, Eq)]
-struct Fault {
-    slug: &'static str,
-    title: String,
-    help: &'static str,
-}
-
-fn damaged(title: impl Into<String>) -> Fault {
-    Fault { slug: "image-damaged", title: title.into(), help: "make the archive again, and copy it as a whole" }
 }
 
 /// Reads and checks every archive of the recipe. Mistakes of all of them come together, at the recipe's lines.
@@ -104,22 +92,6 @@ fn images(tarball: &Tarball) -> Result<BTreeMap<String, Digest>, Fault> {
     Ok(images)
 }
 
-fn unnamed() -> Fault {
-    Fault {
-        slug: "image-unnamed",
-        title: "it holds an image without a full name".to_owned(),
-        help: "give the image its name with registry and tag when you save it; a pod could not ask for it",
-    }
-}
-
-fn foreign(name: &str, os: &str, architecture: &str) -> Fault {
-    Fault {
-        slug: "image-platform",
-        title: format!("`{name}` is for {os}/{architecture}, the node is linux/{ARCHITECTURE}"),
-        help: "save the image for the node's platform",
-    }
-}
-
 /// One name stands for one image, whichever archive is imported last.
 fn one_meaning(archives: &[(&ImageFile, Archive)], found: &mut Diagnostics) {
     let mut first: BTreeMap<&str, (&ImageFile, &Digest)> = BTreeMap::new();
@@ -154,19 +126,6 @@ fn sandbox_image(recipe: &Recipe, archives: &[Archive], found: &mut Diagnostics)
         mistake = mistake.related(&first.location, format!("the archives hold {}", names.join(", ")));
     }
     found.push(mistake.help("name its archive in `images:`, or set `sandbox-image` to one that is there"));
-}
-
-/// A name as containerd completes it: `busybox` is `docker.io/library/busybox:latest`.
-fn full_name(name: &str) -> String {
-    let (host, rest) = name.split_once('/').unwrap_or(("", name));
-    let is_host = host.contains(['.', ':']) || host == "localhost";
-    let name = match (host, is_host) {
-        (_, true) => name.to_owned(),
-        ("", false) => format!("docker.io/library/{rest}"),
-        (_, false) => format!("docker.io/{name}"),
-    };
-    let tagged = name.rsplit('/').next().is_some_and(|last| last.contains([':', '@']));
-    if tagged { name } else { format!("{name}:latest") }
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use super::fault::{ARCHITECTURE, Fault, damaged, foreign, unnamed};
+use super::name::full_name;
 use super::tarball::{Entry, Tarball};
-use super::{ARCHITECTURE, Fault, damaged, foreign, full_name, unnamed};
 use crate::tree::Digest;
 
 /// Deepest chain of indexes in indexes.

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use tar::EntryType;
 
-use super::{Fault, damaged};
+use super::fault::{Fault, damaged};
 use crate::tree::Digest;
 
 /// More files than any image archive has: three for each layer, and a few.

@@ -1,6 +1,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use super::name::full_name;
 use super::*;
 use crate::diag::{Location, Source};
 

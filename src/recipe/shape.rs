@@ -48,7 +48,7 @@ pub const RECIPE: Shape = Shape::Record(&[
         "selinux",
         Shape::Word(&Selinux::WORDS),
         "what is done with the policy that a package brings compiled; default disabled, else every file is labelled by \
-         its file_contexts. No enforcing image has been booted yet: try it as permissive",
+         its file_contexts. Try a policy as permissive first: Debian 13's enforces only with a rule added",
     ),
     may("writable", TEXTS, "directories kept on the /var partition besides /etc and /var"),
     may("filesystem", Shape::Record(FILESYSTEM), "how the root file system is written"),

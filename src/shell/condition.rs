@@ -211,5 +211,5 @@ impl Shell {
 }
 
 fn unknown(operator: &[u8]) -> super::halt::Halt {
-    Stop::unsupported("", format!("`{}` in `[[`", super::stop::quote(operator, 20))).into()
+    Stop::unsupported("", format!("`{}` in `[[`", super::quote(operator, 20))).into()
 }

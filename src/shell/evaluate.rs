@@ -429,7 +429,7 @@ fn placed(halt: Halt, command: &Command) -> Halt {
         Halt::Stop(mut stop) => {
             if stop.command.is_empty() {
                 stop.line.get_or_insert(command.line);
-                stop.command = super::stop::quote(command.source.bytes(), Stop::QUOTE);
+                stop.command = super::quote(command.source.bytes(), Stop::QUOTE);
             }
             Halt::Stop(stop)
         }

@@ -1,11 +1,11 @@
 //! Words to values: parameters, substitutions, tildes, fields.
 
 use super::fields::{Kind, Piece};
+use super::file::How;
 use super::halt::Outcome;
 use super::lexer::is_name;
 use super::pattern::{Marked, Pattern};
 use super::syntax::{Part, Substitution, Word};
-use super::world::How;
 use super::{Bytes, Dialect, Shell, Stop, Stream, World, limits};
 
 /// What is expanded for what.
@@ -257,7 +257,7 @@ impl Shell {
             return self.fail(world, &message);
         }
         if !is_name(name) {
-            let name = super::stop::quote(name, 60);
+            let name = super::quote(name, 60);
             return self.fail(world, &format!("{name}: bad variable name"));
         }
         let value = self.bounded(value.into())?;

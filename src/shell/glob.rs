@@ -1,9 +1,9 @@
 //! Pathname expansion.
 
 use super::fields::{Kind, Piece, joined, marked};
+use super::file::Kind as FileKind;
 use super::halt::Outcome;
 use super::pattern::{Marked, Pattern};
-use super::world::Kind as FileKind;
 use super::{Bytes, Shell, Stop, World, limits};
 
 /// Whether anything in a field could be a pattern.

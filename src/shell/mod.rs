@@ -12,15 +12,18 @@ mod arrays;
 mod assignment;
 mod braces;
 mod builtins;
+mod bytes;
 mod condition;
 mod escapes;
 mod evaluate;
 mod expand;
 mod fields;
+mod file;
 mod glob;
 mod halt;
 mod lexer;
 mod limits;
+mod output;
 mod parameter;
 mod parse;
 mod pattern;
@@ -34,27 +37,13 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 mod value;
-pub mod world;
+mod world;
 
+pub use bytes::{Bytes, quote};
+pub use file::{Errno, Facts, FileId, How, Kind};
 pub use parse::parse_only;
-
+pub use pattern::matches;
 pub use state::{Dialect, Options, Shell, Variable};
-pub use stop::{Stop, StopKind, quote};
+pub use stop::{Stop, StopKind};
 pub use streams::{Descriptors, Handle, Stream, handle};
-pub use world::{Errno, Facts, FileId, How, Kind, World};
-
-/// A word of a script or an argument of a program.
-pub type Bytes = Vec<u8>;
-
-/// Whether all of `text` fits a pattern as `case` has it: slashes and dots are like other bytes, a backslash quotes.
-pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    let mut marked = Vec::with_capacity(pattern.len());
-    let mut bytes = pattern.iter();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'\\' => marked.extend(bytes.next().map(|byte| (*byte, true))),
-            byte => marked.push((*byte, false)),
-        }
-    }
-    pattern::Pattern::new(&marked).matches(text)
-}
+pub use world::World;

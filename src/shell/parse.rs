@@ -31,7 +31,7 @@ impl Parser {
     pub(super) fn unexpected(&self, token: &Token) -> Stop {
         let what = match token {
             Token::Word(word) => match bare(word) {
-                Some(text) => format!("`{}`", super::stop::quote(text, 40)),
+                Some(text) => format!("`{}`", super::quote(text, 40)),
                 None => "a word".to_owned(),
             },
             Token::Operator(operator) => format!("`{operator}`"),

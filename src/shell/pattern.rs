@@ -260,3 +260,16 @@ fn in_class(name: &[u8], byte: u8) -> bool {
         _ => false,
     }
 }
+
+/// Whether all of `text` fits a pattern as `case` has it: slashes and dots are like other bytes, a backslash quotes.
+pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    let mut marked = Vec::with_capacity(pattern.len());
+    let mut bytes = pattern.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' => marked.extend(bytes.next().map(|byte| (*byte, true))),
+            byte => marked.push((*byte, false)),
+        }
+    }
+    Pattern::new(&marked).matches(text)
+}

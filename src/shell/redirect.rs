@@ -1,8 +1,8 @@
 //! Redirections: what `<`, `>`, `>&` and here-documents do to descriptors, and undoing it.
 
+use super::file::{Errno, How};
 use super::halt::{Halt, Outcome};
 use super::syntax::{Redirection, Target, Word};
-use super::world::{Errno, How};
 use super::{Bytes, Dialect, Handle, Shell, Stop, Stream, World, limits};
 
 /// What descriptors led to before, oldest first.

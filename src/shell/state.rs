@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::syntax::{Aliases, Command};
-use super::{Bytes, Descriptors, Handle, Stop, Stream, World};
+use super::{Bytes, Descriptors, Handle, Stream};
 
 /// Whose shell it is, where the two differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,35 +176,6 @@ impl Shell {
 
     pub fn descriptor(&self, number: u32) -> Option<Handle> {
         self.descriptors.get(&number).cloned()
-    }
-
-    /// Writes to a descriptor; one that is closed or only for reading takes it silently.
-    pub fn write(&self, world: &mut dyn World, number: u32, bytes: &[u8]) -> Result<(), Stop> {
-        let Some(handle) = self.descriptor(number) else { return Ok(()) };
-        let (file, at) = match &mut *handle.borrow_mut() {
-            Stream::Output(collected) => {
-                collected.extend_from_slice(bytes);
-                return world.spend(1 + bytes.len() as u64 / 64);
-            }
-            Stream::File { file, at } => {
-                let before = *at;
-                if let Some(at) = at {
-                    *at += bytes.len() as u64;
-                }
-                (*file, before)
-            }
-            Stream::Both { file, at, .. } => (*file, Some(*at as u64)),
-            Stream::Null | Stream::Input { .. } => return Ok(()),
-        };
-        world.write(file, at, bytes)
-    }
-
-    pub fn out(&self, world: &mut dyn World, bytes: &[u8]) -> Result<(), Stop> {
-        self.write(world, 1, bytes)
-    }
-
-    pub fn error(&self, world: &mut dyn World, text: &str) -> Result<(), Stop> {
-        self.write(world, 2, format!("{text}\n").as_bytes())
     }
 
     /// Everything that is left of the standard input.

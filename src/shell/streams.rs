@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::Bytes;
-use super::world::FileId;
+use super::file::FileId;
 
 /// An open file: shared by every descriptor that was made from it, with its position.
 pub type Handle = Rc<RefCell<Stream>>;

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::world::{Errno, Facts, FileId, How, Kind, World};
-use super::{Bytes, Dialect, Handle, Shell, Stop, StopKind, Stream, handle};
+use super::{Bytes, Dialect, Errno, Facts, FileId, Handle, How, Kind, Shell, Stop, StopKind, Stream, World, handle};
 
 #[derive(Debug, Clone)]
 enum Node {
@@ -223,7 +222,7 @@ impl World for Memory {
                 Ok(status)
             }
             b"/bin/true" => Ok(0),
-            name => Err(Stop::new(StopKind::UnknownProgram(super::stop::quote(name, 40)))),
+            name => Err(Stop::new(StopKind::UnknownProgram(super::quote(name, 40)))),
         }
     }
 

@@ -100,7 +100,8 @@ fn objdump_lists_the_sections_of_the_unified_kernel_image() {
         .iter()
         .map(|it| text.find(it).unwrap_or_else(|| panic!("{it}: {text}")))
         .collect();
-    assert!(order.iter().all(|place| *place > 0));
+    // As systemd's stub describes them, the kernel last: it may take the memory behind its section.
+    assert!(order.is_sorted(), "{text}");
 }
 
 #[test]

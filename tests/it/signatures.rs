@@ -113,7 +113,7 @@ impl World {
         }
         // What nobody vouches for is not followed either.
         let asked: Vec<String> = self.server.requests().into_iter().map(|request| request.path).collect();
-        assert!(asked.iter().all(|path| path.ends_with("/InRelease")), "{asked:?}");
+        assert!(!asked.is_empty() && asked.iter().all(|path| path.ends_with("/InRelease")), "{asked:?}");
     }
 
     fn assert_locked(&self, as_of: &str, signer: &TestKey) {

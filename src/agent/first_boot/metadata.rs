@@ -67,7 +67,9 @@ pub fn source(name: &str, bytes: Vec<u8>, origin: &str) -> Result<Arc<Source>, D
         Diagnostics::from(Diagnostic::new("metadata-text", title).help("compressed user-data is not read"))
     })?;
     // Editors of one system put a mark before UTF-8 that is no part of the text.
-    Ok(Source::new(name, text.strip_prefix('\u{feff}').unwrap_or(&text)))
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    // Tokens, passwords, keys: people put them into any of the files.
+    Ok(Source::secret(name, text))
 }
 
 #[cfg(test)]

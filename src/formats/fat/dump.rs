@@ -7,8 +7,9 @@
 use std::collections::BTreeSet;
 use std::io::{self, Read, Seek, SeekFrom};
 
+use super::error::FatError;
+use super::geometry::{ENTRY, FIRST_CLUSTER, Type};
 use super::names::{DIRECTORY, LAST_PART, LONG_NAME, PART_PLACES, VOLUME, checksum};
-use super::{ENTRY, FIRST_CLUSTER, FatError, Type};
 
 /// Largest directory (the specification's section 6).
 const DIRECTORY_BYTES_MAX: u64 = 65_536 * ENTRY as u64;
@@ -318,37 +319,6 @@ impl<D: Read + Seek> Volume<D> {
             offset += PIECE as u64;
         }
         Ok(free)
-    }
-}
-
-impl Type {
-    pub(super) fn entry_bits(self) -> u64 {
-        match self {
-            Type::Fat12 => 12,
-            Type::Fat16 => 16,
-            Type::Fat32 => 32,
-        }
-    }
-
-    /// What the table says of a cluster, from the bytes at its place.
-    fn value(self, bytes: u32, cluster: u32) -> u32 {
-        match self {
-            Type::Fat12 if cluster % 2 == 1 => bytes >> 4 & 0xfff,
-            Type::Fat12 => bytes & 0xfff,
-            Type::Fat16 => bytes & 0xffff,
-            // The four bits above are nobody's.
-            Type::Fat32 => bytes & 0x0fff_ffff,
-        }
-    }
-
-    /// The cluster that follows; none at the end of a chain.
-    fn link(self, bytes: u32, cluster: u32) -> Option<u32> {
-        let end = match self {
-            Type::Fat12 => 0xff8,
-            Type::Fat16 => 0xfff8,
-            Type::Fat32 => 0x0fff_fff8,
-        };
-        Some(self.value(bytes, cluster)).filter(|next| *next < end)
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::error::FatError;
+use super::geometry::ENTRY;
 use super::time::Stamp;
-use super::{ENTRY, FatError};
 
 pub(super) const DIRECTORY: u8 = 0x10;
 const ARCHIVE: u8 = 0x20;

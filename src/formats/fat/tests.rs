@@ -7,6 +7,7 @@ use fatfs::{DateTime, Dir, FileSystem, FsOptions};
 use proptest::prelude::*;
 
 use super::*;
+use crate::formats::sparse::{self, Source};
 use crate::tree::Digest;
 
 /// What [`dump`] says, by a reader that is not ours.

@@ -10,7 +10,7 @@ use std::io::{self, Read};
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-use super::{
+use super::header::{
     CLUSTER, CLUSTER_BITS, CLUSTER_BYTES, COMPRESSED, COMPRESSION_TYPE_BIT, Header, L2_ENTRIES, OFFSET_BITS,
     OFFSET_MASK,
 };
@@ -168,7 +168,7 @@ fn damaged(offset: u64, what: &str) -> io::Error {
 mod tests {
     use std::os::unix::fs::FileExt;
 
-    use super::super::{Codec, write};
+    use super::super::write::{Codec, write};
     use super::*;
     use crate::tree::Digest;
 

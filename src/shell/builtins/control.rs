@@ -1,8 +1,8 @@
 //! `exit`, `return`, `break`, `continue`, `shift`, `eval`, `.`, `exec`.
 
 use super::super::halt::{Halt, Outcome};
-use super::super::{Bytes, Dialect, Shell, World, world::Errno};
-use super::{count, shown, unsupported, wrong};
+use super::super::{Bytes, Dialect, Shell, World, file::Errno};
+use super::arguments::{count, shown, unsupported, wrong};
 
 /// The status that is written behind a command; the last command's if none is.
 fn status(shell: &mut Shell, world: &mut dyn World, words: &[Bytes]) -> Outcome<u8> {

@@ -3,7 +3,7 @@
 use super::super::halt::{Halt, Outcome};
 use super::super::lexer::is_name;
 use super::super::{Bytes, Dialect, Shell, World};
-use super::{requoted, shown, unsupported, wrong};
+use super::arguments::{requoted, shown, unsupported, wrong};
 
 /// A word's name and value, if it has one.
 fn halves(word: &[u8]) -> (&[u8], Option<&[u8]>) {

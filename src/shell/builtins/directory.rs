@@ -1,9 +1,9 @@
 //! `cd` and `pwd`.
 
+use super::super::file::Errno;
 use super::super::halt::Outcome;
-use super::super::world::Errno;
 use super::super::{Bytes, Dialect, Shell, Stop, World};
-use super::{shown, unsupported, wrong};
+use super::arguments::{shown, unsupported, wrong};
 
 /// The directories of a path one by one, with `..` taking away the one before it.
 fn normalised(path: &[u8]) -> Bytes {

@@ -2,7 +2,7 @@
 
 use super::super::halt::{Halt, Outcome};
 use super::super::{Bytes, Dialect, Shell, World};
-use super::shown;
+use super::arguments::shown;
 
 pub(super) fn getopts(shell: &mut Shell, world: &mut dyn World, words: &[Bytes]) -> Outcome<u8> {
     let [_, letters, name, given @ ..] = words else {

@@ -3,8 +3,8 @@
 use super::super::escapes::{digits, letter, low_byte, push_character};
 use super::super::halt::{Halt, Outcome};
 use super::super::{Bytes, Dialect, Shell, Stop, World, limits};
+use super::arguments::{shown, unsupported};
 use super::echo::escaped;
-use super::{shown, unsupported};
 
 /// The flags, width and precision of one conversion.
 #[derive(Default, Clone)]
@@ -225,7 +225,7 @@ impl Output<'_> {
     }
 
     fn invalid<'t>(&mut self, text: &[u8]) -> Outcome<Option<&'t [u8]>> {
-        let text = super::super::stop::quote(text, 20);
+        let text = super::super::quote(text, 20);
         self.shell.complain(self.world, &format!("printf: %{text}: invalid directive"))?;
         Err(Halt::Error(if self.shell.dialect == Dialect::Dash { 2 } else { 1 }))
     }

@@ -3,7 +3,7 @@
 use super::super::halt::{Halt, Outcome};
 use super::super::lexer::is_name;
 use super::super::{Bytes, Dialect, Shell, Stream, World, limits};
-use super::{count, shown, unsupported};
+use super::arguments::{count, shown, unsupported};
 
 /// What is read, with whether a backslash quoted it.
 type Marked = Vec<(u8, bool)>;

@@ -2,7 +2,7 @@
 
 use super::super::halt::{Halt, Outcome};
 use super::super::{Bytes, Dialect, Options, Shell, World};
-use super::{requoted, shown, unsupported};
+use super::arguments::{requoted, shown, unsupported};
 
 /// The option of a letter or a name.
 fn option(options: &mut Options, letter: u8) -> Option<&mut bool> {

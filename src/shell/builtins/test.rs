@@ -1,9 +1,9 @@
 //! `test` and `[`: how many words there are says what they mean, and each shell has its own grammar for more.
 
+use super::super::file::{Facts, Kind};
 use super::super::halt::{Halt, Outcome};
-use super::super::world::{Facts, Kind};
 use super::super::{Bytes, Dialect, Shell, Stop, World, limits};
-use super::{shown, unsupported};
+use super::arguments::{shown, unsupported};
 
 pub(super) fn test(shell: &mut Shell, world: &mut dyn World, words: &[Bytes]) -> Outcome<u8> {
     let bracket = words.first().is_some_and(|word| word == b"[");

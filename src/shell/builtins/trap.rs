@@ -2,7 +2,7 @@
 
 use super::super::halt::{Halt, Outcome};
 use super::super::{Bytes, Dialect, Shell, World};
-use super::{count, requoted, shown, unsupported};
+use super::arguments::{count, requoted, shown, unsupported};
 
 /// Names by number.
 const SIGNALS: [&str; 32] = [

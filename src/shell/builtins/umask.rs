@@ -2,7 +2,7 @@
 
 use super::super::halt::Outcome;
 use super::super::{Bytes, Shell, World};
-use super::{shown, unsupported, wrong};
+use super::arguments::{shown, unsupported, wrong};
 
 pub(super) fn umask(shell: &mut Shell, world: &mut dyn World, words: &[Bytes]) -> Outcome<u8> {
     let mut words = words.get(1..).unwrap_or_default();

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use serde_json::{Value, json};
 
+use super::event::{Event, Verdict};
+use super::options::{Options, Until};
 use super::qemu::Guest;
-use super::{Event, Options, Until, Verdict};
 
 const TICK: Duration = Duration::from_millis(100);
 /// SeaBIOS answers a reset with another one at once; resets this close count as one.
@@ -33,7 +34,7 @@ pub(super) fn interrupted() -> &'static Arc<AtomicBool> {
 }
 
 /// Follows the guest to its end.
-pub fn watch(guest: &mut Guest, options: &Options, show: &mut dyn FnMut(&Event)) -> anyhow::Result<Verdict> {
+pub(super) fn watch(guest: &mut Guest, options: &Options, show: &mut dyn FnMut(&Event)) -> anyhow::Result<Verdict> {
     let start = Instant::now();
     let verdict = follow(guest, options, start, show)?;
     show(&Event::Ended { code: verdict.code(), verdict: verdict.clone(), seconds: start.elapsed().as_secs() });

@@ -12,28 +12,28 @@ use rustix::termios::{self, OptionalActions, Termios};
 
 use super::accelerator::Accelerator;
 use super::disk::Disk;
-use super::{Firmware, Options};
+use super::options::{Firmware, Options};
 use crate::contract;
 
 /// A machine that is ready to start.
 #[derive(Debug)]
-pub struct Machine {
-    pub emulator: PathBuf,
-    pub accelerator: Accelerator,
-    pub disk: Disk,
-    pub seed: Option<PathBuf>,
+pub(super) struct Machine {
+    pub(super) emulator: PathBuf,
+    pub(super) accelerator: Accelerator,
+    pub(super) disk: Disk,
+    pub(super) seed: Option<PathBuf>,
     /// Directory of this run's own files.
-    pub place: PathBuf,
+    pub(super) place: PathBuf,
 }
 
 /// A running guest. It ends with this value.
 #[derive(Debug)]
-pub struct Guest {
-    pub child: Child,
+pub(super) struct Guest {
+    pub(super) child: Child,
     /// QEMU's control socket (QMP), greeting not yet read.
-    pub control: UnixStream,
+    pub(super) control: UnixStream,
     /// What the guest writes to the report port.
-    pub reports: PathBuf,
+    pub(super) reports: PathBuf,
     /// Put back when QEMU has ended, however it did.
     _terminal: Option<Terminal>,
 }
@@ -82,7 +82,7 @@ const FIRMWARE: &[(&str, &str)] = &[
 ];
 
 /// The emulator on `PATH`.
-pub fn find() -> anyhow::Result<PathBuf> {
+pub(super) fn find() -> anyhow::Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let names = ["qemu-system-x86_64", "qemu-kvm"];
     let candidates = std::env::split_paths(&path).flat_map(|directory| names.map(|name| directory.join(name)));
@@ -93,7 +93,7 @@ pub fn find() -> anyhow::Result<PathBuf> {
 }
 
 /// Starts QEMU and connects to its control socket.
-pub fn start(options: &Options, machine: &Machine) -> anyhow::Result<Guest> {
+pub(super) fn start(options: &Options, machine: &Machine) -> anyhow::Result<Guest> {
     let control = machine.place.join("control");
     let reports = machine.place.join("reports");
     fs::write(&reports, b"").context("making the file for reports")?;

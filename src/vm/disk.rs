@@ -8,22 +8,20 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 
-use super::Options;
+use super::options::Options;
 use crate::formats::device::ReadAt;
 use crate::formats::{qcow2, sparse};
 
 #[derive(Debug)]
-pub struct Disk {
-    pub path: PathBuf,
+pub(super) struct Disk {
+    pub(super) path: PathBuf,
     /// QEMU's name of the format.
-    pub format: &'static str,
-    pub bytes: u64,
+    pub(super) format: &'static str,
+    pub(super) bytes: u64,
     /// The disk that is kept, locked: two guests on it would destroy it. A throw-away disk has none.
-    pub kept: Option<File>,
+    pub(super) kept: Option<File>,
 }
 
-/// First bytes of a qcow2 image.
-const QCOW2_MAGIC: [u8; 4] = *b"QFI\xfb";
 /// What a guest writes is its owner's alone: there are keys and tokens in it.
 const PRIVATE: u32 = 0o600;
 
@@ -43,7 +41,7 @@ impl Image {
         let mut magic = [0; 4];
         FileExt::read_exact_at(&file, &mut magic, 0)
             .with_context(|| format!("{} is too short for a disk image", path.display()))?;
-        Ok(match magic == QCOW2_MAGIC {
+        Ok(match magic == qcow2::MAGIC {
             true => Image::Qcow2(Box::new(qcow2::Reader::open(file).with_context(opening)?)),
             false => Image::Raw(file),
         })
@@ -67,7 +65,7 @@ impl Image {
 }
 
 /// The guest's disk: an overlay in `place`, or the kept disk.
-pub fn prepare(options: &Options, place: &Path) -> anyhow::Result<Disk> {
+pub(super) fn prepare(options: &Options, place: &Path) -> anyhow::Result<Disk> {
     let path = fs::canonicalize(&options.image).with_context(|| format!("opening {}", options.image.display()))?;
     let image = Image::open(&path)?;
     let Some(kept) = &options.disk else {
@@ -126,7 +124,7 @@ fn copy(from: &dyn ReadAt, length: u64, to: &File) -> std::io::Result<()> {
 }
 
 /// The metadata volume: a file as it is, or made from a directory.
-pub fn seed(seed: &Path, place: &Path) -> anyhow::Result<PathBuf> {
+pub(super) fn seed(seed: &Path, place: &Path) -> anyhow::Result<PathBuf> {
     if seed.is_file() {
         return Ok(seed.to_owned());
     }
@@ -150,6 +148,8 @@ fn run(mut command: Command) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::accelerator::Choice;
+    use super::super::options::{Firmware, Until};
     use super::*;
 
     #[test]
@@ -160,8 +160,8 @@ mod tests {
         fs::write(path("kept.unfinished"), "mine").unwrap();
         let options = Options {
             image: path("x.raw"),
-            firmware: super::super::Firmware::Direct,
-            accelerator: super::super::accelerator::Choice::Tcg,
+            firmware: Firmware::Direct,
+            accelerator: Choice::Tcg,
             disk: Some(path("kept.img")),
             disk_size: 16384,
             seed: None,
@@ -171,7 +171,7 @@ mod tests {
             network: false,
             attached: vec![],
             cmdline: vec![],
-            until: super::super::Until::Off,
+            until: Until::Off,
             time_limit: None,
             reboots: 0,
             serial_log: None,
