@@ -42,14 +42,14 @@ impl StoreKey {
     /// It is no key, open to others, or cannot be read or made.
     pub fn at(path: &Path) -> Result<StoreKey> {
         let reading = || format!("reading the store's key {}", path.display());
-        let mut file = match File::open(path) {
+        let file = match File::open(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => make(path)?,
             file => file.with_context(reading)?,
         };
         let mode = file.metadata().with_context(reading)?.permissions().mode();
         ensure!(mode & 0o077 == 0, "the store's key {} is open to others; run: chmod 600", path.display());
         let mut text = String::new();
-        file.by_ref().take(1024).read_to_string(&mut text).with_context(reading)?;
+        file.take(1024).read_to_string(&mut text).with_context(reading)?;
         hex::decode(text.trim())
             .map(StoreKey)
             .with_context(|| format!("{} is no key of a store: remove it", path.display()))

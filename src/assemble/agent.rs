@@ -35,6 +35,7 @@ pub(crate) fn install(root: &mut Root) -> anyhow::Result<()> {
         "writable": writable,
         "images": images,
         "first-boot": first_boot(root),
+        "metadata": recipe.metadata.word(),
     });
     if let (Some(kubernetes), Some(runtime)) = (&recipe.kubernetes, &recipe.runtime) {
         info["kubernetes"] = json!({

@@ -33,7 +33,7 @@ fn image(words: &dyn Fn(&Digest) -> String) -> File {
         extent: erofs::ExtentSize::DEFAULT,
         threads: std::num::NonZeroUsize::MIN,
     };
-    let none = crate::repo::store::Store::open(tempfile::tempdir().unwrap().path()).unwrap();
+    let none = crate::store::Store::open(tempfile::tempdir().unwrap().path()).unwrap();
     let summary = erofs::write(&tree, &none, &options, &NoCache, &mut root).unwrap();
     root.seek(SeekFrom::Start(0)).unwrap();
     let sealed = verity::format(&mut root, summary.bytes / 4096, [2; 32], [3; 16]).unwrap();

@@ -17,6 +17,7 @@ use super::{
     PackageRequest, Recipe, Selinux, Services, UnknownPrograms, User, VarFilesystem, kernels,
 };
 use crate::diag::{Diagnostic, Diagnostics, Location};
+use crate::image_info::MetadataTrust;
 use crate::shape;
 use crate::spelling::suggest;
 use crate::words;
@@ -61,6 +62,7 @@ fn read(value: &Value, today: NaiveDate) -> (Recipe, Diagnostics) {
         weak_dependencies: weak_dependencies(value, f),
         accept_scripts: accepted_scripts(value, f),
         unknown_programs: unknown_programs(value),
+        metadata: value.get("metadata").and_then(Value::text).and_then(MetadataTrust::parse).unwrap_or_default(),
         debconf: debconf(value),
         sysctl: sysctl(value, f),
         modules: modules(value, f),

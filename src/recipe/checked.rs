@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::kubernetes::Kubernetes;
 use super::repository::Repository;
 use crate::diag::Location;
+use crate::image_info::MetadataTrust;
 use crate::yaml::Located;
 
 #[derive(Debug, Clone)]
@@ -25,6 +26,7 @@ pub struct Recipe {
     /// Maintainer scripts, or programs of them, that the recipe's author takes responsibility for.
     pub accept_scripts: Vec<AcceptedScript>,
     pub unknown_programs: UnknownPrograms,
+    pub metadata: MetadataTrust,
     /// Question of debconf → answer.
     pub debconf: BTreeMap<String, String>,
     pub kernel: Kernel,

@@ -39,6 +39,7 @@ pub fn print(recipe: &Recipe) -> Value {
         "drop": recipe.drop.iter().map(|it| (it.name.clone(), it.reason.clone())).collect::<BTreeMap<_, _>>(),
         "accept-scripts": accepted,
         "unknown-programs": recipe.unknown_programs.word(),
+        "metadata": recipe.metadata.word(),
         "debconf": recipe.debconf,
         "kernel": {
             "package": request(&recipe.kernel.package),

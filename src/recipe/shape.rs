@@ -1,6 +1,7 @@
 //! The shape of a recipe: the table that `check`, `schema` and the documentation share.
 
 use super::{Selinux, UnknownPrograms};
+use crate::image_info::MetadataTrust;
 use crate::shape::{Field, Shape, TEXTS, may, need};
 use crate::trust::Weakness;
 
@@ -31,6 +32,12 @@ pub const RECIPE: Shape = Shape::Record(&[
         "debconf",
         Shape::Table(&Shape::Table(&Shape::Text)),
         "answers to packages' questions: package → question → answer",
+    ),
+    may(
+        "metadata",
+        Shape::Word(&MetadataTrust::WORDS),
+        "which metadata a node believes once it is set up: no other (`once`, default), of the `same-device` with another \
+         instance-id, or `always`",
     ),
     need("kernel", Shape::Record(KERNEL), "the kernel and its command line"),
     may("sysctl", Shape::Table(&Shape::Text), "kernel settings, by their names with dots"),

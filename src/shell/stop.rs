@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::bytes::quote;
+
 /// A run that cannot go on. Never an exit status: `|| true` does not catch it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stop {

@@ -17,6 +17,7 @@
 //! * `rpm_root`: roots of nothing but RPMs against rpm, ldconfig, systemctl and p11-kit
 //! * `script_oracle`: what scripts of packages change against the real shell in a chroot
 //! * `shell_oracle`: our shell against dash and bash, on random scripts
+//! * `structure`: who imports whom in `src`, and that nobody does in a circle or upwards
 //! * `selinux`: labels of paths against libselinux's
 //! * `support`, `import`: finding those tools, reading directories back
 //! * `mirror`: the suites that the shipped recipes name, and the day by which they are judged
@@ -45,6 +46,7 @@ mod script_oracle;
 mod selinux;
 mod shell_oracle;
 mod signatures;
+mod structure;
 mod suites;
 mod support;
 #[path = "../../src/trust/testkey.rs"]

@@ -28,6 +28,8 @@ const HARDWARE: &[&str] = &[
     "mmc_block",
     "virtio_mmio",
     "xen-blkfront",
+    // Tells which disk the boot loader came from, where two hold the root.
+    "efivarfs",
 ];
 /// What the root is made of; an image without one of them does not start.
 const NEEDED: &[&str] = &["dm-verity", "erofs", "overlay"];

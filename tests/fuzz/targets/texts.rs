@@ -72,7 +72,7 @@ pub(crate) fn nocloud(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let names = [META_DATA, USER_DATA, NETWORK_CONFIG];
     let files = names.into_iter().zip(text.split("\n%%\n")).map(|(name, text)| (name, Source::new(name, text)));
-    let metadata = Metadata { origin: "/dev/vdb (vfat)".to_owned(), files: files.collect() };
+    let metadata = Metadata { origin: "/dev/vdb (vfat)".to_owned(), files: files.collect(), ..Metadata::default() };
     let config = match documents::parse(&metadata) {
         Ok(config) => config,
         Err(mistakes) => return show(&mistakes),
