@@ -199,7 +199,7 @@ mod tests {
             ignore_preflight_errors: Vec::new(),
             ..request()
         };
-        let text = join_configuration(&bare, &image(KubeadmApi::V1Beta2));
+        let text = join_configuration(&bare, &kubernetes(KubeadmApi::V1Beta2));
         for key in ["taints", "ignorePreflightErrors", "node-labels"] {
             assert!(!text.expose().contains(key), "{key}");
         }
