@@ -104,7 +104,9 @@ fn place_of(sysfs: &Path, partition: Option<&str>) -> String {
     let counted = ["virtio", "host", "target", "nvme", "mmc", "loop", "sr", "sd", "vd", "hd", "xvd"];
     let mut parts = Vec::new();
     for part in sysfs.iter().map(|part| part.to_string_lossy()).skip_while(|part| part != "devices").skip(1) {
-        let named = counted.iter().any(|prefix| part.strip_prefix(prefix).is_some_and(|rest| !rest.contains(':')));
+        let named = counted
+            .iter()
+            .any(|prefix| part.strip_prefix(prefix).is_some_and(|rest| *prefix == "target" || !rest.contains(':')));
         if part == "block" || named {
             continue;
         }

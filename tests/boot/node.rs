@@ -1,9 +1,13 @@
 //! The quickstart node, with the checks of `overlays/check`.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::Path;
 use std::process::Command;
 
-use crate::support::{EVENTS, Run, boot, image, nodesmith, place};
+use serde_json::Value;
+
+use crate::support::{EVENTS, Run, boot, events, image, nodesmith, one_guest, place};
 
 /// The checks passed over a reboot, on a node that found its metadata on the volume that it was given.
 pub(crate) fn assert_green(run: &Run, volume: &str) {
@@ -78,4 +82,43 @@ fn the_quickstart_node_starts_from_qcow2_and_says_that_it_is_ready() {
         .unwrap();
     let console = fs::read_to_string(&serial).unwrap_or_default();
     assert_eq!(output.status.code(), Some(0), "{}\n{console}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// Starts the kept disk until the node is ready; its last report.
+fn last_report(image: &Path, disk: &Path, seed: &Path, arguments: &[&Path]) -> Value {
+    let _guest = one_guest();
+    let serial = place().join("believes.serial.log");
+    let output = nodesmith()
+        .arg("boot")
+        .arg(image)
+        .args(["--until", "ready", "--accel", "tcg", "--json", "--time-limit", "600", "--reboots", "0"])
+        .args([Path::new("--serial-log"), &serial, Path::new("--disk"), disk, Path::new("--seed"), seed])
+        .args(arguments)
+        .output()
+        .unwrap();
+    let console = fs::read_to_string(&serial).unwrap_or_default();
+    assert_eq!(output.status.code(), Some(0), "{}\n{console}", String::from_utf8_lossy(&output.stderr));
+    let reports = events(&output).into_iter().filter(|event| event["event"] == "report");
+    reports.last().unwrap()["report"].clone()
+}
+
+#[test]
+fn a_node_believes_only_the_disk_and_the_metadata_it_was_set_up_with() {
+    let image = crate::support::build("tests/recipes/quickstart.yaml".as_ref(), "quickstart", "quickstart.lock")
+        .with_extension("raw");
+    let (disk, stranger) = (place().join("believes.img"), place().join("seed-stranger"));
+    let _ = fs::remove_file(&disk);
+    fs::create_dir_all(&stranger).unwrap();
+    fs::write(stranger.join("meta-data"), "instance-id: i-stranger\nlocal-hostname: stranger\n").unwrap();
+    let own = last_report(&image, &disk, "tests/boot/seeds/node-7".as_ref(), &[]);
+    assert_eq!((&own["host_name"], &own["instance_id"]), (&"node-7".into(), &"boot-test-1".into()), "{own}");
+    // A disk with the table of the image and nothing behind it.
+    let claims = place().join("claims.img");
+    let mut table = vec![0; 34 * 512];
+    File::open(&image).unwrap().read_exact(&mut table).unwrap();
+    fs::write(&claims, table).unwrap();
+    File::options().write(true).open(&claims).unwrap().set_len(fs::metadata(&image).unwrap().len()).unwrap();
+    let later = last_report(&image, &disk, &stranger, &["--attach".as_ref(), &claims]);
+    assert_eq!((&later["host_name"], &later["instance_id"]), (&"node-7".into(), &"boot-test-1".into()), "{later}");
+    fs::remove_file(&disk).unwrap();
 }

@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use nodesmith::store::Store;
+use nodesmith::tree::Digest;
 
 use crate::mirror;
 use crate::support::oracle;
@@ -43,6 +44,7 @@ pub(crate) static REFERENCE: LazyLock<Reference> = LazyLock::new(|| {
 fn nodesmith(recipe: &str, out: &Path, store: &Path, lock: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nodesmith"));
     command.arg("build").arg(recipe).arg("--out").arg(out).arg("--store").arg(store).arg("--lock").arg(lock);
+    command.arg("--store-key").arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("build/store-key"));
     command
 }
 
@@ -144,6 +146,42 @@ fn a_killed_build_leaves_no_half_output_and_the_next_one_is_right() {
         }
     }
     assert!(killed >= 5, "only {killed} builds were killed before their end");
+    let output = nodesmith("recipes/quickstart.yaml", &out, &store, &reference.lock)
+        .args(["--locked", "--offline"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+    assert_eq!(sums(&out), sums(&reference.out));
+    fs::remove_dir_all(&store).unwrap();
+    fs::remove_dir_all(&out).unwrap();
+}
+
+/// Every file below `directory`.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// A cache that another job filled: bytes of its own, with the checksums that they should have.
+#[test]
+fn what_somebody_else_puts_into_the_store_is_in_no_image() {
+    let reference = &*REFERENCE;
+    let place = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("build");
+    let (out, store) = (place.join("poisoned"), place.join("poisoned-store"));
+    let _ = fs::remove_dir_all(&store);
+    assert!(Command::new("cp").arg("-r").arg(&reference.store).arg(&store).status().unwrap().success());
+    let derived = files(&store.join("derived"));
+    assert!(derived.len() > 100, "{} derived files", derived.len());
+    for path in &derived {
+        let mut bytes = fs::read(path).unwrap();
+        let line = bytes.iter().position(|byte| *byte == b'\n').unwrap();
+        let mut payload = bytes.split_off(line + 1);
+        let middle = payload.len() / 2;
+        payload[middle] ^= 1;
+        let magic = String::from_utf8(bytes).unwrap();
+        let header = format!("{} {}\n", magic.trim_end().rsplit_once(' ').unwrap().0, Digest::of(&payload));
+        fs::write(path, [header.as_bytes(), &payload].concat()).unwrap();
+    }
     let output = nodesmith("recipes/quickstart.yaml", &out, &store, &reference.lock)
         .args(["--locked", "--offline"])
         .output()

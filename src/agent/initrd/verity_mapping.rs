@@ -169,7 +169,7 @@ mod tests {
         file.write_all_at(b"no superblock", start).unwrap();
         assert!(!is_tree_of(&file, start, &root_hash).unwrap());
         // A disk that ends before.
-        assert!(is_tree_of(&file, start + BLOCK, &root_hash).is_err());
+        assert!(is_tree_of(&file, start + 4 * BLOCK, &root_hash).is_err());
     }
 
     #[test]

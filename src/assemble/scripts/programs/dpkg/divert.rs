@@ -114,10 +114,11 @@ fn add(call: &mut Call, request: Request) -> Result<u8, Stop> {
     let diversions = &call.machine.dpkg.diversions;
     if let Some((old_from, old_to, old_by)) = diversions.concerning(&from).or_else(|| diversions.concerning(&to)) {
         let old = describe(old_from, Some(old_to), old_by);
-        if (old_from, old_to, old_by) == (from.as_slice(), to.as_slice(), by.as_deref()) {
+        // Whoever spells a path in another way asks for another diversion.
+        if (old_from, old_to, old_by) == (request.path.as_slice(), to_path.as_slice(), by.as_deref()) {
             return told(call, request.quiet, format!("Leaving '{old}'"));
         }
-        let new = describe(&from, Some(&to_path), by.as_deref());
+        let new = describe(&request.path, Some(&to_path), by.as_deref());
         return failed(call, format!("'{new}' clashes with '{old}'"));
     }
     told(call, request.quiet, format!("Adding '{}'", describe(&from, Some(&to), by.as_deref())))?;
