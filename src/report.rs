@@ -21,7 +21,7 @@ const WIDTH: usize = 120;
 const SHOWN: usize = 100;
 const UNDERLINED: usize = 240;
 
-/// The first hundred mistakes as text, by source and place, one empty line between them; then how many others there are.
+/// The first hundred mistakes as text, by source and place, an empty line between them; then the number of the others.
 pub fn render(diagnostics: &Diagnostics, color: Color) -> String {
     let renderer = match color {
         Color::Never => Renderer::plain(),

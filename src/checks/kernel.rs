@@ -6,7 +6,8 @@ use crate::assemble::KernelFiles;
 use crate::recipe::{Compression, VarFilesystem};
 use crate::resolve::is_of_line;
 
-/// Whether a line is maintained, and what its kernels can read, is judged by the recipe's word; so the word must be true.
+/// Whether a line is maintained, and what its kernels can read, is judged by the recipe's word; so the word must be
+/// true.
 pub(super) fn line(subject: &Subject) -> Findings {
     let (line, release) = (&subject.recipe.kernel.line, &subject.kernel.release);
     if is_of_line(release, line) {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use chrono::{NaiveDate, NaiveTime};
 
 use super::kubernetes::{coherence, section};
-use super::read::{add_request, checked_list, entries, text, texts};
+use super::read::{checked_list, entries, same_package, text, texts};
 use super::repositories::repositories;
 use super::shape::RECIPE;
 use super::{
@@ -129,9 +129,14 @@ fn package_request(text: &str, location: &Location, found: &mut Diagnostics) -> 
 
 fn packages(value: &Value, found: &mut Diagnostics) -> Vec<PackageRequest> {
     let mut packages: Vec<PackageRequest> = Vec::new();
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
     for (text, location) in texts(value.get("packages")) {
         let request = package_request(text, location, found);
-        add_request(&mut packages, request, found);
+        let place = *places.entry(request.name.clone()).or_insert(packages.len());
+        match packages.get_mut(place) {
+            None => packages.push(request),
+            Some(other) => same_package(other, request, found),
+        }
     }
     packages
 }

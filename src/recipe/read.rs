@@ -42,22 +42,24 @@ pub(super) fn checked_list(value: Option<&Value>, rule: &Rule, found: &mut Diagn
     list
 }
 
-/// A base and the recipe above it may both ask for a package; two versions of it are a contradiction.
+/// Asks for a package, unless that was done before.
 pub(super) fn add_request(packages: &mut Vec<PackageRequest>, request: PackageRequest, found: &mut Diagnostics) {
     match packages.iter_mut().find(|other| other.name == request.name) {
         None => packages.push(request),
-        Some(other) if other.version.is_some() && request.version.is_some() && other.version != request.version => {
-            found.push(
-                Diagnostic::new("two-versions", format!("`{}` is asked for in two versions", request.name))
-                    .at(&request.location, "this one")
-                    .related(&other.location, "and this one")
-                    .help("an image holds one version of a package"),
-            );
-        }
-        Some(other) => {
-            if request.version.is_some() {
-                *other = request;
-            }
-        }
+        Some(other) => same_package(other, request, found),
+    }
+}
+
+/// A base and the recipe above it may both ask for a package; two versions of it are a contradiction.
+pub(super) fn same_package(other: &mut PackageRequest, request: PackageRequest, found: &mut Diagnostics) {
+    if other.version.is_some() && request.version.is_some() && other.version != request.version {
+        found.push(
+            Diagnostic::new("two-versions", format!("`{}` is asked for in two versions", request.name))
+                .at(&request.location, "this one")
+                .related(&other.location, "and this one")
+                .help("an image holds one version of a package"),
+        );
+    } else if request.version.is_some() {
+        *other = request;
     }
 }

@@ -49,7 +49,8 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Exit code: 0 passed; the guest's own, 1 to 123 (a greater one is 123); 1 silent; 124 time limit; 130 interrupted.
+    /// Exit code: 0 passed; the guest's own, 1 to 123 (a greater one is 123); 1 silent; 124 time limit; 130
+    /// interrupted.
     pub fn code(&self) -> u8 {
         match self {
             Verdict::Passed => 0,
