@@ -98,8 +98,7 @@ fn last_report(image: &Path, disk: &Path, seed: &Path, arguments: &[&Path]) -> V
         .unwrap();
     let console = fs::read_to_string(&serial).unwrap_or_default();
     assert_eq!(output.status.code(), Some(0), "{}\n{console}", String::from_utf8_lossy(&output.stderr));
-    let reports = events(&output).into_iter().filter(|event| event["event"] == "report");
-    reports.last().unwrap()["report"].clone()
+    events(&output).iter().rfind(|event| event["event"] == "report").unwrap()["report"].clone()
 }
 
 #[test]
