@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::description::{Description, Listing};
 use super::root;
-use crate::contract::{CMDLINE_ROOT_HASH, ESP_LABEL, ROOT_A_LABEL, VERITY_A_LABEL};
+use crate::agent::initrd::cmdline;
+use crate::contract::{ESP_LABEL, ROOT_A_LABEL, VERITY_A_LABEL};
 use crate::formats::device::{ReadAt, Window};
 use crate::formats::gpt::{self, Partition, SECTOR, Table};
 use crate::formats::{fat, pe, verity};
@@ -39,9 +40,12 @@ pub(super) fn describe(device: &dyn ReadAt, files: Listing<'_>) -> anyhow::Resul
         Some(esp) => booted_hashes(window(device, esp)).context("reading the kernels on the EFI system partition")?,
         None => Vec::new(),
     };
+    let refused: Vec<&str> = booted.iter().filter_map(|it| it.as_ref().err().map(String::as_str)).collect();
+    let refused = if refused.is_empty() { String::new() } else { format!(": {}", refused.join("; ")) };
+    let booted: Vec<Digest> = booted.iter().flatten().copied().collect();
     let root_hash = booted.iter().copied().find(|hash| *hash == named).or(booted.first().copied()).unwrap_or(named);
     let verdict = if booted.is_empty() {
-        Err("no kernel on the EFI system partition has a command line with a root hash".to_owned())
+        Err(format!("no kernel on the EFI system partition boots a root{refused}"))
     } else if root_hash != named {
         Err(format!("the partitions are named by another root hash, {named}: the node will not find them"))
     } else {
@@ -67,17 +71,15 @@ pub(super) fn describe(device: &dyn ReadAt, files: Listing<'_>) -> anyhow::Resul
     Ok(Description { text, json, verified: Some(verified) })
 }
 
-/// The root hashes on the command lines of the kernels on an ESP, one for each.
-fn booted_hashes(esp: Window<'_, dyn ReadAt + '_>) -> anyhow::Result<Vec<Digest>> {
+/// The root hashes on the command lines of the kernels on an ESP, one for each; or why the node would not boot it.
+fn booted_hashes(esp: Window<'_, dyn ReadAt + '_>) -> anyhow::Result<Vec<Result<Digest, String>>> {
     let mut hashes = Vec::new();
     for (name, bytes) in fat::files(esp, "EFI/Linux", WHOLE_MAX)? {
         let command_line =
             pe::content(&bytes, ".cmdline").with_context(|| format!("reading {name}"))?.unwrap_or_default();
-        let command_line = String::from_utf8_lossy(command_line);
-        let words = command_line.trim_end_matches('\0').split_whitespace();
-        // As the agent reads it: a later word overrides an earlier one.
-        let word = words.rev().find_map(|word| word.strip_prefix(CMDLINE_ROOT_HASH)?.strip_prefix('='));
-        hashes.extend(word.and_then(Digest::parse));
+        // The agent's own reading: what it refuses, no node boots.
+        let options = cmdline::parse(String::from_utf8_lossy(command_line).trim_end_matches('\0'));
+        hashes.push(options.map(|options| Digest(options.root_hash.0)).map_err(|error| format!("{error:#}")));
     }
     Ok(hashes)
 }
