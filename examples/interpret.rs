@@ -30,12 +30,12 @@ fn main() -> Result<()> {
     };
     names.retain(|name| only.is_empty() || only.contains(name));
     let with_scripts = corpus.unpack(&names)?;
-    let results: Vec<(&String, Vec<Problem>)> =
-        with_scripts.par_iter().map(|name| Ok((name, problems(&corpus, name)?))).collect::<Result<_>>()?;
+    let results: Vec<(&String, Vec<Problem>, bool)> =
+        with_scripts.par_iter().map(|name| judged(&corpus, name)).collect::<Result<_>>()?;
     let mut stopped: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     let mut interpreted = 0;
-    for (name, problems) in &results {
-        interpreted += usize::from(problems.is_empty());
+    for (name, problems, is_built) in &results {
+        interpreted += usize::from(problems.is_empty() && *is_built);
         for problem in problems {
             let (key, text) = told(problem);
             stopped.entry(key).or_default().insert(name);
@@ -51,18 +51,19 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// What stops the scripts of `name` on a root with its closure.
-fn problems(corpus: &Corpus, name: &str) -> Result<Vec<Problem>> {
+/// What stops the scripts of `name` on a root with its closure, and whether nothing else stops the build.
+fn judged<'n>(corpus: &Corpus, name: &'n String) -> Result<(&'n String, Vec<Problem>, bool)> {
     let result = corpus.interpret(name, Default::default())?;
     for mistake in &result.mistakes.0 {
         println!("{name}\t\t{}", mistake.title);
     }
-    let failed = result.scripts.iter().filter(|script| script.package.name == name).filter_map(|script| {
+    let failed = result.scripts.iter().filter(|script| script.package.name == *name).filter_map(|script| {
         let Outcome::Failed(status, complaint) = &script.outcome else { return None };
         let why = Why::Failed(*status, complaint.clone());
         Some(Problem { package: script.package.clone(), script: script.script.clone(), why })
     });
-    Ok(result.problems.into_iter().filter(|problem| problem.package.name == name).chain(failed).collect())
+    let problems = result.problems.into_iter().filter(|problem| problem.package.name == *name).chain(failed).collect();
+    Ok((name, problems, result.mistakes.0.is_empty()))
 }
 
 /// What problems are counted by, and one of them for people.

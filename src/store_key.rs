@@ -47,7 +47,7 @@ impl StoreKey {
             file => file.with_context(reading)?,
         };
         let mode = file.metadata().with_context(reading)?.permissions().mode();
-        ensure!(mode & 0o077 == 0, "the store's key {} is open to others; run: chmod 600", path.display());
+        ensure!(mode & 0o077 == 0, "the store's key is open to others; run: chmod 600 {}", path.display());
         let mut text = String::new();
         file.take(1024).read_to_string(&mut text).with_context(reading)?;
         hex::decode(text.trim())

@@ -1,7 +1,7 @@
 //! A repository at the time when it was read.
 
 use super::index::Offer;
-use super::rpmmd::Metadata;
+use super::rpmmd::metadata::Metadata;
 use crate::tree::Digest;
 
 /// What a repository was when it was read: what it offers, and enough to know it again.

@@ -122,12 +122,7 @@ fn a_confined_build_by_nobody_gives_the_same_bytes() {
 #[test]
 fn a_killed_build_leaves_no_half_output_and_the_next_one_is_right() {
     let reference = &*REFERENCE;
-    let out = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("build/killed");
-    let store = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("build/killed-store");
-    let _ = fs::remove_dir_all(&out);
-    let _ = fs::remove_dir_all(&store);
-    let copied = Command::new("cp").arg("-r").arg(&reference.store).arg(&store).status().unwrap();
-    assert!(copied.success());
+    let (out, store) = copied_store("killed");
     // The cached work goes, so that every stage is there to be killed in.
     let _ = fs::remove_dir_all(store.join("derived"));
     // A fixed sequence of moments, spread over a build by a multiplicative step.
@@ -146,14 +141,29 @@ fn a_killed_build_leaves_no_half_output_and_the_next_one_is_right() {
         }
     }
     assert!(killed >= 5, "only {killed} builds were killed before their end");
-    let output = nodesmith("recipes/quickstart.yaml", &out, &store, &reference.lock)
+    assert_gives_the_same_bytes(&out, &store);
+}
+
+/// A place for outputs, and a copy of the reference's store.
+fn copied_store(name: &str) -> (PathBuf, PathBuf) {
+    let place = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("build");
+    let (out, store) = (place.join(name), place.join(format!("{name}-store")));
+    let _ = fs::remove_dir_all(&out);
+    let _ = fs::remove_dir_all(&store);
+    assert!(Command::new("cp").arg("-r").arg(&REFERENCE.store).arg(&store).status().unwrap().success());
+    (out, store)
+}
+
+/// From this store, which is removed then.
+fn assert_gives_the_same_bytes(out: &Path, store: &Path) {
+    let output = nodesmith("recipes/quickstart.yaml", out, store, &REFERENCE.lock)
         .args(["--locked", "--offline"])
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", text(&output));
-    assert_eq!(sums(&out), sums(&reference.out));
-    fs::remove_dir_all(&store).unwrap();
-    fs::remove_dir_all(&out).unwrap();
+    assert_eq!(sums(out), sums(&REFERENCE.out));
+    fs::remove_dir_all(store).unwrap();
+    fs::remove_dir_all(out).unwrap();
 }
 
 /// Every file below `directory`.
@@ -165,11 +175,7 @@ fn files(directory: &Path) -> Vec<PathBuf> {
 /// A cache that another job filled: bytes of its own, with the checksums that they should have.
 #[test]
 fn what_somebody_else_puts_into_the_store_is_in_no_image() {
-    let reference = &*REFERENCE;
-    let place = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("build");
-    let (out, store) = (place.join("poisoned"), place.join("poisoned-store"));
-    let _ = fs::remove_dir_all(&store);
-    assert!(Command::new("cp").arg("-r").arg(&reference.store).arg(&store).status().unwrap().success());
+    let (out, store) = copied_store("poisoned");
     let derived = files(&store.join("derived"));
     assert!(derived.len() > 100, "{} derived files", derived.len());
     for path in &derived {
@@ -182,12 +188,5 @@ fn what_somebody_else_puts_into_the_store_is_in_no_image() {
         let header = format!("{} {}\n", magic.trim_end().rsplit_once(' ').unwrap().0, Digest::of(&payload));
         fs::write(path, [header.as_bytes(), &payload].concat()).unwrap();
     }
-    let output = nodesmith("recipes/quickstart.yaml", &out, &store, &reference.lock)
-        .args(["--locked", "--offline"])
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", text(&output));
-    assert_eq!(sums(&out), sums(&reference.out));
-    fs::remove_dir_all(&store).unwrap();
-    fs::remove_dir_all(&out).unwrap();
+    assert_gives_the_same_bytes(&out, &store);
 }

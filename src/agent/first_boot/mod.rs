@@ -1,5 +1,5 @@
-//! `nodeinit first-boot`: find the metadata, plan, apply, report. Started before the network. What a node was set up with is
-//! believed once, unless the image says otherwise; the same instance id is never applied again.
+//! `nodeinit first-boot`: find the metadata, plan, apply, report. Started before the network. What a node was set up
+//! with is believed once, unless the image says otherwise; the same instance id is never applied again.
 //!
 //! A mistake in the metadata is final (exit 1, the unit does not try again); a failure of the world is tried again
 //! (exit 2). Either is on the console, in the status and in the unit's log.

@@ -97,15 +97,17 @@ fn mistake(marks: &[Mark], differing: &[String]) -> Diagnostic {
         })
         .collect();
     let makers: Vec<String> = makers.into_iter().collect();
+    let makers = makers.join(", ");
     let shown = &differing[..differing.len().min(5)];
     let more = match differing.len() - shown.len() {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    Diagnostic::new(
-        "secret-in-image",
-        format!("every node would have the same secret: made by {}, changed by: {}{more}", makers.join(", "), shown.join(", ")),
-    )
-    .help("a node fills in what such a program prints where a file holds it whole; a part or a digest of it cannot be made there")
-    .help("accept the program for this script (`accept-scripts`) if nodes need nothing of it, or leave the package out")
+    let shown = shown.join(", ");
+    let title = format!(
+        "every node would have the same secret: {makers} makes it, and parts or digests of it are in: {shown}{more}"
+    );
+    Diagnostic::new("secret-in-image", title)
+        .help("a node fills in what such a program prints only where a file holds it whole")
+        .help("accept the program for this script (`accept-scripts`) if nodes need nothing of it, or leave the package out")
 }

@@ -7,7 +7,7 @@
 
 mod filelists;
 mod index_cache;
-mod metadata;
+pub mod metadata;
 pub mod metalink;
 pub mod mirrors;
 pub mod modules;
