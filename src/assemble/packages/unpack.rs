@@ -85,6 +85,13 @@ pub(crate) fn unpack_package<'a>(
         let diverted = dpkg.diverted(&entry.path, &package.id.name).filter(|_| entry.kind != FileKind::Directory);
         let path = root.tree.resolve_parents(diverted.as_ref().unwrap_or(&entry.path), &origin)?;
         ensure_parents(root, &path)?;
+        // What a diversion has moved away since it was unpacked is in nobody's way.
+        if let Some((other, theirs)) = brought.get(&path).filter(|(other, _)| other.id != package.id)
+            && let Some(aside) = dpkg.diverted(&theirs.path, &other.id.name)
+            && root.tree.resolve_parents(&aside, &origin)? != path
+        {
+            brought.remove(&path);
+        }
         unpack_entry(root, package, entry, path.clone(), &origin, brought)?;
         if let Some((uid, gid, mode)) = dpkg.stat_override(&entry.path) {
             root.tree.update(&path, |inode| (inode.uid, inode.gid, inode.mode) = (uid, gid, mode))?;
@@ -354,7 +361,7 @@ mod tests {
     use super::*;
     use crate::assemble::Assembled;
     use crate::assemble::tests::World;
-    use crate::package::PackageId;
+    use crate::package::{PackageId, Script};
 
     fn hard_link(package: &mut Package, path: &str, to: &str) {
         let to = TreePath::parse(to).unwrap();
@@ -395,6 +402,25 @@ mod tests {
         assert_eq!(world.text(&tree, "/usr/lib/modules/6.12/build/map"), "map");
         assert_eq!(world.text(&tree, "/usr/lib/modules/6.12/build/again"), "map");
         assert_eq!(kernel.config, "CONFIG_Y=y\n");
+    }
+
+    #[test]
+    fn what_a_later_package_diverts_is_no_conflict_with_its_own_file() {
+        let mut world = World::new();
+        world.package("perl", &[("/usr/bin/streamzip", "perl's"), ("/usr/bin/zipdetails", "perl's")]);
+        let divert = |path: &str| {
+            format!("dpkg-divert --package zip --add --rename --divert {path}.bundled {path} >/dev/null\n")
+        };
+        let later = world.package("zip", &[("/usr/bin/streamzip", "zip's")]);
+        later.scripts.push(Script { name: "preinst".into(), text: divert("/usr/bin/streamzip").into() });
+        let tree = world.assemble().unwrap().tree;
+        assert_eq!(world.text(&tree, "/usr/bin/streamzip"), "zip's");
+        assert_eq!(world.text(&tree, "/usr/bin/streamzip.bundled"), "perl's");
+        // Another path of both stays a conflict.
+        let later = world.packages.last_mut().unwrap();
+        later.scripts[0].text = divert("/usr/bin/zipdetails").into();
+        let mistakes = world.assemble().unwrap_err().to_string();
+        assert!(mistakes.contains("`/usr/bin/streamzip` is in perl 1.0 and in zip 1.0"), "{mistakes}");
     }
 
     #[test]
