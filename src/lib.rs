@@ -40,6 +40,8 @@ mod date;
 #[cfg(feature = "builder")]
 mod decompressed;
 #[cfg(feature = "builder")]
+pub mod file_capabilities;
+#[cfg(feature = "builder")]
 pub mod formats;
 #[cfg(feature = "builder")]
 pub mod glob;

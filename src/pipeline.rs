@@ -68,7 +68,7 @@ pub fn build(recipe_path: &Path, options: &Options, watch: &Watch) -> anyhow::Re
     let scratch = outputs.scratch("root")?;
     let sealed = watch.stage("seal", || seal(recipe, &tree, &store, &store, options.threads, scratch))?;
     let parts = Parts { recipe, tree: &tree, kernel: &kernel, tools: &packages.tools, contents };
-    let initrd = watch.stage("initrd", || initrd::make(&parts, agent))?;
+    let initrd = watch.stage("initrd", || initrd::make(&parts, agent, &store))?;
     let command_line = command_line(recipe, &sealed.root_hash);
     let uki = uki::make(&parts, &initrd, &command_line)?;
     let plan = disk::plan(&parts, &sealed, &uki)?;

@@ -22,7 +22,7 @@ use anyhow::{Context, Result, ensure};
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
-use crate::formats::erofs::ExtentCache;
+use crate::formats::form_cache::FormCache;
 use crate::store_key::StoreKey;
 use crate::tree::{Contents, Digest};
 
@@ -220,14 +220,14 @@ impl Contents for Store {
 }
 
 /// Compressed forms of files, kept in the store. The writer verifies what it gets back.
-impl ExtentCache for Store {
+impl FormCache for Store {
     fn get(&self, key: &Digest) -> Option<Vec<u8>> {
         // A cache that cannot be read costs time, not correctness.
-        self.derived("extents", key).ok().flatten()
+        self.derived("forms", key).ok().flatten()
     }
 
     fn put(&self, key: &Digest, form: &[u8]) -> io::Result<()> {
-        self.put_derived("extents", key, form).map_err(|error| io::Error::other(format!("{error:#}")))
+        self.put_derived("forms", key, form).map_err(|error| io::Error::other(format!("{error:#}")))
     }
 }
 

@@ -6,6 +6,7 @@ pub mod cpio;
 pub mod device;
 pub mod erofs;
 pub mod fat;
+pub mod form_cache;
 pub mod gpt;
 pub mod iso9660;
 pub mod pe;

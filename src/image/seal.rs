@@ -8,6 +8,7 @@ use anyhow::Context;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use crate::formats::form_cache::FormCache;
 use crate::formats::{erofs, verity};
 use crate::recipe::{Compression, Recipe};
 use crate::tree::{Contents, Digest, Tree};
@@ -29,7 +30,7 @@ pub fn seal(
     recipe: &Recipe,
     tree: &Tree,
     contents: &dyn Contents,
-    cache: &dyn erofs::ExtentCache,
+    cache: &dyn FormCache,
     threads: NonZeroUsize,
     mut file: File,
 ) -> anyhow::Result<Sealed> {

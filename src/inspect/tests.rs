@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::contract::ROOT_A_LABEL;
-use crate::formats::erofs::{self, NoCache};
+use crate::formats::erofs;
+use crate::formats::form_cache::NoCache;
 use crate::formats::fat::Entry;
 use crate::formats::gpt::{self, SECTOR};
 use crate::formats::pe::tests::stub;

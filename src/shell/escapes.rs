@@ -33,9 +33,26 @@ pub(super) fn low_byte(number: u32) -> u8 {
     u8::try_from(number & 0xff).unwrap_or_default()
 }
 
-pub(super) fn push_character(text: &mut Bytes, number: u32) {
+fn push_character(text: &mut Bytes, number: u32) {
     let letter = char::from_u32(number).unwrap_or(char::REPLACEMENT_CHARACTER);
     text.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+}
+
+/// `\x`, `\u` and `\U`: the character of which up to two, four or eight digits follow; how many there were. Without a digit
+/// it is no escape.
+pub(super) fn hexadecimal(out: &mut Bytes, kind: u8, after: &[u8]) -> usize {
+    let most = match kind {
+        b'x' => 2,
+        b'u' => 4,
+        _ => 8,
+    };
+    let (number, count) = digits(after, 16, most);
+    match (kind, count) {
+        (_, 0) => out.extend([b'\\', kind]),
+        (b'x', _) => out.push(low_byte(number)),
+        _ => push_character(out, number),
+    }
+    count
 }
 
 /// The text between `$'` and `'`.
@@ -57,20 +74,7 @@ pub(super) fn quotation(text: &[u8]) -> Bytes {
                 out.push(low_byte(number));
                 passed = count;
             }
-            b'x' | b'u' | b'U' => {
-                let most = match kind {
-                    b'x' => 2,
-                    b'u' => 4,
-                    _ => 8,
-                };
-                let (number, count) = digits(after, 16, most);
-                match (kind, count) {
-                    (_, 0) => out.extend([b'\\', *kind]),
-                    (b'x', _) => out.push(low_byte(number)),
-                    _ => push_character(&mut out, number),
-                }
-                passed += count;
-            }
+            b'x' | b'u' | b'U' => passed += hexadecimal(&mut out, *kind, after),
             b'c' => {
                 if let Some(control) = after.first() {
                     out.push(control.to_ascii_uppercase() & 0x1f);

@@ -9,7 +9,8 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::Command;
 
-use nodesmith::formats::erofs::{Codec, ExtentSize, NoCache, Options, label, write};
+use nodesmith::formats::erofs::{Codec, ExtentSize, Options, label, write};
+use nodesmith::formats::form_cache::NoCache;
 use nodesmith::tree::dump::dump;
 use nodesmith::tree::{Content, Inode, Kind, Origin, Tree, TreePath};
 

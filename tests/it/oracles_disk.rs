@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use nodesmith::formats::cpio::{self, Node};
 use nodesmith::formats::device::Window;
 use nodesmith::formats::fat::{self, Entry, Volume};
+use nodesmith::formats::form_cache::NoCache;
 use nodesmith::formats::gpt::SECTOR;
 use nodesmith::formats::iso9660;
 use nodesmith::formats::pe::{self, NewSection};
@@ -205,7 +206,7 @@ fn isoinfo_lists_a_seed_with_both_kinds_of_names() {
 fn cpio_lists_the_initrd() {
     let Some(tool) = oracle("cpio") else { return };
     let module = Module { name: "dm-verity.ko", elf: b"ELF" };
-    let initrd = archive::build(b"agent", &[module], 1_700_000_000, Compression::Gzip).unwrap();
+    let initrd = archive::build(b"agent", &[module], 1_700_000_000, Compression::Gzip, &NoCache).unwrap();
     let mut archive = Vec::new();
     std::io::copy(&mut flate2::read::GzDecoder::new(initrd.bytes.as_slice()), &mut archive).unwrap();
     let mut child = Command::new(tool)

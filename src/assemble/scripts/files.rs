@@ -16,8 +16,6 @@ const LINKS: usize = 40;
 /// Largest file that a script may make or read whole, in bytes.
 const LARGEST: u64 = 64 << 20;
 const SET_GID: u16 = 0o2000;
-/// The attribute that holds a file's capabilities.
-pub const CAPABILITY: &[u8] = b"security.capability";
 /// Device nodes that are there although nobody made them: path, major and minor number, mode.
 const DEVICES: [(&str, u32, u32, u16); 7] = [
     ("/dev/console", 5, 1, 0o600),

@@ -9,32 +9,9 @@
 //! ```
 //! `blocks` is 0 for a raw extent, whose bytes are its input.
 
-use std::io;
-
 use super::compress::{self, Extent, Packed};
 use super::{Codec, ExtentSize};
 use crate::tree::Digest;
-
-/// Where compressed forms are kept: the store in a build.
-pub trait ExtentCache: Sync {
-    /// What was last put under this key; `None` if there is nothing that can be read.
-    fn get(&self, key: &Digest) -> Option<Vec<u8>>;
-    fn put(&self, key: &Digest, form: &[u8]) -> io::Result<()>;
-}
-
-/// Remembers nothing.
-#[derive(Debug, Clone, Copy)]
-pub struct NoCache;
-
-impl ExtentCache for NoCache {
-    fn get(&self, _key: &Digest) -> Option<Vec<u8>> {
-        None
-    }
-
-    fn put(&self, _key: &Digest, _form: &[u8]) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// The largest form that is kept. Forms pass through memory whole; what is larger is compressed each time.
 pub(super) const FORM_MAX: usize = 64 << 20;

@@ -9,11 +9,12 @@ use std::slice;
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
-use super::cache::{self, ExtentCache, FORM_MAX, Form};
+use super::cache::{self, FORM_MAX, Form};
 use super::compress::{self, Compressor, Extent, Packed};
 use super::layout::{BLOCK, BLOCK_U64};
 use super::place::Blocks;
 use super::{Codec, Options};
+use crate::formats::form_cache::FormCache;
 use crate::tree::content::{Opened, damaged};
 use crate::tree::{Content, Contents, Digest, TreePath};
 
@@ -59,7 +60,7 @@ pub(super) fn write<W: io::Write>(
     sources: &[Source<'_>],
     contents: &dyn Contents,
     options: &Options,
-    cache: &dyn ExtentCache,
+    cache: &dyn FormCache,
     blocks: &mut Blocks<'_, W>,
 ) -> io::Result<(Vec<Placed>, u64)> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads.get()).build().map_err(io::Error::other)?;
@@ -104,7 +105,7 @@ struct Reader<'a> {
     open: Option<Open<'a>>,
     contents: &'a dyn Contents,
     options: &'a Options,
-    cache: &'a dyn ExtentCache,
+    cache: &'a dyn FormCache,
 }
 
 /// The file that is being read.
@@ -258,7 +259,7 @@ impl<'a> Growing<'a> {
     }
 
     /// Gives the cache what it does not have; a form without compressed extents would only repeat the store.
-    fn remember(&mut self, cache: &dyn ExtentCache) -> io::Result<()> {
+    fn remember(&mut self, cache: &dyn FormCache) -> io::Result<()> {
         match self.form.take() {
             Some((key, form)) if form.is_compressed() => cache.put(&key, &form.encode()).map_err(|error| {
                 io::Error::new(error.kind(), format!("caching the compressed form of `{}`: {error}", self.source.path))

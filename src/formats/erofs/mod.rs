@@ -10,7 +10,7 @@
 //! The metadata comes last because its size and addresses are known only when the data is compressed: the image is
 //! written in one go, and only block 0 is filled in at the end. Compressed files use fixed-*input* extents with full
 //! indexes: every extent holds the same number of bytes, so that files compress in parallel and each file's compressed
-//! form can be cached ([`ExtentCache`]). The same tree and options give the same bytes with any number of threads.
+//! form can be cached ([`FormCache`](super::form_cache::FormCache)). The same tree and options give the same bytes with any number of threads.
 //!
 //! Oracles: the kernel (6.1 for LZ4, 6.12 for zstd) and `fsck.erofs --extract` 1.8. Specification:
 //! <https://erofs.docs.kernel.org/en/latest/core_ondisk.html>.
@@ -28,7 +28,6 @@ mod xattrs;
 
 use std::num::NonZeroUsize;
 
-pub use cache::{ExtentCache, NoCache};
 pub use write::write;
 
 /// What [`write`] needs to know besides the tree.

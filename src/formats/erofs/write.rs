@@ -9,7 +9,8 @@ use super::directory::{self, Directory};
 use super::layout::{self, BLOCK, BLOCK_U64, INDEX_SIZE, InodeHeader, Layout, MAP_HEADER_SIZE, MapHeader, SLOT};
 use super::place::{Blocks, Places};
 use super::xattrs;
-use super::{Codec, ExtentCache, Options, Summary};
+use super::{Codec, Options, Summary};
+use crate::formats::form_cache::FormCache;
 use crate::tree::{Contents, Inode, InodeId, Kind, Tree, TreePath};
 
 /// Writes `tree` as an EROFS image into `out`, which is empty. The superblock comes last: what is left of a build that
@@ -22,7 +23,7 @@ pub fn write<W: Write + Seek>(
     tree: &Tree,
     contents: &dyn Contents,
     options: &Options,
-    cache: &dyn ExtentCache,
+    cache: &dyn FormCache,
     out: &mut W,
 ) -> io::Result<Summary> {
     let nodes = nodes(tree);
@@ -221,7 +222,7 @@ fn write_data<W: Write>(
     drafts: &mut [Draft<'_>],
     contents: &dyn Contents,
     options: &Options,
-    cache: &dyn ExtentCache,
+    cache: &dyn FormCache,
     blocks: &mut Blocks<'_, W>,
 ) -> io::Result<u64> {
     let mut sources = Vec::new();

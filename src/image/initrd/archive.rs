@@ -9,6 +9,8 @@ use std::io::{self, Write as _};
 
 use crate::contract;
 use crate::formats::cpio::{self, CpioError, Entry, Node};
+use crate::formats::form_cache::FormCache;
+use crate::tree::Digest;
 
 /// Directories that `/init` mounts on, made empty.
 const MOUNT_POINTS: [&str; 5] = ["dev", "proc", "run", "sys", "sysroot"];
@@ -17,6 +19,8 @@ const MOUNT_POINTS: [&str; 5] = ["dev", "proc", "run", "sys", "sysroot"];
 const ALIGNMENT: usize = 512;
 /// Window of the zstd frame, 8 MiB: what every decompressor has to support (RFC 8878, 3.1.1.1.2).
 const WINDOW_LOG: u32 = 23;
+/// Of zstd: the boot loader reads the initrd at every boot, and compressing it anew is rare.
+const LEVEL: i32 = 19;
 
 /// What the kernel must be able to decompress; zstd is for kernels that have `CONFIG_RD_ZSTD`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,11 +74,29 @@ pub fn build(
     modules: &[Module<'_>],
     epoch: i64,
     compression: Compression,
+    cache: &dyn FormCache,
 ) -> Result<Initrd, InitrdError> {
     let archive = archive(agent, modules, epoch)?;
     let unpacked_bytes = archive.len() as u64;
+    let key = key(&archive, compression);
+    if let Some(bytes) = key.and_then(|key| cache.get(&key)) {
+        return Ok(Initrd { bytes, unpacked_bytes });
+    }
     let bytes = compress(&archive, compression).map_err(InitrdError::Compressing)?;
+    if let Some(key) = key {
+        cache.put(&key, &bytes).map_err(InitrdError::Compressing)?;
+    }
     Ok(Initrd { bytes, unpacked_bytes })
+}
+
+/// The key of an archive's compressed form: whatever changes the bytes is in it. Nothing for gzip, whose library does not
+/// tell its version.
+fn key(archive: &[u8], compression: Compression) -> Option<Digest> {
+    let version = match compression {
+        Compression::Zstd => zstd::zstd_safe::version_string(),
+        Compression::Gzip => return None,
+    };
+    Some(Digest::of(format!("initrd 1, zstd {version} level {LEVEL}, {}", Digest::of(archive))))
 }
 
 /// The uncompressed archive.
@@ -112,7 +134,7 @@ fn archive(agent: &[u8], modules: &[Module<'_>], epoch: i64) -> Result<Vec<u8>, 
 fn compress(archive: &[u8], compression: Compression) -> io::Result<Vec<u8>> {
     let mut bytes = match compression {
         Compression::Zstd => {
-            let mut encoder = zstd::stream::Encoder::new(Vec::new(), 19)?;
+            let mut encoder = zstd::stream::Encoder::new(Vec::new(), LEVEL)?;
             encoder.window_log(WINDOW_LOG)?;
             encoder.write_all(archive)?;
             encoder.finish()?
@@ -131,7 +153,7 @@ fn compress(archive: &[u8], compression: Compression) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::Digest;
+    use crate::formats::form_cache::NoCache;
     use std::io::Read as _;
 
     const MODULES: [Module<'static>; 2] =
@@ -175,7 +197,7 @@ mod tests {
     #[test]
     fn both_compressions_are_padded_and_give_the_archive_back() {
         for compression in [Compression::Zstd, Compression::Gzip] {
-            let initrd = build(b"ELF agent", &MODULES, 7, compression).unwrap();
+            let initrd = build(b"ELF agent", &MODULES, 7, compression, &NoCache).unwrap();
             assert_eq!(initrd.bytes.len() % 512, 0);
             let archive = unpack(&initrd, compression);
             assert_eq!(archive.len() as u64, initrd.unpacked_bytes);
@@ -184,9 +206,32 @@ mod tests {
     }
 
     #[test]
+    fn the_compressed_form_is_kept_and_found_again() {
+        #[derive(Default)]
+        struct Kept(std::sync::Mutex<Vec<(Digest, Vec<u8>)>>);
+        impl FormCache for Kept {
+            fn get(&self, key: &Digest) -> Option<Vec<u8>> {
+                self.0.lock().unwrap().iter().find(|(known, _)| known == key).map(|(_, form)| form.clone())
+            }
+            fn put(&self, key: &Digest, form: &[u8]) -> io::Result<()> {
+                self.0.lock().unwrap().push((*key, form.to_vec()));
+                Ok(())
+            }
+        }
+        let kept = Kept::default();
+        let made = build(b"x", &MODULES, 7, Compression::Zstd, &kept).unwrap();
+        assert_eq!(build(b"x", &MODULES, 7, Compression::Zstd, &NoCache).unwrap(), made);
+        assert_eq!(build(b"x", &MODULES, 7, Compression::Zstd, &kept).unwrap(), made);
+        assert_eq!(kept.0.lock().unwrap().len(), 1);
+        build(b"y", &MODULES, 7, Compression::Zstd, &kept).unwrap();
+        build(b"y", &MODULES, 7, Compression::Gzip, &kept).unwrap();
+        assert_eq!(kept.0.lock().unwrap().len(), 2);
+    }
+
+    #[test]
     fn the_bytes_are_these() {
         // A change of these digests changes every initrd (a new libzstd or zlib-rs may do it): say so in the changelog.
-        let digest = |compression| Digest::of(build(b"x", &MODULES, 7, compression).unwrap().bytes).to_string();
+        let digest = |compression| Digest::of(build(b"x", &MODULES, 7, compression, &NoCache).unwrap().bytes).to_string();
         assert_eq!(digest(Compression::Zstd), "343590eab0349e0215b703f3694fdb3c5c8fc4565de723733e69c24e2e865d9d");
         assert_eq!(digest(Compression::Gzip), "667a59abdcfa29e060a9e5d59dded9ef9510cf82c30a1a2430ee2fad1d9b10d4");
     }
@@ -195,7 +240,7 @@ mod tests {
     fn module_names_must_be_names_of_their_own() {
         for names in [["a.ko", "a.ko"], ["a.ko", "../b.ko"], ["a.ko", "order"], ["a.ko", ""]] {
             let modules = names.map(|name| Module { name, elf: b"" });
-            let error = build(b"", &modules, 0, Compression::Gzip).unwrap_err().to_string();
+            let error = build(b"", &modules, 0, Compression::Gzip, &NoCache).unwrap_err().to_string();
             assert!(error.contains("no file name of its own"), "{error}");
         }
     }

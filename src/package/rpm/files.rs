@@ -9,9 +9,8 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, bail, ensure};
 use pgp::crypto::hash::HashAlgorithm;
 
-use super::capabilities;
 use super::header::Header;
-use crate::hex;
+use crate::{file_capabilities, hex};
 use crate::package::Owner;
 use crate::tree::path::escape;
 use crate::tree::{Digest, TreePath};
@@ -144,9 +143,13 @@ fn parse(header: &Header, believed: &dyn Fn(HashAlgorithm) -> bool) -> Result<Ve
         };
         let mut xattrs = BTreeMap::new();
         let granted = capabilities.get(index).copied().unwrap_or_default();
-        let attribute = capabilities::attribute(&String::from_utf8_lossy(granted));
-        if let Some(value) = attribute.map_err(Refused::kind("bad-capability")).with_context(what)? {
-            xattrs.insert(b"security.capability".to_vec(), value.to_vec());
+        let granted = String::from_utf8_lossy(granted);
+        let sets = file_capabilities::Sets::parse(&granted);
+        let sets = sets.map_err(|text| Refused::new("bad-capability", text)).with_context(what)?;
+        if !sets.is_empty() {
+            let part = || Refused::new("bad-capability", format!("`{granted}` makes only a part effective"));
+            let value = sets.encode().ok_or_else(part).with_context(what)?;
+            xattrs.insert(file_capabilities::ATTRIBUTE.to_vec(), value);
         }
         files.push(Listed {
             path: tree_path,

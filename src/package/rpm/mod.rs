@@ -7,7 +7,6 @@
 //! Files go to the store as they are unpacked, and the list of what was unpacked is kept there too.
 //! Formats: rpm's docs/manual/format.md; in doubt, `rpm` is right. Every error names the package and a byte or a key.
 
-mod capabilities;
 mod files;
 mod header;
 mod installed;

@@ -1,6 +1,6 @@
 //! `echo`, which no two shells do alike, and the escapes of `%b`.
 
-use super::super::escapes::{digits, letter, low_byte, push_character};
+use super::super::escapes::{digits, hexadecimal, letter, low_byte};
 use super::super::halt::Outcome;
 use super::super::{Bytes, Dialect, Shell, World};
 
@@ -66,20 +66,7 @@ pub(super) fn escaped(text: &[u8], dialect: Dialect, printf: bool) -> (Bytes, bo
             }
             b'e' => out.push(27),
             b'E' if bash => out.push(27),
-            b'x' | b'u' | b'U' if bash => {
-                let most = match kind {
-                    b'x' => 2,
-                    b'u' => 4,
-                    _ => 8,
-                };
-                let (number, count) = digits(after, 16, most);
-                match (kind, count) {
-                    (_, 0) => out.extend([b'\\', *kind]),
-                    (b'x', _) => out.push(low_byte(number)),
-                    _ => push_character(&mut out, number),
-                }
-                passed += count;
-            }
+            b'x' | b'u' | b'U' if bash => passed += hexadecimal(&mut out, *kind, after),
             b'"' | b'\'' if bash && printf => out.push(*kind),
             kind => match letter(*kind) {
                 Some(byte) => out.push(byte),

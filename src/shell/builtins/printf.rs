@@ -1,6 +1,6 @@
 //! `printf`.
 
-use super::super::escapes::{digits, letter, low_byte, push_character};
+use super::super::escapes::{digits, hexadecimal, letter, low_byte};
 use super::super::halt::{Halt, Outcome};
 use super::super::{Bytes, Dialect, Shell, Stop, World, limits};
 use super::arguments::{shown, unsupported};
@@ -109,17 +109,7 @@ impl Output<'_> {
             b'e' => self.out.push(27),
             b'E' | b'"' | b'\'' | b'?' if bash => self.out.push(if *kind == b'E' { 27 } else { *kind }),
             b'x' | b'u' | b'U' if bash => {
-                let most = match kind {
-                    b'x' => 2,
-                    b'u' => 4,
-                    _ => 8,
-                };
-                let (number, count) = digits(after, 16, most);
-                match (kind, count) {
-                    (_, 0) => self.out.extend([b'\\', *kind]),
-                    (b'x', _) => self.out.push(low_byte(number)),
-                    _ => push_character(&mut self.out, number),
-                }
+                let count = hexadecimal(&mut self.out, *kind, after);
                 return after.get(count..).unwrap_or_default();
             }
             kind => match letter(*kind) {

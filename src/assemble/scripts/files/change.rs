@@ -1,6 +1,7 @@
 //! System calls that change something.
 
-use super::{CAPABILITY, Change, Files, LARGEST, SET_GID, device, errno, names, trim};
+use super::{Change, Files, LARGEST, SET_GID, device, errno, names, trim};
+use crate::file_capabilities;
 use crate::shell::{Bytes, Errno, FileId, Stop, StopKind};
 use crate::tree::{self, Content, Inode, InodeId, TreePath};
 
@@ -152,7 +153,7 @@ impl Files<'_> {
             inode.kind = tree::Kind::File(content);
             inode.mtime = epoch;
             inode.origin = origin;
-            inode.xattrs.remove(CAPABILITY);
+            inode.xattrs.remove(file_capabilities::ATTRIBUTE);
         });
     }
 

@@ -96,7 +96,7 @@ fn writing_takes_capabilities_away_and_nothing_else() {
     let xattrs = |files: &Files| files.inode(b"/d/f", true).unwrap().xattrs.len();
     let give = |files: &mut Files| {
         files.update(b"/d/f", true, |inode| {
-            inode.xattrs.insert(CAPABILITY.to_vec(), vec![1]);
+            inode.xattrs.insert(crate::file_capabilities::ATTRIBUTE.to_vec(), vec![1]);
             inode.xattrs.insert(b"user.note".to_vec(), vec![2]);
             inode.mode = 0o4755;
         })

@@ -5,6 +5,7 @@ use super::process::Process;
 use super::values::{Answer, Arguments, DENIED, Failure, NO_CHILD, NO_ENTRY, Trouble, Value, raise, unsupported};
 use crate::assemble::accounts::book;
 use crate::assemble::scripts::files::Files;
+use crate::file_capabilities;
 use crate::shell::{Bytes, Errno, Facts, Kind, Stop, Stream, World, handle};
 use crate::tree;
 
@@ -150,7 +151,7 @@ fn chown(process: &mut Process, arguments: &Arguments) -> Answer {
             if inode.kind != tree::Kind::Directory {
                 let group_runs = inode.mode & 0o010 != 0;
                 inode.mode &= if group_runs { !0o6000 } else { !0o4000 };
-                inode.xattrs.remove(b"security.capability".as_slice());
+                inode.xattrs.remove(file_capabilities::ATTRIBUTE);
             }
         })
     });

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 use super::read::{self, Image, ReadError};
 use super::*;
+use crate::formats::form_cache::{FormCache, NoCache};
 use crate::tree::{Content, Contents, Digest, Inode, Kind, Origin, Tree, TreePath};
 
 /// Contents as files named by their digests.
@@ -42,7 +43,7 @@ impl Contents for Store {
 #[derive(Default)]
 struct Memory(Mutex<BTreeMap<Digest, Vec<u8>>>);
 
-impl ExtentCache for Memory {
+impl FormCache for Memory {
     fn get(&self, key: &Digest) -> Option<Vec<u8>> {
         self.0.lock().unwrap().get(key).cloned()
     }

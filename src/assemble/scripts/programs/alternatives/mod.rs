@@ -2,6 +2,7 @@
 
 mod debian;
 mod display;
+mod end;
 mod red_hat;
 mod relink;
 pub mod state;

@@ -1,25 +1,12 @@
 //! Red Hat's `alternatives` (chkconfig), step by step as alternatives(8) and its messages say.
 
+use super::end::{End, LINKS, Step};
 use super::state::{Choice, Group, Slave, c_number, red_hat_rank};
 use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::results::UnitRequest;
 use crate::shell::{Bytes, Errno, Kind, Stop};
 
-pub(super) const LINKS: &str = "/etc/alternatives";
 pub(super) const STATES: &str = "/var/lib/alternatives";
-
-enum End {
-    Exit(u8),
-    Stop(Stop),
-}
-
-impl From<Stop> for End {
-    fn from(stop: Stop) -> End {
-        End::Stop(stop)
-    }
-}
-
-type Step<T> = Result<T, End>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Action {

@@ -4,6 +4,7 @@ use super::root::only_the_root;
 use super::state::{Override, normal};
 use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options;
+use crate::file_capabilities;
 use crate::shell::{Bytes, Stop, matches};
 
 const OPTIONS: &[options::Known] = &[
@@ -107,7 +108,7 @@ fn update(call: &mut Call, given: &options::Options, path: &[u8], stat: &Overrid
     let done = files.update(path, true, |inode| {
         (inode.uid, inode.gid, inode.mode) = (stat.uid, stat.gid, stat.mode);
         // The kernel takes capabilities away when the owner is set.
-        inode.xattrs.remove(b"security.capability".as_slice());
+        inode.xattrs.remove(file_capabilities::ATTRIBUTE);
     });
     if done.is_err() && !given.has("quiet") {
         let path = String::from_utf8_lossy(path);

@@ -8,8 +8,8 @@ use super::path_names::{joined, parent_name};
 use super::quoting::quoted;
 use super::targets::Backup;
 use super::walk::Follow;
-use crate::assemble::scripts::files::CAPABILITY;
 use crate::assemble::scripts::programs::call::Call;
+use crate::file_capabilities;
 use crate::shell::{Bytes, Errno, Facts, Kind, Stop, World};
 use crate::tree::{self, Content, Inode, TreePath};
 
@@ -488,7 +488,7 @@ impl Copier {
                 (inode.uid, inode.gid) = (source.uid, source.gid);
                 if inode.kind != tree::Kind::Directory {
                     inode.mode &= if inode.mode & 0o010 == 0 { !0o4000 } else { !0o6000 };
-                    inode.xattrs.remove(CAPABILITY);
+                    inode.xattrs.remove(file_capabilities::ATTRIBUTE);
                 }
             }
             if preserve.attributes {

@@ -5,10 +5,10 @@ use super::complaints::{complain, hint};
 use super::operands::{has_content, status};
 use super::quoting::{named, quoted};
 use super::walk::{Entry, Event, Follow, Walk};
-use crate::assemble::scripts::files::CAPABILITY;
 use crate::assemble::scripts::machine::Machine;
 use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options::parse;
+use crate::file_capabilities;
 use crate::shell::{Errno, Kind, Stop};
 
 /// Who is to own a file, or owns one whose owner is to change; what is not named stays. With the names as they are told.
@@ -280,7 +280,7 @@ fn change(call: &mut Call, wish: &Wish, entry: &Entry, failed: &mut bool) -> Res
         if facts.kind != Kind::Directory {
             // The kernel does not let a new owner have the old one's powers.
             inode.mode &= if inode.mode & 0o010 == 0 { !0o4000 } else { !0o6000 };
-            inode.xattrs.remove(CAPABILITY);
+            inode.xattrs.remove(file_capabilities::ATTRIBUTE);
         }
     });
     if let Err(errno) = changed {

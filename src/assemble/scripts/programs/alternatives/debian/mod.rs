@@ -9,28 +9,14 @@ mod selections;
 
 use std::collections::BTreeSet;
 
+use super::end::{End, LINKS, Step};
 use super::state::{Choice, Group, Slave, debian_rank};
 use crate::assemble::scripts::programs::call::Call;
 use crate::shell::{Bytes, Errno, Kind, Stop};
 
-pub(super) const LINKS: &str = "/etc/alternatives";
 pub(super) const STATES: &str = "/var/lib/dpkg/alternatives";
 /// Behind the name of a link that is not in place yet.
 const NEW: &[u8] = b".dpkg-tmp";
-
-/// Why a step ends the program: its exit status, or the whole run.
-enum End {
-    Exit(u8),
-    Stop(Stop),
-}
-
-impl From<Stop> for End {
-    fn from(stop: Stop) -> End {
-        End::Stop(stop)
-    }
-}
-
-type Step<T> = Result<T, End>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Action {
