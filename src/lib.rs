@@ -28,6 +28,8 @@ pub mod words;
 pub mod yaml;
 
 #[cfg(feature = "builder")]
+pub mod arch;
+#[cfg(feature = "builder")]
 pub mod assemble;
 #[cfg(feature = "builder")]
 pub mod bounded;

@@ -16,14 +16,6 @@ use crate::tree::{Inode, Kind, Origin, TreePath};
 const DIRECTORIES: [&str; 2] = ["/etc/systemd/system", "/usr/lib/systemd/system"];
 /// Endings of units with settings of these kinds.
 const SUFFIXES: [&str; 6] = [".service", ".socket", ".timer", ".target", ".path", ".mount"];
-/// Where systemd's own libraries lie.
-const LIBRARIES: [&str; 4] = [
-    "/usr/lib/systemd",
-    "/usr/lib64/systemd",
-    "/usr/lib/x86_64-linux-gnu/systemd",
-    "/usr/lib/aarch64-linux-gnu/systemd",
-];
-
 /// Settings that an older systemd makes something else of.
 struct Rule {
     /// Every one of them has one of these values.
@@ -136,13 +128,18 @@ fn is_ours(origin: &Origin) -> bool {
     origin.starts_with("nodesmith: ") || origin.starts_with("overlay ")
 }
 
+/// Where systemd's own libraries lie.
+fn libraries(subject: &Subject) -> [String; 3] {
+    ["lib", "lib64", &format!("lib/{}", subject.recipe.arch.multiarch)].map(|place| format!("/usr/{place}/systemd"))
+}
+
 /// By the library that every program of systemd's loads (`libsystemd-shared-257.so`), else by the package.
 fn version(subject: &Subject) -> anyhow::Result<Option<u32>> {
     let number = |text: &str| {
         let end = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
         text[..end].parse().ok()
     };
-    for directory in LIBRARIES {
+    for directory in libraries(subject) {
         for (path, _, _) in subject.tree.children(&TreePath::parse(directory)?) {
             let name = String::from_utf8_lossy(path.name()).into_owned();
             if let Some(version) = name.strip_prefix("libsystemd-shared-").and_then(number) {
@@ -168,7 +165,7 @@ fn knows(subject: &Subject, program: &mut Option<Vec<u8>>, text: &str) -> anyhow
 
 fn manager(subject: &Subject) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    for directory in LIBRARIES {
+    for directory in libraries(subject) {
         for (path, _, inode) in subject.tree.children(&TreePath::parse(directory)?) {
             let manager = path.name() == b"systemd" || path.name().starts_with(b"libsystemd-core-");
             if let (true, Kind::File(content)) = (manager, &inode.kind) {

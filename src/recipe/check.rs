@@ -13,9 +13,10 @@ use super::read::{checked_list, entries, same_package, text, texts};
 use super::repositories::repositories;
 use super::shape::RECIPE;
 use super::{
-    AcceptedScript, Arch, Compression, Containerd, Disk, Dropped, ImageFile, Kernel, Modules, Output, Overlay,
+    AcceptedScript, Compression, Containerd, Disk, Dropped, ImageFile, Kernel, Modules, Output, Overlay,
     PackageRequest, Recipe, Selinux, Services, UnknownPrograms, User, VarFilesystem, kernels,
 };
+use crate::arch::{self, Arch};
 use crate::diag::{Diagnostic, Diagnostics, Location};
 use crate::image_info::MetadataTrust;
 use crate::shape;
@@ -54,7 +55,7 @@ fn read(value: &Value, today: NaiveDate) -> (Recipe, Diagnostics) {
     let mut recipe = Recipe {
         name: text(value, "name").map(|it| words::check(&words::NAME, it, f)).unwrap_or_default(),
         version: text(value, "version").map_or_else(|| "0".to_owned(), |it| words::check(&words::VERSION, it, f)),
-        arch: Arch::X86_64,
+        arch: value.get("arch").and_then(Value::text).and_then(Arch::parse).unwrap_or(arch::ARCHES[0]),
         epoch: epoch(value, f),
         repositories: repositories(value, f),
         drop: drop_list(value, &packages, f),

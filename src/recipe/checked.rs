@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::kubernetes::Kubernetes;
 use super::repository::Repository;
+use crate::arch::Arch;
 use crate::diag::Location;
 use crate::image_info::MetadataTrust;
 use crate::yaml::Located;
@@ -14,7 +15,7 @@ pub struct Recipe {
     /// Names the outputs: lower case letters, digits, `-`, `_`, `.`.
     pub name: String,
     pub version: String,
-    pub arch: Arch,
+    pub arch: &'static Arch,
     /// Seconds since 1970: the time of everything that the builder itself writes.
     pub epoch: i64,
     pub repositories: Vec<Repository>,
@@ -52,27 +53,6 @@ pub struct Recipe {
     pub disk: Disk,
     pub compression: Compression,
     pub outputs: BTreeSet<Output>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Arch {
-    X86_64,
-}
-
-impl Arch {
-    /// Debian's name of the architecture.
-    pub fn debian(self) -> &'static str {
-        match self {
-            Arch::X86_64 => "amd64",
-        }
-    }
-
-    /// RPM's name of the architecture.
-    pub fn rpm(self) -> &'static str {
-        match self {
-            Arch::X86_64 => "x86_64",
-        }
-    }
 }
 
 /// `containerd` or `containerd=1.7.24~ds1-6`.

@@ -15,7 +15,7 @@ mod repository;
 pub mod shape;
 
 pub use checked::{
-    AcceptedScript, Arch, Compression, Containerd, Disk, Dropped, ImageFile, Kernel, Modules, Output, Overlay,
+    AcceptedScript, Compression, Containerd, Disk, Dropped, ImageFile, Kernel, Modules, Output, Overlay,
     PackageRequest, Recipe, Selinux, Services, UnknownPrograms, User, VarFilesystem,
 };
 pub use repository::{

@@ -31,7 +31,7 @@ pub fn print(recipe: &Recipe) -> Value {
     json!({
         "name": recipe.name,
         "version": recipe.version,
-        "arch": recipe.arch.debian(),
+        "arch": recipe.arch.debian,
         "epoch": recipe.epoch,
         "repositories": repositories(recipe),
         "packages": recipe.packages.iter().map(request).collect::<Vec<_>>(),
@@ -86,7 +86,7 @@ pub fn package_inputs(recipe: &Recipe) -> Value {
     // A kernel that is pinned is taken whatever its line.
     let line = Some(&recipe.kernel.line).filter(|_| recipe.kernel.package.version.is_none());
     json!({
-        "arch": recipe.arch.debian(),
+        "arch": recipe.arch.debian,
         "repositories": repositories(recipe),
         "packages": recipe.packages.iter().map(request).collect::<Vec<_>>(),
         "weak-dependencies": recipe.weak_dependencies,

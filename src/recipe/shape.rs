@@ -1,6 +1,7 @@
 //! The shape of a recipe: the table that `check`, `schema` and the documentation share.
 
 use super::{Selinux, UnknownPrograms};
+use crate::arch::Arch;
 use crate::image_info::MetadataTrust;
 use crate::shape::{Field, Shape, TEXTS, may, need};
 use crate::trust::Weakness;
@@ -11,7 +12,7 @@ pub const RECIPE: Shape = Shape::Record(&[
     need("name", Shape::Text, "name of the image and of its output files"),
     may("version", Shape::Text, "version of the image, default 0"),
     may("extends", TEXTS, "recipes this one builds on, relative to it: maps merge, lists append, scalars override"),
-    may("arch", Shape::Word(&["x86_64"]), "architecture of the node, default x86_64"),
+    may("arch", Shape::Word(&Arch::NAMES), "architecture of the node, default x86_64"),
     may("epoch", Shape::Text, "date (YYYY-MM-DD) of every file that the builder writes, default 2026-01-01"),
     need("repositories", Shape::Table(&REPOSITORY), "where packages come from, by name"),
     need("packages", TEXTS, "packages of the image: `name` or `name=version`"),
