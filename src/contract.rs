@@ -63,11 +63,9 @@ pub const ETC_UPPER: &str = "/var/lib/nodeinit/etc/upper";
 pub const ETC_WORK: &str = "/var/lib/nodeinit/etc/work";
 /// What the initrd did, for the agent that runs later: JSON.
 pub const INITRD_REPORT: &str = "/run/nodeinit/initrd.json";
-/// Image identity written by the builder: JSON with `name`, `version`, `recipe`, writable paths; `images`, the archives
-/// in [`IMAGES`] (`file`, `sha256`, `names`); and for a node of a cluster `kubernetes`: `version` (`1.36.2`, kubeadm's),
-/// `kubeadm-api` (`v1beta4`), `cri-socket`, `cgroup-driver`, `sandbox-image`.
+/// What the image says of itself: JSON, [`ImageInfo`](crate::image_info::ImageInfo).
 pub const IMAGE_INFO: &str = "/usr/lib/nodesmith/image.json";
-/// Archives of container images that containerd is given before the kubelet starts.
+/// Archives of container images that the container runtime is given before the kubelet starts.
 pub const IMAGES: &str = "/usr/share/nodesmith/images";
 /// What manages the containers' cgroups, on both sides: the only driver that systemd allows beside it.
 pub const CGROUP_DRIVER: &str = "systemd";

@@ -20,6 +20,7 @@ mod oracle;
 pub mod pem;
 pub mod registry_mirrors;
 pub mod root_hash;
+pub mod runtime;
 pub mod shape;
 pub mod spelling;
 pub mod ssh_key;

@@ -16,6 +16,7 @@ use crate::tree::{Inode, Kind, Origin, TreePath};
 const DIRECTORIES: [&str; 2] = ["/etc/systemd/system", "/usr/lib/systemd/system"];
 /// Endings of units with settings of these kinds.
 const SUFFIXES: [&str; 6] = [".service", ".socket", ".timer", ".target", ".path", ".mount"];
+
 /// Settings that an older systemd makes something else of.
 struct Rule {
     /// Every one of them has one of these values.
@@ -244,10 +245,11 @@ fn assign(text: &str, origin: &Origin, settings: &mut BTreeMap<String, Setting>)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::units::UNITS;
+    use crate::agent::units::units;
     use crate::assemble::tests::World;
     use crate::checks::tests::put_from;
     use crate::package::PackageId;
+    use crate::runtime::CONTAINERD;
 
     const ONESHOT: &str = "[Service]\nType=oneshot\nRestart=on-failure\nExecStart=/bin/true\n";
 
@@ -305,9 +307,8 @@ mod tests {
 
     #[test]
     fn the_agents_units_suit_every_systemd() {
-        let paths: Vec<String> = UNITS.iter().map(|(name, _)| format!("/usr/lib/systemd/system/{name}")).collect();
-        let files: Vec<_> =
-            paths.iter().zip(UNITS).map(|(path, (_, text))| (path.as_str(), *text, "nodesmith: agent")).collect();
+        let units = units(&CONTAINERD).map(|(name, text)| (format!("/usr/lib/systemd/system/{name}"), text));
+        let files = units.each_ref().map(|(path, text)| (path.as_str(), text.as_str(), "nodesmith: agent"));
         assert_eq!(found("230", "", &files), [""; 0]);
     }
 

@@ -13,12 +13,13 @@ use super::read::{checked_list, entries, same_package, text, texts};
 use super::repositories::repositories;
 use super::shape::RECIPE;
 use super::{
-    AcceptedScript, Compression, Containerd, Disk, Dropped, ImageFile, Kernel, Modules, Output, Overlay,
-    PackageRequest, Recipe, Selinux, Services, UnknownPrograms, User, VarFilesystem, kernels,
+    AcceptedScript, Compression, Disk, Dropped, ImageFile, Kernel, Modules, Output, Overlay, PackageRequest, Recipe,
+    RuntimeSettings, Selinux, Services, UnknownPrograms, User, VarFilesystem, kernels,
 };
 use crate::arch::{self, Arch};
 use crate::diag::{Diagnostic, Diagnostics, Location};
 use crate::image_info::MetadataTrust;
+use crate::runtime::RUNTIMES;
 use crate::shape;
 use crate::spelling::suggest;
 use crate::words;
@@ -67,7 +68,7 @@ fn read(value: &Value, today: NaiveDate) -> (Recipe, Diagnostics) {
         debconf: debconf(value),
         sysctl: sysctl(value, f),
         modules: modules(value, f),
-        runtime: containerd(value, f),
+        runtime: runtime(value, f),
         kubernetes,
         images: images(value, f),
         services: services(value, f),
@@ -340,8 +341,9 @@ fn modules(value: &Value, found: &mut Diagnostics) -> Modules {
     Modules { load, options, blacklist: blacklist.into_iter().map(|module| module.value).collect() }
 }
 
-fn containerd(value: &Value, found: &mut Diagnostics) -> Option<Containerd> {
-    let section = value.get("runtime")?.get("containerd")?;
+fn runtime(value: &Value, found: &mut Diagnostics) -> Option<RuntimeSettings> {
+    let named = value.get("runtime")?;
+    let (runtime, section) = RUNTIMES.iter().find_map(|runtime| Some((*runtime, named.get(runtime.name)?)))?;
     let flag = section.get("systemd-cgroup").and_then(Value::flag).unwrap_or(true);
     let mut mirrors = BTreeMap::new();
     for (registry, urls) in entries(section.get("mirrors")) {
@@ -350,7 +352,8 @@ fn containerd(value: &Value, found: &mut Diagnostics) -> Option<Containerd> {
         mirrors.insert(registry, urls.into_iter().map(|url| url.value).collect());
     }
     let image = text(section, "sandbox-image").map(|it| words::check(&words::IMAGE, it, found));
-    Some(Containerd {
+    Some(RuntimeSettings {
+        runtime,
         systemd_cgroup: flag,
         sandbox_image: image.unwrap_or_else(|| "registry.k8s.io/pause:3.10".to_owned()),
         mirrors,

@@ -8,6 +8,7 @@ use super::repository::Repository;
 use crate::arch::Arch;
 use crate::diag::Location;
 use crate::image_info::MetadataTrust;
+use crate::runtime::Runtime;
 use crate::yaml::Located;
 
 #[derive(Debug, Clone)]
@@ -34,7 +35,7 @@ pub struct Recipe {
     /// `net.ipv4.ip_forward` → `1`, in key order.
     pub sysctl: BTreeMap<String, String>,
     pub modules: Modules,
-    pub runtime: Option<Containerd>,
+    pub runtime: Option<RuntimeSettings>,
     pub kubernetes: Option<Kubernetes>,
     /// Archives of container images that every node has from the start.
     pub images: Vec<ImageFile>,
@@ -127,7 +128,8 @@ pub struct Modules {
 }
 
 #[derive(Debug, Clone)]
-pub struct Containerd {
+pub struct RuntimeSettings {
+    pub runtime: &'static Runtime,
     pub systemd_cgroup: bool,
     pub sandbox_image: String,
     /// Registry → mirror URLs, tried in order.
@@ -213,6 +215,11 @@ impl Selinux {
 }
 
 impl Recipe {
+    /// The container runtime that the agent counts on: the default where the recipe has none.
+    pub fn node_runtime(&self) -> &'static Runtime {
+        self.runtime.as_ref().map(|settings| settings.runtime).unwrap_or_default()
+    }
+
     /// The mode of SELinux, named or not.
     pub fn selinux_mode(&self) -> Selinux {
         self.selinux.as_ref().map_or(Selinux::Disabled, |mode| mode.value)
