@@ -23,6 +23,7 @@ fn main() {
         "src/pem.rs",
         "src/registry_mirrors.rs",
         "src/root_hash.rs",
+        "src/runtime.rs",
         "src/shape.rs",
         "src/spelling.rs",
         "src/ssh_key.rs",

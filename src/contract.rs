@@ -1,10 +1,6 @@
 //! What the image and the node's agent must agree on: paths, partition types and labels, names on the kernel
 //! command line. Constants only; a value that stands here stands nowhere else (`agent/units.rs` checks its units).
 
-/// GPT partition type of an x86-64 root file system (UAPI Discoverable Partitions Specification).
-pub const ROOT_TYPE_X86_64: &str = "4f68bce3-e8cd-4db1-96e7-fbcaf984b709";
-/// GPT partition type of the dm-verity hash tree of an x86-64 root file system (same specification).
-pub const ROOT_VERITY_TYPE_X86_64: &str = "2c7357ed-ebd2-46d9-aec1-23d437ec2bf5";
 /// GPT partition type of an EFI system partition.
 pub const ESP_TYPE: &str = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b";
 /// GPT partition type of `/var`. The specification ties this type to the machine id; we only use it as a label.
@@ -67,11 +63,9 @@ pub const ETC_UPPER: &str = "/var/lib/nodeinit/etc/upper";
 pub const ETC_WORK: &str = "/var/lib/nodeinit/etc/work";
 /// What the initrd did, for the agent that runs later: JSON.
 pub const INITRD_REPORT: &str = "/run/nodeinit/initrd.json";
-/// Image identity written by the builder: JSON with `name`, `version`, `recipe`, writable paths; `images`, the archives
-/// in [`IMAGES`] (`file`, `sha256`, `names`); and for a node of a cluster `kubernetes`: `version` (`1.36.2`, kubeadm's),
-/// `kubeadm-api` (`v1beta4`), `cri-socket`, `cgroup-driver`, `sandbox-image`.
+/// What the image says of itself: JSON, [`ImageInfo`](crate::image_info::ImageInfo).
 pub const IMAGE_INFO: &str = "/usr/lib/nodesmith/image.json";
-/// Archives of container images that containerd is given before the kubelet starts.
+/// Archives of container images that the container runtime is given before the kubelet starts.
 pub const IMAGES: &str = "/usr/share/nodesmith/images";
 /// What manages the containers' cgroups, on both sides: the only driver that systemd allows beside it.
 pub const CGROUP_DRIVER: &str = "systemd";

@@ -1,31 +1,51 @@
-//! The image's identity ([`contract::IMAGE_INFO`]) as the agent reads it: one type for all that look into it.
+//! The image's identity ([`contract::IMAGE_INFO`]): one type for the builder, which fills it (`assemble/agent.rs`), and
+//! for all that look into it.
 //!
-//! The builder writes it with every image (`assemble/agent.rs`), so a part of another form is a failure of the world.
+//! It is written with every image, so a part of another form is a failure of the world.
 
 use std::fs;
 use std::path::{Component, Path};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::contract;
+use crate::runtime::Runtime;
 
-/// What the node needs to know of its image; a missing part is empty.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+/// What an image says of itself, and what its node needs to know; a missing part is empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct ImageInfo {
-    writable: Vec<String>,
+    pub name: String,
+    pub version: String,
+    pub recipe: BuiltFrom,
+    /// The kernel's release, as `uname -r` says it.
+    pub kernel: Option<String>,
+    /// Directories that nodes can write to besides `/etc` and `/var`; the agent takes [`ImageInfo::checked_writable`].
+    pub writable: Vec<String>,
     /// Archives of container images below [`contract::IMAGES`].
     pub images: Vec<Archive>,
     /// Programs that packages left to the first boot.
     pub first_boot: Vec<Once>,
+    #[serde(skip_serializing_if = "Runtime::is_default")]
+    pub runtime: &'static Runtime,
     /// `None`: the image has no Kubernetes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub kubernetes: Option<ImageKubernetes>,
     pub metadata: MetadataTrust,
 }
 
+/// The recipe that an image was built from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuiltFrom {
+    pub name: String,
+    pub version: String,
+    /// Seconds since 1970.
+    pub epoch: i64,
+}
+
 /// Which metadata a node believes when it has been set up with some.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MetadataTrust {
     /// No other: it does not look for any.
@@ -55,7 +75,7 @@ impl MetadataTrust {
 }
 
 /// An archive of container images.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Archive {
     pub file: String,
     pub sha256: String,
@@ -64,7 +84,7 @@ pub struct Archive {
 }
 
 /// A program of the image that a node runs once.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Once {
     pub program: String,
     pub arguments: Vec<String>,
@@ -72,23 +92,24 @@ pub struct Once {
     #[serde(default)]
     pub makes: Vec<String>,
     /// A file, and the mark in it that gives way to what the program prints.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fills: Option<(String, String)>,
 }
 
 /// The image's side of a join.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ImageKubernetes {
     pub version: String,
     pub kubeadm_api: KubeadmApi,
+    /// The container runtime's socket, as this kubeadm wants it named.
     pub cri_socket: String,
     pub cgroup_driver: String,
     pub sandbox_image: String,
 }
 
 /// Version of kubeadm's configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KubeadmApi {
     V1Beta2,
@@ -107,6 +128,12 @@ impl KubeadmApi {
 }
 
 impl ImageInfo {
+    /// The file's text: keys in their alphabet, whatever the order of fields.
+    pub fn text(&self) -> Result<String> {
+        let value = serde_json::to_value(self).context("writing the image's identity")?;
+        Ok(format!("{value:#}\n"))
+    }
+
     /// Reads the file.
     pub fn read(path: &Path) -> Result<ImageInfo> {
         let reading = || format!("reading {}", path.display());
@@ -127,7 +154,7 @@ impl ImageInfo {
     ///
     /// # Errors
     /// A path that is not absolute and plain, is covered by `/etc` or `/var`, or lies in another one of the list.
-    pub fn writable(&self) -> Result<&[String]> {
+    pub fn checked_writable(&self) -> Result<&[String]> {
         let mut taken = vec!["/etc", "/var", "/usr", "/run", "/dev", "/proc", "/sys"];
         // `/usr` itself may not be writable, a directory in it may (CNI plugins, flexvolumes).
         let inside_usr_is_fine = |outer: &str| outer == "/usr";
@@ -188,9 +215,10 @@ pub(crate) mod tests {
         assert_eq!(MetadataTrust::WORDS.map(|word| MetadataTrust::parse(word).unwrap().word()), MetadataTrust::WORDS);
         assert_eq!(info.first_boot[0].fills, Some(("/etc/a".to_owned(), "mark0".to_owned())));
         assert_eq!(info.kubernetes, Some(kubernetes(KubeadmApi::V1Beta2)));
-        assert_eq!(read("{\"name\": \"x\"}").unwrap(), ImageInfo::default());
+        assert_eq!(read(&info.text().unwrap()).unwrap(), info);
+        assert_eq!(read("{}").unwrap(), ImageInfo::default());
         assert_eq!(ImageInfo::of_root(tempfile::tempdir().unwrap().path()).unwrap(), ImageInfo::default());
-        for broken in ["", "{\"first-boot\": [{}]}", "{\"kubernetes\": {\"version\": \"1\"}}"] {
+        for broken in ["", "{\"first-boot\": [{}]}", "{\"kubernetes\": {\"version\": \"1\"}}", "{\"runtime\": \"x\"}"] {
             let error = format!("{:#}", read(broken).unwrap_err());
             assert!(error.starts_with("reading ") && error.contains("image.json: "), "{error}");
         }
@@ -200,7 +228,7 @@ pub(crate) mod tests {
     fn writable_paths_are_plain_and_apart() {
         let read = |list: &str| {
             let info = read(&format!("{{\"name\": \"x\", \"writable\": {list}}}")).unwrap();
-            info.writable().map(<[String]>::len).map_err(|error| error.to_string())
+            info.checked_writable().map(<[String]>::len).map_err(|error| error.to_string())
         };
         assert_eq!(read("[\"/opt/cni/bin\", \"/home\", \"/usr/libexec/kubernetes\"]"), Ok(3));
         assert!(read("[\"/home/../etc\"]").unwrap_err().contains("plain names"));

@@ -20,6 +20,7 @@ mod oracle;
 pub mod pem;
 pub mod registry_mirrors;
 pub mod root_hash;
+pub mod runtime;
 pub mod shape;
 pub mod spelling;
 pub mod ssh_key;
@@ -27,6 +28,8 @@ pub mod verity_superblock;
 pub mod words;
 pub mod yaml;
 
+#[cfg(feature = "builder")]
+pub mod arch;
 #[cfg(feature = "builder")]
 pub mod assemble;
 #[cfg(feature = "builder")]

@@ -56,7 +56,7 @@ pub fn build(recipe_path: &Path, options: &Options, watch: &Watch) -> anyhow::Re
     supply::unused_drops(&recipe, recipe_path, &lock).or(())?;
     coherence::after_lock(&recipe, &lock.versions()).or(())?;
     let packages = watch.stage("fetch", || supply::fetch(&recipe, &lock, &access(&store, options, watch)))?;
-    let agent = AgentFiles::embedded();
+    let agent = AgentFiles::embedded(recipe.node_runtime());
     let (recipe, contents, agent) = (&recipe, &store, &agent);
     let inputs = Inputs { recipe, packages: &packages.root, contents, images: &images, agent };
     let Assembled { tree, scripts, kernel } = watch.stage("assemble", || assemble(&inputs))?;

@@ -46,7 +46,7 @@ nodeinit: the agent of a Nodesmith node
   nodeinit plan --seed DIR [--root DIR]  what it would do with the metadata in DIR
   nodeinit first-boot                    apply the metadata (started by systemd)
   nodeinit join                          join the cluster of the metadata (started by systemd)
-  nodeinit images                        give containerd the image's containers (started by systemd)
+  nodeinit images                        give the runtime the image's containers (started by systemd)
   nodeinit ready                         report when the node is ready (started by systemd)
 
 As process 1 it boots an image from its initrd.

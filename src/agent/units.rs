@@ -4,13 +4,17 @@
 //! Every systemd from 230 on takes them. What the boot waits for is `Type=notify` ([`super::notify`]): `oneshot` with
 //! `Restart=` is refused before 244, and then the unit is not there at all.
 
-/// File name and text.
-pub const UNITS: &[(&str, &str)] = &[
-    ("nodeinit-first-boot.service", FIRST_BOOT),
-    ("nodeinit-images.service", IMAGES),
-    ("nodeinit-join.service", JOIN),
-    ("nodeinit-ready.service", READY),
-];
+use crate::runtime::Runtime;
+
+/// File name and text of each, on a node with this container runtime.
+pub fn units(runtime: &Runtime) -> [(&'static str, String); 4] {
+    [
+        ("nodeinit-first-boot.service", FIRST_BOOT.to_owned()),
+        ("nodeinit-images.service", images(runtime)),
+        ("nodeinit-join.service", join(runtime)),
+        ("nodeinit-ready.service", ready(runtime)),
+    ]
+}
 
 /// Before everything that the metadata decides: names, network, time, host keys, and what `write_files` may configure
 /// (modules, sysctls). It finds its devices itself, so it
@@ -43,12 +47,15 @@ WantedBy=sysinit.target
 ";
 
 /// Only on nodes that have archives. Ordered before what needs the images, but a failure does not hold it back.
-const IMAGES: &str = "\
+fn images(runtime: &Runtime) -> String {
+    let unit = runtime.unit;
+    format!(
+        "\
 [Unit]
-Description=Give containerd the container images of this node
+Description=Give {runtime} the container images of this node
 ConditionDirectoryNotEmpty=/usr/share/nodesmith/images
-Wants=containerd.service
-After=containerd.service
+Wants={unit}
+After={unit}
 Before=kubelet.service nodeinit-join.service
 StartLimitIntervalSec=0
 
@@ -62,17 +69,22 @@ RestartSec=30
 
 [Install]
 WantedBy=multi-user.target
-";
+"
+    )
+}
 
 /// Beside the boot, which does not wait for a cluster. Without a request, which goes with the join, or the
 /// word of its refusal, which is shown at each boot, it does nothing.
-const JOIN: &str = "\
+fn join(runtime: &Runtime) -> String {
+    let unit = runtime.unit;
+    format!(
+        "\
 [Unit]
 Description=Join the node to its Kubernetes cluster
 ConditionPathExists=|/var/lib/nodeinit/join.json
 ConditionPathExists=|/var/lib/nodeinit/join-refused
 Wants=network-online.target
-After=nodeinit-first-boot.service network-online.target containerd.service nodeinit-images.service
+After=nodeinit-first-boot.service network-online.target {unit} nodeinit-images.service
 StartLimitIntervalSec=0
 
 [Service]
@@ -85,13 +97,18 @@ RestartPreventExitStatus=1
 
 [Install]
 WantedBy=multi-user.target
-";
+"
+    )
+}
 
-const READY: &str = "\
+fn ready(runtime: &Runtime) -> String {
+    let unit = runtime.unit;
+    format!(
+        "\
 [Unit]
 Description=Report when the node is ready
 Wants=network-online.target
-After=nodeinit-first-boot.service network-online.target containerd.service
+After=nodeinit-first-boot.service network-online.target {unit}
 
 [Service]
 Type=simple
@@ -100,37 +117,40 @@ RemainAfterExit=yes
 
 [Install]
 WantedBy=multi-user.target
-";
+"
+    )
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::agent::exit_code;
     use crate::contract;
+    use crate::runtime::CONTAINERD;
 
     #[test]
     fn what_is_tried_again_is_no_oneshot() {
-        for (name, text) in UNITS {
+        for (name, text) in units(&CONTAINERD) {
             assert!(!text.contains("Type=oneshot\n") || !text.contains("Restart="), "{name}");
         }
         // Others are ordered behind them, until they say that they are done.
-        for unit in [FIRST_BOOT, IMAGES] {
+        for unit in [FIRST_BOOT.to_owned(), images(&CONTAINERD)] {
             assert!(unit.contains("Before=") && unit.contains("Type=notify\n"));
         }
     }
 
     #[test]
     fn the_units_start_the_agent_of_the_contract() {
-        for (name, text) in UNITS {
+        for (name, text) in units(&CONTAINERD) {
             assert!(text.contains(&format!("ExecStart={} ", contract::AGENT)), "{name}");
             assert!(text.contains("[Install]\nWantedBy="), "{name}");
         }
-        for unit in [FIRST_BOOT, JOIN] {
+        for unit in [FIRST_BOOT.to_owned(), join(&CONTAINERD)] {
             assert!(unit.contains(&format!("RestartPreventExitStatus={}\n", exit_code::MISTAKE)));
         }
         for path in [contract::JOIN_REQUEST, contract::JOIN_REFUSED] {
-            assert!(JOIN.contains(&format!("ConditionPathExists=|{path}\n")));
+            assert!(join(&CONTAINERD).contains(&format!("ConditionPathExists=|{path}\n")));
         }
-        assert!(IMAGES.contains(&format!("ConditionDirectoryNotEmpty={}\n", contract::IMAGES)));
+        assert!(images(&CONTAINERD).contains(&format!("ConditionDirectoryNotEmpty={}\n", contract::IMAGES)));
     }
 }

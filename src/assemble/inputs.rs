@@ -1,9 +1,10 @@
 //! What goes into a root: the recipe, packages and contents, container images, the agent.
 
-use crate::agent::units::UNITS;
+use crate::agent::units::units;
 use crate::package::Package;
 use crate::preload::Archive;
 use crate::recipe::Recipe;
+use crate::runtime::Runtime;
 use crate::tree::{Content, Contents};
 
 /// What a root is made of.
@@ -33,12 +34,12 @@ pub struct AgentFiles {
 }
 
 impl AgentFiles {
-    /// The agent that `build.rs` built.
-    pub fn embedded() -> AgentFiles {
+    /// The agent that `build.rs` built, for a node with this container runtime.
+    pub fn embedded(runtime: &Runtime) -> AgentFiles {
         const PROGRAM: &[u8] = include_bytes!(env!("NODEINIT"));
         AgentFiles {
             program: Content::inline(PROGRAM),
-            units: UNITS.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect(),
+            units: units(runtime).map(|(name, text)| (name.to_owned(), text)).to_vec(),
         }
     }
 

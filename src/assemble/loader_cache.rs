@@ -15,6 +15,7 @@ use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use object::read::{ReadCache, ReadRef, StringTable};
 
 use super::root::Root;
+use crate::arch::Arch;
 use crate::glob;
 use crate::package::Family;
 use crate::tree::content::Opened;
@@ -125,6 +126,7 @@ fn scan(root: &mut Root, directory: &str, processors: Option<String>, entries: &
     let Some((at, _)) = root.lookup(directory) else { return Ok(()) };
     let names: Vec<String> =
         root.tree.children(&at).map(|(path, _, _)| String::from_utf8_lossy(path.name()).into_owned()).collect();
+    let arch = root.inputs.recipe.arch;
     let mut libraries: BTreeMap<String, Library> = BTreeMap::new();
     for name in names.into_iter().filter(|name| is_library(name)) {
         let path = format!("{directory}/{name}");
@@ -132,8 +134,8 @@ fn scan(root: &mut Root, directory: &str, processors: Option<String>, entries: &
         let Kind::File(content) = &inode.kind else { continue };
         let opened = content.open(root.inputs.contents).with_context(|| format!("reading `{path}`"))?;
         let read = match &opened {
-            Opened::File(file) => shared_object(&ReadCache::new(file)),
-            Opened::Inline(bytes) => shared_object(&ReadCache::new(std::io::Cursor::new(&**bytes))),
+            Opened::File(file) => shared_object(arch, &ReadCache::new(file)),
+            Opened::Inline(bytes) => shared_object(arch, &ReadCache::new(std::io::Cursor::new(&**bytes))),
         };
         let Some((flags, soname)) = read else { continue };
         let soname = soname.unwrap_or_else(|| name.clone());
@@ -169,27 +171,22 @@ fn is_library(name: &str) -> bool {
     (name.starts_with("lib") || name.starts_with("ld-")) && name.contains(".so")
 }
 
-/// Kind and soname of a shared library; nothing of other files.
-fn shared_object<'data, R: ReadRef<'data>>(data: R) -> Option<(u32, Option<String>)> {
+/// Kind and soname of a shared library that programs of `arch` load; nothing of other files.
+fn shared_object<'data, R: ReadRef<'data>>(arch: &Arch, data: R) -> Option<(u32, Option<String>)> {
     if let Ok(header) = FileHeader64::<Endianness>::parse(data) {
-        return read_object(header, data);
+        return read_object(arch, header, data);
     }
-    read_object(FileHeader32::<Endianness>::parse(data).ok()?, data)
+    read_object(arch, FileHeader32::<Endianness>::parse(data).ok()?, data)
 }
 
 fn read_object<'data, H: FileHeader<Endian = Endianness>, R: ReadRef<'data>>(
+    arch: &Arch,
     header: &H,
     data: R,
 ) -> Option<(u32, Option<String>)> {
     let endian = header.endian().ok()?;
-    // `FLAG_ELF_LIBC6` and what tells apart the loaders of one machine (sysdeps' `ldconfig.h`).
-    let flags = match (header.e_machine(endian), header.is_type_64()) {
-        (object::elf::EM_X86_64, true) => 0x0303,
-        (object::elf::EM_X86_64, false) => 0x0803,
-        (object::elf::EM_386, false) => 0x0003,
-        (object::elf::EM_AARCH64, true) => 0x0a03,
-        _ => return None,
-    };
+    let (machine, is_64) = (header.e_machine(endian), header.is_type_64());
+    let flags = arch.libraries.iter().find(|it| (it.machine, it.is_64) == (machine, is_64))?.cache_flags;
     if header.e_type(endian) != ET_DYN {
         return None;
     }

@@ -32,7 +32,7 @@ use crate::tree::{Origin, Tree};
 
 use accounts::homes;
 use certificates::crypto_policies;
-use cluster::{containerd, kubernetes};
+use cluster::{kubernetes, runtime};
 use etc::{configuration, network};
 pub use inputs::{AgentFiles, Inputs};
 pub use kernel::KernelFiles;
@@ -73,7 +73,7 @@ const STEPS: &[Step] = &[
     Step { name: "authselect", run: authselect::write },
     Step { name: "etc", run: etc::write },
     Step { name: "configuration", run: configuration::write },
-    Step { name: "containerd", run: containerd::write },
+    Step { name: "runtime", run: runtime::write },
     Step { name: "kubernetes", run: kubernetes::write },
     Step { name: "network", run: network::write },
     Step { name: "homes", run: homes::write },

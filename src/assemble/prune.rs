@@ -6,6 +6,7 @@
 use super::root::Root;
 use crate::tree::{Kind, TreePath};
 
+/// `MULTIARCH` is the name of the architecture's own directory.
 const PRUNED: &[&str] = &[
     "/usr/share/doc",
     "/usr/share/man",
@@ -27,8 +28,7 @@ const PRUNED: &[&str] = &[
     "/usr/share/initramfs-tools",
     "/etc/initramfs-tools",
     // Conversions between other encodings than UTF-8 and its kin, which libc has built in.
-    "/usr/lib/x86_64-linux-gnu/gconv",
-    "/usr/lib/aarch64-linux-gnu/gconv",
+    "/usr/lib/MULTIARCH/gconv",
     "/usr/lib64/gconv",
     // hwdb.bin and the message catalogue are not compiled.
     "/usr/lib/udev/hwdb.d",
@@ -63,7 +63,7 @@ const PRUNED: &[&str] = &[
 pub(crate) fn prune(root: &mut Root) -> anyhow::Result<()> {
     let links = whole_links(root);
     for path in PRUNED {
-        root.remove(path)?;
+        root.remove(&path.replace("MULTIARCH", root.inputs.recipe.arch.multiarch))?;
     }
     // What led nowhere before is the package's own matter.
     let broken: Vec<&TreePath> = links.iter().filter(|link| !is_whole(root, link)).collect();

@@ -299,7 +299,8 @@ fn a_time_zone_that_is_not_there_is_shown_where_it_is_asked_for() {
 #[test]
 fn containerd_gets_the_schema_of_its_version() {
     let mut world = World::new();
-    world.recipe.runtime = Some(crate::recipe::Containerd {
+    world.recipe.runtime = Some(crate::recipe::RuntimeSettings {
+        runtime: Default::default(),
         systemd_cgroup: true,
         sandbox_image: "registry.k8s.io/pause:3.10".into(),
         mirrors: [("docker.io".to_owned(), vec!["https://mirror.example".to_owned()])].into(),
@@ -324,7 +325,8 @@ pub(crate) fn cluster() -> World {
         pull_sandbox_image: false,
         location: location(),
     });
-    world.recipe.runtime = Some(crate::recipe::Containerd {
+    world.recipe.runtime = Some(crate::recipe::RuntimeSettings {
+        runtime: Default::default(),
         systemd_cgroup: true,
         sandbox_image: "registry.k8s.io/pause:3.10.2".into(),
         mirrors: Default::default(),

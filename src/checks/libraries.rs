@@ -21,9 +21,8 @@ use crate::bounded::quote;
 use crate::tree::content::Opened;
 use crate::tree::{Kind, Tree, TreePath};
 
-/// What the loaders of Debian's amd64 and arm64 search by themselves.
-const DEFAULT: [&str; 5] =
-    ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib", "/usr/lib64", "/lib64"];
+/// What the loader searches by itself, behind Debian's directory of the architecture.
+const DEFAULT: [&str; 3] = ["/usr/lib", "/usr/lib64", "/lib64"];
 
 /// The dynamic section, as far as it matters here.
 #[derive(Debug, Default)]
@@ -35,7 +34,9 @@ struct Dynamic {
 pub(super) fn check(subject: &Subject) -> Findings {
     let mut found = Vec::new();
     let mut seen = BTreeSet::new();
-    let configured = configured(subject)?;
+    let mut searched = vec![format!("/usr/lib/{}", subject.recipe.arch.multiarch)];
+    searched.extend(DEFAULT.map(str::to_owned));
+    searched.extend(configured(subject)?);
     for directory in ["/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib64", "/usr/libexec"] {
         for (path, id, inode) in subject.tree.below(&TreePath::parse(directory)?) {
             let Kind::File(content) = &inode.kind else { continue };
@@ -56,7 +57,7 @@ pub(super) fn check(subject: &Subject) -> Findings {
             };
             // What is no complete ELF file cannot be started either; data files may look like one.
             let Some(dynamic) = dynamic else { continue };
-            for library in missing(subject.tree, path, &dynamic, &configured) {
+            for library in missing(subject.tree, path, &dynamic, &searched) {
                 let library = quote(&library);
                 found.push(format!("`{path}` from {} needs `{library}`, which no package brings", inode.origin).into());
             }
@@ -111,13 +112,12 @@ fn configured(subject: &Subject) -> anyhow::Result<Vec<String>> {
     Ok(directories)
 }
 
-fn missing(tree: &Tree, path: &TreePath, dynamic: &Dynamic, configured: &[String]) -> Vec<String> {
+fn missing(tree: &Tree, path: &TreePath, dynamic: &Dynamic, searched: &[String]) -> Vec<String> {
     let here = path.parent().unwrap_or_else(TreePath::root).to_string();
     let own = dynamic.runpath.iter().map(|path| path.replace("${ORIGIN}", &here).replace("$ORIGIN", &here));
     let library = path.name().windows(3).any(|part| part == b".so");
     let neighbours = Some(here.clone()).filter(|_| library);
-    let directories: Vec<String> =
-        own.chain(neighbours).chain(DEFAULT.map(str::to_owned)).chain(configured.iter().cloned()).collect();
+    let directories: Vec<String> = own.chain(neighbours).chain(searched.iter().cloned()).collect();
     let origin = crate::tree::Origin::from("checks");
     let exists = |library: &str| {
         directories.iter().any(|directory| {

@@ -56,7 +56,7 @@ pub const CHECKS: &[Check] = &[
     check("kernel-line", "the kernel is of the line that the recipe promises", kernel::line),
     check("kernel-cannot", "the kernel can mount this image", kernel::features),
     check("other-kernel-modules", "modules are those of the image's kernel", modules::check),
-    check("runtime-configuration", "containerd is configured as the recipe says", runtime::check),
+    check("runtime-configuration", "the container runtime is configured as the recipe says", runtime::check),
     check("kubelet-missing", "a node of a cluster has its programs and units", kubernetes::kubelet),
     check("preflight-program", "kubeadm's preflight finds its programs", kubernetes::programs),
     check("file-requirement", "RPMs find the files they require", requirements::files),

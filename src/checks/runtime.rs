@@ -1,30 +1,42 @@
-//! Whether containerd is there, and configured as the recipe says.
+//! Whether the container runtime is there, and configured as the recipe says.
 
 use super::finding::{Finding, Findings};
 use super::subject::{Subject, missing};
+use crate::recipe::RuntimeSettings;
+use crate::runtime::Engine;
 
 pub(super) fn check(subject: &Subject) -> Findings {
-    let Some(runtime) = &subject.recipe.runtime else { return Ok(vec![]) };
-    let path = "/etc/containerd/config.toml";
-    let text = subject.text(path)?;
-    let mut found = missing(subject, &["/usr/bin/containerd"])?;
-    // Debian has it with the administrator's programs, Docker's RPM with everybody's.
-    if subject.lookup("/usr/bin/runc")?.is_none() {
-        found.extend(missing(subject, &["/usr/sbin/runc"])?);
+    let Some(settings) = &subject.recipe.runtime else { return Ok(vec![]) };
+    let mut found = Vec::new();
+    for places in settings.runtime.programs {
+        let absent = missing(subject, places)?;
+        if absent.len() == places.len() {
+            found.extend(absent.into_iter().next_back());
+        }
     }
-    let settings = settings(&text);
-    let says =
-        |keys: &[&str], wanted: &str| settings.iter().any(|(key, value)| keys.contains(&&**key) && value == wanted);
-    if !says(&["SystemdCgroup"], &runtime.systemd_cgroup.to_string()) {
-        let text = format!("`{path}` does not say `SystemdCgroup = {}`", runtime.systemd_cgroup);
-        found.push(Finding::at(text, &runtime.location));
+    let text = subject.text(settings.runtime.configuration)?;
+    found.extend(match settings.runtime.engine {
+        Engine::Containerd => containerd(settings, &text),
+    });
+    Ok(found)
+}
+
+/// What is wrong with containerd's configuration.
+fn containerd(wanted: &RuntimeSettings, text: &str) -> Vec<Finding> {
+    let path = wanted.runtime.configuration;
+    let mut found = Vec::new();
+    let settings = settings(text);
+    let says = |keys: &[&str], value: &str| settings.iter().any(|(key, said)| keys.contains(&&**key) && said == value);
+    if !says(&["SystemdCgroup"], &wanted.systemd_cgroup.to_string()) {
+        let text = format!("`{path}` does not say `SystemdCgroup = {}`", wanted.systemd_cgroup);
+        found.push(Finding::at(text, &wanted.location));
     }
     // containerd 1.x and 2.x.
-    if !says(&["sandbox_image", "sandbox"], &runtime.sandbox_image) {
-        let text = format!("`{path}` does not name the sandbox image {}", runtime.sandbox_image);
-        found.push(Finding::at(text, &runtime.location));
+    if !says(&["sandbox_image", "sandbox"], &wanted.sandbox_image) {
+        let text = format!("`{path}` does not name the sandbox image {}", wanted.sandbox_image);
+        found.push(Finding::at(text, &wanted.location));
     }
-    Ok(found)
+    found
 }
 
 /// What a TOML text sets: the last part of each key and its value, strings without their quotes, as far as both stand
@@ -68,7 +80,6 @@ mod tests {
     use super::*;
     use crate::assemble::tests::{World, location};
     use crate::checks::tests::put_from;
-    use crate::recipe::Containerd;
 
     fn found(config: &str) -> Vec<String> {
         let mut world = World::new();
@@ -77,7 +88,8 @@ mod tests {
             put_from(&mut assembled.tree, &format!("/usr/bin/{program}"), "elf", "test");
         }
         put_from(&mut assembled.tree, "/etc/containerd/config.toml", config, "overlay site");
-        world.recipe.runtime = Some(Containerd {
+        world.recipe.runtime = Some(RuntimeSettings {
+            runtime: Default::default(),
             sandbox_image: "k8s/pause:3.1".to_owned(),
             systemd_cgroup: true,
             mirrors: Default::default(),

@@ -16,13 +16,6 @@ use crate::tree::{Inode, Kind, Origin, TreePath};
 const DIRECTORIES: [&str; 2] = ["/etc/systemd/system", "/usr/lib/systemd/system"];
 /// Endings of units with settings of these kinds.
 const SUFFIXES: [&str; 6] = [".service", ".socket", ".timer", ".target", ".path", ".mount"];
-/// Where systemd's own libraries lie.
-const LIBRARIES: [&str; 4] = [
-    "/usr/lib/systemd",
-    "/usr/lib64/systemd",
-    "/usr/lib/x86_64-linux-gnu/systemd",
-    "/usr/lib/aarch64-linux-gnu/systemd",
-];
 
 /// Settings that an older systemd makes something else of.
 struct Rule {
@@ -136,13 +129,18 @@ fn is_ours(origin: &Origin) -> bool {
     origin.starts_with("nodesmith: ") || origin.starts_with("overlay ")
 }
 
+/// Where systemd's own libraries lie.
+fn libraries(subject: &Subject) -> [String; 3] {
+    ["lib", "lib64", &format!("lib/{}", subject.recipe.arch.multiarch)].map(|place| format!("/usr/{place}/systemd"))
+}
+
 /// By the library that every program of systemd's loads (`libsystemd-shared-257.so`), else by the package.
 fn version(subject: &Subject) -> anyhow::Result<Option<u32>> {
     let number = |text: &str| {
         let end = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
         text[..end].parse().ok()
     };
-    for directory in LIBRARIES {
+    for directory in libraries(subject) {
         for (path, _, _) in subject.tree.children(&TreePath::parse(directory)?) {
             let name = String::from_utf8_lossy(path.name()).into_owned();
             if let Some(version) = name.strip_prefix("libsystemd-shared-").and_then(number) {
@@ -168,7 +166,7 @@ fn knows(subject: &Subject, program: &mut Option<Vec<u8>>, text: &str) -> anyhow
 
 fn manager(subject: &Subject) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    for directory in LIBRARIES {
+    for directory in libraries(subject) {
         for (path, _, inode) in subject.tree.children(&TreePath::parse(directory)?) {
             let manager = path.name() == b"systemd" || path.name().starts_with(b"libsystemd-core-");
             if let (true, Kind::File(content)) = (manager, &inode.kind) {
@@ -247,10 +245,11 @@ fn assign(text: &str, origin: &Origin, settings: &mut BTreeMap<String, Setting>)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::units::UNITS;
+    use crate::agent::units::units;
     use crate::assemble::tests::World;
     use crate::checks::tests::put_from;
     use crate::package::PackageId;
+    use crate::runtime::CONTAINERD;
 
     const ONESHOT: &str = "[Service]\nType=oneshot\nRestart=on-failure\nExecStart=/bin/true\n";
 
@@ -308,9 +307,8 @@ mod tests {
 
     #[test]
     fn the_agents_units_suit_every_systemd() {
-        let paths: Vec<String> = UNITS.iter().map(|(name, _)| format!("/usr/lib/systemd/system/{name}")).collect();
-        let files: Vec<_> =
-            paths.iter().zip(UNITS).map(|(path, (_, text))| (path.as_str(), *text, "nodesmith: agent")).collect();
+        let units = units(&CONTAINERD).map(|(name, text)| (format!("/usr/lib/systemd/system/{name}"), text));
+        let files = units.each_ref().map(|(path, text)| (path.as_str(), text.as_str(), "nodesmith: agent"));
         assert_eq!(found("230", "", &files), [""; 0]);
     }
 

@@ -8,6 +8,7 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 
 use super::data::data;
+use crate::arch;
 use crate::report;
 use crate::vm::accelerator::Choice;
 use crate::vm::{Event, Firmware, Options, Until, Verdict, boot as run};
@@ -84,6 +85,7 @@ pub(super) struct Boot {
 pub(super) fn boot(arguments: &Boot) -> anyhow::Result<ExitCode> {
     let options = Options {
         image: arguments.image.clone(),
+        arch: &arch::X86_64,
         firmware: arguments.firmware,
         accelerator: arguments.accel,
         disk: arguments.disk.clone(),

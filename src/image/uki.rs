@@ -16,12 +16,10 @@ use crate::tree::{Kind, TreePath};
 /// Longest command line that a kernel keeps: `COMMAND_LINE_SIZE` is 2048 on x86 and arm64, with the NUL.
 const COMMAND_LINE_MAX: usize = 2047;
 
-/// Where systemd's packages put the EFI stub.
-const STUB: &str = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
-
 /// The unified kernel image of a node.
 pub fn make(parts: &Parts<'_>, initrd: &Initrd, command_line: &str) -> anyhow::Result<Vec<u8>> {
-    let stub = parts.tool(STUB)?;
+    // Where systemd's packages put it.
+    let stub = parts.tool(&format!("/usr/lib/systemd/boot/efi/linux{}.efi.stub", parts.recipe.arch.efi))?;
     let kernel = parts.kernel.image.read(parts.contents).context("reading the kernel")?;
     let os_release = os_release(parts)?;
     let uki = assemble(&Sections {

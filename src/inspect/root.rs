@@ -11,6 +11,7 @@ use crate::contract::IMAGE_INFO;
 use crate::formats::device::ReadAt;
 use crate::formats::erofs::read::{self, Image};
 use crate::image::manifest;
+use crate::image_info::{Archive, ImageInfo, ImageKubernetes};
 use crate::tree::{Content, Digest, Origin, Tree, dump};
 
 /// Largest description of an image.
@@ -24,7 +25,10 @@ pub(super) fn describe(device: impl ReadAt, files: Listing<'_>) -> anyhow::Resul
     let mut text = format!("EROFS, {} bytes, {paths} paths\n", image.size());
     let mut json = json!({"kind": "erofs", "bytes": image.size(), "paths": paths});
     if let Some(identity) = identity(&image)? {
-        text.push_str(&lines(&identity));
+        // Somebody else's file may have any form.
+        if let Ok(info) = serde_json::from_value(identity.clone()) {
+            text.push_str(&lines(&info));
+        }
         json["image"] = identity;
     }
     let Listing::Files(manifest) = files else { return Ok((text, json)) };
@@ -59,29 +63,17 @@ fn identity(image: &Image<impl ReadAt>) -> anyhow::Result<Option<Value>> {
     let mut text = Vec::new();
     let inode = image.inode(nid)?;
     image.contents(&inode)?.take(IDENTITY_MAX).read_to_end(&mut text).with_context(reading)?;
-    // Somebody else's file may have any form.
     Ok(serde_json::from_slice(&text).ok().filter(Value::is_object))
 }
 
 /// The lines of an image's identity that people look for.
-fn lines(identity: &Value) -> String {
-    let word = |value: &Value| value.as_str().unwrap_or("?").to_owned();
-    let mut text = format!("image {} {}\n", word(&identity["name"]), word(&identity["version"]));
-    if let Some(kubernetes) = identity.get("kubernetes") {
-        let (version, api) = (word(&kubernetes["version"]), word(&kubernetes["kubeadm-api"]));
-        text.push_str(&format!(
-            "Kubernetes {version}, kubeadm {api}, sandbox {}\n",
-            word(&kubernetes["sandbox-image"])
-        ));
+fn lines(info: &ImageInfo) -> String {
+    let mut text = format!("image {} {}\n", info.name, info.version);
+    if let Some(ImageKubernetes { version, kubeadm_api, sandbox_image, .. }) = &info.kubernetes {
+        text.push_str(&format!("Kubernetes {version}, kubeadm {}, sandbox {sandbox_image}\n", kubeadm_api.name()));
     }
-    for archive in identity["images"].as_array().map(Vec::as_slice).unwrap_or_default() {
-        let names: Vec<String> = archive["names"].as_array().into_iter().flatten().map(word).collect();
-        text.push_str(&format!(
-            "{}: {} sha256:{}\n",
-            word(&archive["file"]),
-            names.join(", "),
-            word(&archive["sha256"])
-        ));
+    for Archive { file, sha256, names } in &info.images {
+        text.push_str(&format!("{file}: {} sha256:{sha256}\n", names.join(", ")));
     }
     text
 }

@@ -52,6 +52,7 @@ fn image(words: &dyn Fn(&Digest) -> String) -> File {
     let uki = uki::assemble(&sections).unwrap();
     let request = layout::Request {
         image: "small 1",
+        arch: &crate::arch::X86_64,
         esp_bytes: 40 * MIB,
         slot_bytes: 4 * MIB,
         var_min_bytes: 64 * MIB,

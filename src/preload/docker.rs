@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::fault::{ARCHITECTURE, Fault, damaged, foreign, unnamed};
+use super::fault::{Fault, damaged, foreign, unnamed};
 use super::name::full_name;
 use super::tarball::Tarball;
+use crate::arch::Arch;
 use crate::tree::Digest;
 
 #[derive(Debug, Deserialize)]
@@ -37,7 +38,7 @@ struct RootFs {
 }
 
 /// Name → digest of the configuration, of every image of the archive.
-pub(super) fn images(tarball: &Tarball) -> Result<BTreeMap<String, Digest>, Fault> {
+pub(super) fn images(tarball: &Tarball, node: &Arch) -> Result<BTreeMap<String, Digest>, Fault> {
     let entries: Vec<Entry> = tarball.document("manifest.json")?;
     let mut images = BTreeMap::new();
     // Images share layers, and unpacking is what takes the time.
@@ -52,8 +53,8 @@ pub(super) fn images(tarball: &Tarball) -> Result<BTreeMap<String, Digest>, Faul
         if Digest::parse(stem).is_some_and(|named| named != id) {
             return Err(damaged(format!("`{}` has another digest than its name", entry.config)));
         }
-        if config.os != "linux" || config.architecture != ARCHITECTURE {
-            return Err(foreign(name, &config.os, &config.architecture));
+        if config.os != "linux" || config.architecture != node.oci {
+            return Err(foreign(name, &config.os, &config.architecture, node));
         }
         if config.rootfs.diff_ids.len() != entry.layers.len() {
             let (named, listed) = (config.rootfs.diff_ids.len(), entry.layers.len());

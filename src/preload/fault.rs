@@ -1,7 +1,6 @@
 //! What an import on the node would trip over.
 
-/// The platform that every image must have: the node's.
-pub(super) const ARCHITECTURE: &str = "amd64";
+use crate::arch::Arch;
 
 /// What is wrong with an archive: slug, what it is, what to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,10 +22,10 @@ pub(super) fn unnamed() -> Fault {
     }
 }
 
-pub(super) fn foreign(name: &str, os: &str, architecture: &str) -> Fault {
+pub(super) fn foreign(name: &str, os: &str, architecture: &str, node: &Arch) -> Fault {
     Fault {
         slug: "image-platform",
-        title: format!("`{name}` is for {os}/{architecture}, the node is linux/{ARCHITECTURE}"),
+        title: format!("`{name}` is for {os}/{architecture}, the node is linux/{}", node.oci),
         help: "save the image for the node's platform",
     }
 }

@@ -1,4 +1,4 @@
-//! Archives of container images that a node has from the start: checked here, put into containerd on the node.
+//! Archives of container images that a node has from the start: checked here, given to the container runtime on the node.
 //!
 //! Takes the recipe's `images:` and gives one [`Archive`] each, whose bytes lie in the store. An archive is what
 //! `docker save` writes (Docker Image Specification 1.2) or a tar of an OCI image layout (image-layout.md of 1.1), and
@@ -18,6 +18,7 @@ use std::io::Seek;
 
 use anyhow::Context;
 
+use crate::arch::Arch;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::recipe::{ImageFile, Recipe};
 use crate::store::Store;
@@ -45,7 +46,9 @@ pub fn read(recipe: &Recipe, store: &Store) -> anyhow::Result<Vec<Archive>> {
     let mut found = Diagnostics::default();
     let mut archives = Vec::new();
     for file in &recipe.images {
-        match archive(file, store).with_context(|| format!("reading the image archive {}", file.path.display()))? {
+        match archive(file, recipe.arch, store)
+            .with_context(|| format!("reading the image archive {}", file.path.display()))?
+        {
             Ok(archive) => archives.push((file, archive)),
             Err(fault) => found.push(
                 Diagnostic::new(fault.slug, format!("{}: {}", file.name, fault.title))
@@ -62,10 +65,10 @@ pub fn read(recipe: &Recipe, store: &Store) -> anyhow::Result<Vec<Archive>> {
     Ok(found.or(archives)?)
 }
 
-fn archive(file: &ImageFile, store: &Store) -> anyhow::Result<Result<Archive, Fault>> {
+fn archive(file: &ImageFile, node: &Arch, store: &Store) -> anyhow::Result<Result<Archive, Fault>> {
     let mut opened = File::open(&file.path).context("opening it")?;
     let size = opened.metadata().context("measuring it")?.len();
-    let images = match Tarball::read(&mut opened).and_then(|tarball| images(&tarball)) {
+    let images = match Tarball::read(&mut opened).and_then(|tarball| images(&tarball, node)) {
         Err(fault) => return Ok(Err(fault)),
         Ok(images) => images,
     };
@@ -74,11 +77,11 @@ fn archive(file: &ImageFile, store: &Store) -> anyhow::Result<Result<Archive, Fa
     Ok(Ok(Archive { file: file.name.clone(), size, digest, images }))
 }
 
-fn images(tarball: &Tarball) -> Result<BTreeMap<String, Digest>, Fault> {
+fn images(tarball: &Tarball, node: &Arch) -> Result<BTreeMap<String, Digest>, Fault> {
     let images = if tarball.has("oci-layout") {
-        oci::images(tarball)?
+        oci::images(tarball, node)?
     } else if tarball.has("manifest.json") {
-        docker::images(tarball)?
+        docker::images(tarball, node)?
     } else {
         return Err(Fault {
             slug: "not-an-image-archive",

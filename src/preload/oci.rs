@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::fault::{ARCHITECTURE, Fault, damaged, foreign, unnamed};
+use super::fault::{Fault, damaged, foreign, unnamed};
 use super::name::full_name;
 use super::tarball::{Entry, Tarball};
+use crate::arch::Arch;
 use crate::tree::Digest;
 
 /// Deepest chain of indexes in indexes.
@@ -52,19 +53,19 @@ struct Platform {
 }
 
 impl Platform {
-    fn fits(&self) -> bool {
-        self.os == "linux" && self.architecture == ARCHITECTURE
+    fn fits(&self, node: &Arch) -> bool {
+        self.os == "linux" && self.architecture == node.oci
     }
 }
 
 /// Name → digest of the manifest or index, of every image that index.json names.
-pub(super) fn images(tarball: &Tarball) -> Result<BTreeMap<String, Digest>, Fault> {
+pub(super) fn images(tarball: &Tarball, node: &Arch) -> Result<BTreeMap<String, Digest>, Fault> {
     let index: Index = tarball.document("index.json")?;
     let (mut images, mut seen) = (BTreeMap::new(), BTreeSet::new());
     for descriptor in &index.manifests {
         let name = name(descriptor).ok_or_else(unnamed)?;
         let (_, blob) = blob(tarball, descriptor)?;
-        image(tarball, descriptor, &name, 0, &mut seen)?;
+        image(tarball, node, descriptor, &name, 0, &mut seen)?;
         images.insert(name, blob.digest);
     }
     Ok(images)
@@ -94,6 +95,7 @@ fn blob(tarball: &Tarball, descriptor: &Descriptor) -> Result<(String, Entry), F
 /// Checks an image down to its layers; of several platforms, the node's. What is in `seen` has been checked.
 fn image(
     tarball: &Tarball,
+    node: &Arch,
     descriptor: &Descriptor,
     name: &str,
     depth: u32,
@@ -108,20 +110,20 @@ fn image(
             return Err(damaged(format!("`{name}` is an index of indexes of indexes")));
         }
         let index: Index = tarball.document(&path)?;
-        let ours = |it: &&Descriptor| it.platform.as_ref().is_none_or(Platform::fits);
+        let ours = |it: &&Descriptor| it.platform.as_ref().is_none_or(|platform| platform.fits(node));
         let mut fitting = index.manifests.iter().filter(ours).peekable();
         if fitting.peek().is_none() {
             let other = index.manifests.iter().find_map(|it| it.platform.as_ref());
             let (os, architecture) = other.map_or(("", ""), |other| (&other.os, &other.architecture));
-            return Err(foreign(name, os, architecture));
+            return Err(foreign(name, os, architecture, node));
         }
-        return fitting.try_for_each(|descriptor| image(tarball, descriptor, name, depth + 1, seen));
+        return fitting.try_for_each(|descriptor| image(tarball, node, descriptor, name, depth + 1, seen));
     }
     let manifest: Manifest = tarball.document(&path)?;
     let (config_path, _) = blob(tarball, &manifest.config)?;
     let config: Platform = tarball.document(&config_path)?;
-    if !config.fits() {
-        return Err(foreign(name, &config.os, &config.architecture));
+    if !config.fits(node) {
+        return Err(foreign(name, &config.os, &config.architecture, node));
     }
     manifest.layers.iter().try_for_each(|layer| blob(tarball, layer).map(drop))
 }

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use super::name::full_name;
 use super::*;
+use crate::arch::X86_64;
 use crate::diag::{Location, Source};
 
 /// What [`docker`] and [`oci`] make, with one thing changed.
@@ -109,7 +110,7 @@ fn check(bytes: &[u8]) -> Result<Archive, Fault> {
     std::fs::write(&path, bytes).unwrap();
     let store = Store::open(&directory.path().join("store")).unwrap();
     let location = Location::new(&Source::new("r.yaml", "x"), 0..1);
-    let checked = archive(&ImageFile { path, name: "a.tar".into(), location }, &store).unwrap()?;
+    let checked = archive(&ImageFile { path, name: "a.tar".into(), location }, &X86_64, &store).unwrap()?;
     assert_eq!(checked.digest, Digest::of(bytes));
     assert!(store.has(&checked.digest, checked.size));
     Ok(checked)
@@ -232,7 +233,7 @@ fn damaged_archives_never_panic() {
             bytes[at] ^= 0x11;
             std::fs::write(&path, &bytes).unwrap();
             let mut file = File::open(&path).unwrap();
-            if let Ok(found) = Tarball::read(&mut file).and_then(|tarball| images(&tarball)) {
+            if let Ok(found) = Tarball::read(&mut file).and_then(|tarball| images(&tarball, &X86_64)) {
                 assert_eq!(found.len(), 1);
             }
         }

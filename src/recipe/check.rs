@@ -13,11 +13,13 @@ use super::read::{checked_list, entries, same_package, text, texts};
 use super::repositories::repositories;
 use super::shape::RECIPE;
 use super::{
-    AcceptedScript, Arch, Compression, Containerd, Disk, Dropped, ImageFile, Kernel, Modules, Output, Overlay,
-    PackageRequest, Recipe, Selinux, Services, UnknownPrograms, User, VarFilesystem, kernels,
+    AcceptedScript, Compression, Disk, Dropped, ImageFile, Kernel, Modules, Output, Overlay, PackageRequest, Recipe,
+    RuntimeSettings, Selinux, Services, UnknownPrograms, User, VarFilesystem, kernels,
 };
+use crate::arch::{self, Arch};
 use crate::diag::{Diagnostic, Diagnostics, Location};
 use crate::image_info::MetadataTrust;
+use crate::runtime::RUNTIMES;
 use crate::shape;
 use crate::spelling::suggest;
 use crate::words;
@@ -54,7 +56,7 @@ fn read(value: &Value, today: NaiveDate) -> (Recipe, Diagnostics) {
     let mut recipe = Recipe {
         name: text(value, "name").map(|it| words::check(&words::NAME, it, f)).unwrap_or_default(),
         version: text(value, "version").map_or_else(|| "0".to_owned(), |it| words::check(&words::VERSION, it, f)),
-        arch: Arch::X86_64,
+        arch: value.get("arch").and_then(Value::text).and_then(Arch::parse).unwrap_or(arch::ARCHES[0]),
         epoch: epoch(value, f),
         repositories: repositories(value, f),
         drop: drop_list(value, &packages, f),
@@ -66,7 +68,7 @@ fn read(value: &Value, today: NaiveDate) -> (Recipe, Diagnostics) {
         debconf: debconf(value),
         sysctl: sysctl(value, f),
         modules: modules(value, f),
-        runtime: containerd(value, f),
+        runtime: runtime(value, f),
         kubernetes,
         images: images(value, f),
         services: services(value, f),
@@ -339,8 +341,9 @@ fn modules(value: &Value, found: &mut Diagnostics) -> Modules {
     Modules { load, options, blacklist: blacklist.into_iter().map(|module| module.value).collect() }
 }
 
-fn containerd(value: &Value, found: &mut Diagnostics) -> Option<Containerd> {
-    let section = value.get("runtime")?.get("containerd")?;
+fn runtime(value: &Value, found: &mut Diagnostics) -> Option<RuntimeSettings> {
+    let named = value.get("runtime")?;
+    let (runtime, section) = RUNTIMES.iter().find_map(|runtime| Some((*runtime, named.get(runtime.name)?)))?;
     let flag = section.get("systemd-cgroup").and_then(Value::flag).unwrap_or(true);
     let mut mirrors = BTreeMap::new();
     for (registry, urls) in entries(section.get("mirrors")) {
@@ -349,7 +352,8 @@ fn containerd(value: &Value, found: &mut Diagnostics) -> Option<Containerd> {
         mirrors.insert(registry, urls.into_iter().map(|url| url.value).collect());
     }
     let image = text(section, "sandbox-image").map(|it| words::check(&words::IMAGE, it, found));
-    Some(Containerd {
+    Some(RuntimeSettings {
+        runtime,
         systemd_cgroup: flag,
         sandbox_image: image.unwrap_or_else(|| "registry.k8s.io/pause:3.10".to_owned()),
         mirrors,

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use super::kubernetes::Kubernetes;
 use super::repository::Repository;
+use crate::arch::Arch;
 use crate::diag::Location;
 use crate::image_info::MetadataTrust;
+use crate::runtime::Runtime;
 use crate::yaml::Located;
 
 #[derive(Debug, Clone)]
@@ -14,7 +16,7 @@ pub struct Recipe {
     /// Names the outputs: lower case letters, digits, `-`, `_`, `.`.
     pub name: String,
     pub version: String,
-    pub arch: Arch,
+    pub arch: &'static Arch,
     /// Seconds since 1970: the time of everything that the builder itself writes.
     pub epoch: i64,
     pub repositories: Vec<Repository>,
@@ -33,7 +35,7 @@ pub struct Recipe {
     /// `net.ipv4.ip_forward` → `1`, in key order.
     pub sysctl: BTreeMap<String, String>,
     pub modules: Modules,
-    pub runtime: Option<Containerd>,
+    pub runtime: Option<RuntimeSettings>,
     pub kubernetes: Option<Kubernetes>,
     /// Archives of container images that every node has from the start.
     pub images: Vec<ImageFile>,
@@ -52,27 +54,6 @@ pub struct Recipe {
     pub disk: Disk,
     pub compression: Compression,
     pub outputs: BTreeSet<Output>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Arch {
-    X86_64,
-}
-
-impl Arch {
-    /// Debian's name of the architecture.
-    pub fn debian(self) -> &'static str {
-        match self {
-            Arch::X86_64 => "amd64",
-        }
-    }
-
-    /// RPM's name of the architecture.
-    pub fn rpm(self) -> &'static str {
-        match self {
-            Arch::X86_64 => "x86_64",
-        }
-    }
 }
 
 /// `containerd` or `containerd=1.7.24~ds1-6`.
@@ -147,7 +128,8 @@ pub struct Modules {
 }
 
 #[derive(Debug, Clone)]
-pub struct Containerd {
+pub struct RuntimeSettings {
+    pub runtime: &'static Runtime,
     pub systemd_cgroup: bool,
     pub sandbox_image: String,
     /// Registry → mirror URLs, tried in order.
@@ -233,6 +215,11 @@ impl Selinux {
 }
 
 impl Recipe {
+    /// The container runtime that the agent counts on: the default where the recipe has none.
+    pub fn node_runtime(&self) -> &'static Runtime {
+        self.runtime.as_ref().map(|settings| settings.runtime).unwrap_or_default()
+    }
+
     /// The mode of SELinux, named or not.
     pub fn selinux_mode(&self) -> Selinux {
         self.selinux.as_ref().map_or(Selinux::Disabled, |mode| mode.value)

@@ -15,8 +15,8 @@ mod repository;
 pub mod shape;
 
 pub use checked::{
-    AcceptedScript, Arch, Compression, Containerd, Disk, Dropped, ImageFile, Kernel, Modules, Output, Overlay,
-    PackageRequest, Recipe, Selinux, Services, UnknownPrograms, User, VarFilesystem,
+    AcceptedScript, Compression, Disk, Dropped, ImageFile, Kernel, Modules, Output, Overlay, PackageRequest, Recipe,
+    RuntimeSettings, Selinux, Services, UnknownPrograms, User, VarFilesystem,
 };
 pub use repository::{
     AptRepository, DEFAULT_PRIORITY, KeySource, Mirror, Repository, RepositoryKind, RpmRepository, RpmSource,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::kubernetes::Kubernetes;
-use super::{Compression, Containerd, Mirror, Output, PackageRequest, Recipe, RepositoryKind, User};
+use super::{Compression, Mirror, Output, PackageRequest, Recipe, RepositoryKind, RuntimeSettings, User};
 use crate::yaml::Located;
 
 /// The whole recipe.
@@ -31,7 +31,7 @@ pub fn print(recipe: &Recipe) -> Value {
     json!({
         "name": recipe.name,
         "version": recipe.version,
-        "arch": recipe.arch.debian(),
+        "arch": recipe.arch.debian,
         "epoch": recipe.epoch,
         "repositories": repositories(recipe),
         "packages": recipe.packages.iter().map(request).collect::<Vec<_>>(),
@@ -53,7 +53,7 @@ pub fn print(recipe: &Recipe) -> Value {
             "options": recipe.modules.options,
             "blacklist": recipe.modules.blacklist,
         },
-        "runtime": recipe.runtime.as_ref().map(containerd),
+        "runtime": recipe.runtime.as_ref().map(runtime),
         "kubernetes": recipe.kubernetes.as_ref().map(kubernetes),
         "images": recipe.images.iter().map(|it| it.name.clone()).collect::<Vec<_>>(),
         "services": {
@@ -86,7 +86,7 @@ pub fn package_inputs(recipe: &Recipe) -> Value {
     // A kernel that is pinned is taken whatever its line.
     let line = Some(&recipe.kernel.line).filter(|_| recipe.kernel.package.version.is_none());
     json!({
-        "arch": recipe.arch.debian(),
+        "arch": recipe.arch.debian,
         "repositories": repositories(recipe),
         "packages": recipe.packages.iter().map(request).collect::<Vec<_>>(),
         "weak-dependencies": recipe.weak_dependencies,
@@ -137,18 +137,18 @@ fn request(request: &PackageRequest) -> String {
     }
 }
 
-fn containerd(containerd: &Containerd) -> Value {
-    json!({"containerd": {
-        "systemd-cgroup": containerd.systemd_cgroup,
-        "sandbox-image": containerd.sandbox_image,
-        "mirrors": containerd.mirrors,
+fn runtime(settings: &RuntimeSettings) -> Value {
+    json!({(settings.runtime.name): {
+        "systemd-cgroup": settings.systemd_cgroup,
+        "sandbox-image": settings.sandbox_image,
+        "mirrors": settings.mirrors,
     }})
 }
 
 fn kubernetes(kubernetes: &Kubernetes) -> Value {
     json!({
         "version": kubernetes.version.to_string(),
-        "kubeadm-api": kubernetes.kubeadm_api(),
+        "kubeadm-api": kubernetes.kubeadm_api().name(),
         "pull-sandbox-image": kubernetes.pull_sandbox_image,
     })
 }

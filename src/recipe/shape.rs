@@ -1,7 +1,9 @@
 //! The shape of a recipe: the table that `check`, `schema` and the documentation share.
 
 use super::{Selinux, UnknownPrograms};
+use crate::arch::Arch;
 use crate::image_info::MetadataTrust;
+use crate::runtime::RUNTIMES;
 use crate::shape::{Field, Shape, TEXTS, may, need};
 use crate::trust::Weakness;
 
@@ -11,7 +13,7 @@ pub const RECIPE: Shape = Shape::Record(&[
     need("name", Shape::Text, "name of the image and of its output files"),
     may("version", Shape::Text, "version of the image, default 0"),
     may("extends", TEXTS, "recipes this one builds on, relative to it: maps merge, lists append, scalars override"),
-    may("arch", Shape::Word(&["x86_64"]), "architecture of the node, default x86_64"),
+    may("arch", Shape::Word(&Arch::NAMES), "architecture of the node, default x86_64"),
     may("epoch", Shape::Text, "date (YYYY-MM-DD) of every file that the builder writes, default 2026-01-01"),
     need("repositories", Shape::Table(&REPOSITORY), "where packages come from, by name"),
     need("packages", TEXTS, "packages of the image: `name` or `name=version`"),
@@ -42,7 +44,7 @@ pub const RECIPE: Shape = Shape::Record(&[
     need("kernel", Shape::Record(KERNEL), "the kernel and its command line"),
     may("sysctl", Shape::Table(&Shape::Text), "kernel settings, by their names with dots"),
     may("modules", Shape::Record(MODULES), "kernel modules of the running node"),
-    may("runtime", Shape::OneOf(RUNTIME), "the container runtime"),
+    may("runtime", Shape::OneOf(&RUNTIME), "the container runtime"),
     may("kubernetes", Shape::Record(KUBERNETES), "makes the image a node of a cluster"),
     may("images", TEXTS, "archives of container images that nodes have from the start, relative to the recipe"),
     may("services", Shape::Record(SERVICES), "systemd units by name"),
@@ -117,9 +119,18 @@ const MODULES: &[Field] = &[
     may("blacklist", TEXTS, "never loaded by alias"),
 ];
 
-const RUNTIME: &[Field] = &[may("containerd", Shape::Record(CONTAINERD), "containerd with its CRI plugin")];
+/// A key for each runtime.
+const RUNTIME: [Field; RUNTIMES.len()] = {
+    let mut fields = [const { may("", Shape::Text, "") }; RUNTIMES.len()];
+    let mut at = 0;
+    while at < fields.len() {
+        fields[at] = may(RUNTIMES[at].name, Shape::Record(RUNTIME_SETTINGS), RUNTIMES[at].about);
+        at += 1;
+    }
+    fields
+};
 
-const CONTAINERD: &[Field] = &[
+const RUNTIME_SETTINGS: &[Field] = &[
     may("systemd-cgroup", Shape::Flag, "let systemd manage the containers' cgroups, default true"),
     may("sandbox-image", Shape::Text, "the pause image, default registry.k8s.io/pause:3.10"),
     may("mirrors", Shape::Table(&TEXTS), "registry → mirror URLs"),

@@ -7,12 +7,11 @@ use anyhow::{Context, anyhow};
 use super::access::Access;
 use super::keys;
 use super::servers::{self, Servers};
+use crate::arch::Arch;
 use crate::diag::Diagnostics;
 use crate::lock::{Lock, LockedPackage, LockedRepository};
 use crate::package::rpm;
-use crate::recipe::{
-    AptRepository, Arch, Mirror, PackageRequest, Recipe, Repository, RepositoryKind, RpmSource, print,
-};
+use crate::recipe::{AptRepository, Mirror, PackageRequest, Recipe, Repository, RepositoryKind, RpmSource, print};
 use crate::repo::fetch::{Gone, Wanted};
 use crate::repo::pick::pick;
 use crate::repo::rpmmd::modules::filter;
@@ -110,7 +109,7 @@ pub(super) fn with_left_out(error: anyhow::Error, left_out: &[String]) -> anyhow
     }
 }
 
-fn read(repository: &Repository, servers: &Servers, arch: Arch, access: &Access<'_>) -> anyhow::Result<Snapshot> {
+fn read(repository: &Repository, servers: &Servers, arch: &Arch, access: &Access<'_>) -> anyhow::Result<Snapshot> {
     let name = repository.name.as_str();
     match &repository.kind {
         RepositoryKind::Apt(apt) => {
@@ -119,7 +118,7 @@ fn read(repository: &Repository, servers: &Servers, arch: Arch, access: &Access<
                 base_url: servers.mirrors.bases.first().map_or("", String::as_str),
                 suite: &apt.suite,
                 components: &apt.components,
-                arch: arch.debian(),
+                arch: arch.debian,
                 keyring: &apt.keyring,
             };
             let snapshot = apt::read(&archive, &servers.fetcher(access), access.as_of, access.progress);
@@ -139,10 +138,10 @@ fn read(repository: &Repository, servers: &Servers, arch: Arch, access: &Access<
         RepositoryKind::Rpm(rpm) => {
             let keyring = keys::keyring(repository, rpm, Some(access.as_of), access)?;
             match &rpm.source {
-                RpmSource::Directory(directory) => rpm_directory::read(name, directory, arch.rpm(), access.progress),
+                RpmSource::Directory(directory) => rpm_directory::read(name, directory, arch.name, access.progress),
                 RpmSource::Url(_) | RpmSource::Mirrorlist(_) | RpmSource::Metalink(_) => {
                     let metadata_key = keyring.as_ref().filter(|_| rpm.signed_metadata);
-                    let rpm = rpmmd::Repository { name, mirrors: &servers.mirrors, arch: arch.rpm(), metadata_key };
+                    let rpm = rpmmd::Repository { name, mirrors: &servers.mirrors, arch: arch.name, metadata_key };
                     rpmmd::read(&rpm, &servers.fetcher(access), access.progress)
                 }
             }

@@ -3,7 +3,8 @@
 use anyhow::Context;
 
 use super::access::Access;
-use crate::recipe::{AptRepository, Arch, Mirror, Repository, RepositoryKind, RpmSource};
+use crate::arch::Arch;
+use crate::recipe::{AptRepository, Mirror, Repository, RepositoryKind, RpmSource};
 use crate::repo::fetch::{Fetcher, Network};
 use crate::repo::host;
 use crate::repo::rpmmd::mirrors::{self, Mirrors, Source};
@@ -34,7 +35,7 @@ impl Servers {
 }
 
 /// Where the repository can be had from here, by now.
-pub(super) fn locate(repository: &Repository, arch: Arch, access: &Access<'_>) -> anyhow::Result<Servers> {
+pub(super) fn locate(repository: &Repository, arch: &Arch, access: &Access<'_>) -> anyhow::Result<Servers> {
     let one = |url: &str| Ok(Servers { mirrors: Mirrors::of(url), proxy: None, https_only: false, guessed: false });
     match &repository.kind {
         RepositoryKind::Apt(AptRepository { mirror: Mirror::Url(url), .. }) => one(url),
@@ -57,7 +58,7 @@ pub(super) fn locate(repository: &Repository, arch: Arch, access: &Access<'_>) -
             let authentic = !rpm.signed_packages && !rpm.signed_metadata;
             let network = Network { https_only: authentic, ..access.network(None) };
             let fetcher = Fetcher::new(access.store, network);
-            let mirrors = mirrors::locate(&repository.name, source, arch.rpm(), authentic, &fetcher, access.progress)?;
+            let mirrors = mirrors::locate(&repository.name, source, arch.name, authentic, &fetcher, access.progress)?;
             // A metalink that is right says itself what its mirrors may have.
             let https_only = authentic && !matches!(source, Source::Metalink(_));
             Ok(Servers { mirrors, proxy: None, https_only, guessed: false })

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 
+use crate::arch::Emulator;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Choice {
     Auto,
@@ -35,18 +37,18 @@ const ROM_LIMIT: Duration = Duration::from_secs(5);
 const KERNEL_LIMIT: Duration = Duration::from_secs(10);
 
 /// Decides by trying. `image` is only used to find a kernel to try with.
-pub fn choose(choice: Choice, emulator: &Path, image: &Path) -> anyhow::Result<Accelerator> {
+pub fn choose(choice: Choice, emulator: &Emulator, program: &Path, image: &Path) -> anyhow::Result<Accelerator> {
     let tcg = |note| Ok(Accelerator { name: "tcg", note });
     match choice {
         Choice::Tcg => tcg(None),
-        Choice::Kvm => match prove_kvm(emulator, image)? {
+        Choice::Kvm => match prove_kvm(emulator, program, image)? {
             None => Ok(Accelerator { name: "kvm", note: None }),
             Some(why) => bail!("KVM does not run a guest on this machine: {why}"),
         },
         Choice::Auto if !Path::new("/dev/kvm").exists() => {
             tcg(Some("note: this machine has no /dev/kvm; the guest runs emulated, ten times slower".to_owned()))
         }
-        Choice::Auto => match prove_kvm(emulator, image)? {
+        Choice::Auto => match prove_kvm(emulator, program, image)? {
             None => Ok(Accelerator { name: "kvm", note: None }),
             Some(why) => tcg(Some(format!("note: KVM does not run a guest here ({why}); the guest runs emulated"))),
         },
@@ -54,10 +56,10 @@ pub fn choose(choice: Choice, emulator: &Path, image: &Path) -> anyhow::Result<A
 }
 
 /// `None` when KVM ran both guests, else what happened.
-fn prove_kvm(emulator: &Path, image: &Path) -> anyhow::Result<Option<String>> {
+fn prove_kvm(emulator: &Emulator, program: &Path, image: &Path) -> anyhow::Result<Option<String>> {
     let mut rom = tempfile::NamedTempFile::new().context("making a file for the probe")?;
     rom.write_all(&probe_rom()).context("writing the probe")?;
-    let mut command = probe(emulator, "64");
+    let mut command = probe(emulator, program, "64");
     command.args(["-device", "isa-debug-exit,iobase=0x501,iosize=1", "-bios"]).arg(rom.path());
     match run(command, ROM_LIMIT)? {
         Some(ROM_STATUS) => {}
@@ -68,7 +70,7 @@ fn prove_kvm(emulator: &Path, image: &Path) -> anyhow::Result<Option<String>> {
     if !kernel.is_file() {
         return Ok(None);
     }
-    let mut command = probe(emulator, "512");
+    let mut command = probe(emulator, program, "512");
     // Without an initrd and a root the kernel panics; `panic=-1` turns that into a reset, and `-no-reboot` into an end.
     command.args(["-no-reboot", "-append", "panic=-1", "-kernel"]).arg(&kernel);
     Ok(match run(command, KERNEL_LIMIT)? {
@@ -78,9 +80,9 @@ fn prove_kvm(emulator: &Path, image: &Path) -> anyhow::Result<Option<String>> {
     })
 }
 
-fn probe(emulator: &Path, memory: &str) -> Command {
-    let mut command = Command::new(emulator);
-    command.args(["-accel", "kvm", "-machine", "q35", "-cpu", "host", "-m", memory]);
+fn probe(emulator: &Emulator, program: &Path, memory: &str) -> Command {
+    let mut command = Command::new(program);
+    command.args(["-accel", "kvm", "-machine", emulator.machine, "-cpu", "host", "-m", memory]);
     command.args(["-display", "none", "-nodefaults", "-no-user-config"]);
     command
 }

@@ -151,6 +151,7 @@ mod tests {
     use super::super::accelerator::Choice;
     use super::super::options::{Firmware, Until};
     use super::*;
+    use crate::arch::X86_64;
 
     #[test]
     fn a_kept_disk_has_one_guest_at_a_time_and_its_copy_a_name_of_its_own() {
@@ -160,6 +161,7 @@ mod tests {
         fs::write(path("kept.unfinished"), "mine").unwrap();
         let options = Options {
             image: path("x.raw"),
+            arch: &X86_64,
             firmware: Firmware::Direct,
             accelerator: Choice::Tcg,
             disk: Some(path("kept.img")),

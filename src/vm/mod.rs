@@ -25,11 +25,11 @@ pub fn boot(options: &Options, show: &mut dyn FnMut(&Event)) -> anyhow::Result<V
     // The seed in it may have a join token.
     let private = Permissions::from_mode(0o700);
     let place = tempfile::Builder::new().prefix("nodesmith-boot-").permissions(private).tempdir()?;
-    let emulator = qemu::find()?;
+    let emulator = qemu::find(&options.arch.emulator)?;
     if options.accelerator != accelerator::Choice::Tcg && Path::new("/dev/kvm").exists() {
         crate::report::say("note: trying whether KVM runs a guest here, fifteen seconds at most");
     }
-    let accelerator = accelerator::choose(options.accelerator, &emulator, &options.image)?;
+    let accelerator = accelerator::choose(options.accelerator, &options.arch.emulator, &emulator, &options.image)?;
     if let Some(note) = &accelerator.note {
         crate::report::say(note);
     }

@@ -6,12 +6,15 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::accelerator;
+use crate::arch::Arch;
 
 /// Everything that a run is made of.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// A `.raw` or `.qcow2` image; for [`Firmware::Direct`] its `.vmlinuz`, `.initrd` and `.cmdline` lie beside it.
     pub image: PathBuf,
+    /// The image's.
+    pub arch: &'static Arch,
     pub firmware: Firmware,
     pub accelerator: accelerator::Choice,
     /// A disk that is kept: made from the image when it does not exist, else used as it is.

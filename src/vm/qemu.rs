@@ -13,6 +13,7 @@ use rustix::termios::{self, OptionalActions, Termios};
 use super::accelerator::Accelerator;
 use super::disk::Disk;
 use super::options::{Firmware, Options};
+use crate::arch::Emulator;
 use crate::contract;
 
 /// A machine that is ready to start.
@@ -72,23 +73,18 @@ impl Drop for Guest {
 /// How long QEMU may take to open its control socket.
 const CONTROL_LIMIT: Duration = Duration::from_secs(20);
 
-/// Firmware with its variable store, in the order distributions are tried: Debian/Ubuntu, Fedora/EL, Arch, openSUSE.
-const FIRMWARE: &[(&str, &str)] = &[
-    ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
-    ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
-    ("/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"),
-    ("/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"),
-    ("/usr/share/qemu/ovmf-x86_64-code.bin", "/usr/share/qemu/ovmf-x86_64-vars.bin"),
-];
-
 /// The emulator on `PATH`.
-pub(super) fn find() -> anyhow::Result<PathBuf> {
+pub(super) fn find(emulator: &Emulator) -> anyhow::Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let names = ["qemu-system-x86_64", "qemu-kvm"];
-    let candidates = std::env::split_paths(&path).flat_map(|directory| names.map(|name| directory.join(name)));
+    let candidates = std::env::split_paths(&path)
+        .flat_map(|directory| emulator.programs.iter().map(move |name| directory.join(name)));
     let libexec = PathBuf::from("/usr/libexec/qemu-kvm");
     candidates.chain([libexec]).find(|path| path.is_file()).ok_or_else(|| {
-        anyhow!("there is no qemu-system-x86_64 on this machine (Debian: apt-get install qemu-system-x86 ovmf)")
+        let (package, firmware) = emulator.debian;
+        anyhow!(
+            "there is no {} on this machine (Debian: apt-get install {package} {firmware})",
+            emulator.programs.first().copied().unwrap_or_default()
+        )
     })
 }
 
@@ -122,13 +118,15 @@ pub(super) fn start(options: &Options, machine: &Machine) -> anyhow::Result<Gues
 }
 
 fn arguments(options: &Options, machine: &Machine, control: &Path, reports: &Path) -> anyhow::Result<Vec<String>> {
+    let emulator = &options.arch.emulator;
     let mut arguments: Vec<String> = Vec::new();
     let mut add = |words: &[&str]| arguments.extend(words.iter().map(|word| (*word).to_owned()));
     let (accel, cpu) = match machine.accelerator.name {
         "kvm" => ("kvm", "host"),
         _ => ("tcg,thread=multi,tb-size=512", "max"),
     };
-    add(&["-accel", accel, "-machine", "q35", "-cpu", cpu, "-no-user-config", "-nodefaults", "-display", "none"]);
+    add(&["-accel", accel, "-machine", emulator.machine, "-cpu", cpu]);
+    add(&["-no-user-config", "-nodefaults", "-display", "none"]);
     add(&["-smp", &options.cpus.to_string(), "-m", &options.memory_mib.to_string()]);
     add(&["-device", "virtio-rng-pci", "-device", "virtio-serial-pci"]);
     let forwards: String =
@@ -160,8 +158,10 @@ fn arguments(options: &Options, machine: &Machine, control: &Path, reports: &Pat
     add(&["-qmp", &format!("unix:{},server=on,wait=off", escaped(control))]);
     match options.firmware {
         Firmware::Uefi => {
-            let (code, template) = FIRMWARE.iter().find(|(code, _)| Path::new(code).is_file()).ok_or_else(|| {
-                anyhow!("there is no UEFI firmware for QEMU on this machine (Debian: apt-get install ovmf)")
+            let found = emulator.firmware.iter().find(|(code, _)| Path::new(code).is_file());
+            let (code, template) = found.ok_or_else(|| {
+                let (_, package) = emulator.debian;
+                anyhow!("there is no UEFI firmware for QEMU on this machine (Debian: apt-get install {package})")
             })?;
             let variables = machine.place.join("variables.fd");
             fs::copy(template, &variables).with_context(|| format!("copying {template}"))?;

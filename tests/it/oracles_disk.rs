@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use nodesmith::arch::X86_64;
 use nodesmith::formats::cpio::{self, Node};
 use nodesmith::formats::device::Window;
 use nodesmith::formats::fat::{self, Entry, Volume};
@@ -41,6 +42,7 @@ fn sgdisk_and_fsck_find_a_whole_disk_in_order() {
     let root_hash = Digest(std::array::from_fn(|index| u8::try_from(index * 7).unwrap()));
     let plan = layout::plan(&Request {
         image: "worker 1.36.2-1",
+        arch: &X86_64,
         esp_bytes: 300 * MIB,
         slot_bytes: 64 * MIB,
         var_min_bytes: 100 * MIB,

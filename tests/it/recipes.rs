@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use nodesmith::diag::Diagnostics;
+use nodesmith::image_info::KubeadmApi;
 use nodesmith::recipe::{Recipe, check, load};
 use nodesmith::report::{Color, render};
 
@@ -164,6 +165,6 @@ fn the_recipe_of_a_cluster_without_a_registry_fits_together() {
     fs::write(place("r.yaml"), text.replace("../../target/kubernetes/rpms.yaml", "rpms.yaml")).unwrap();
     let recipe = checked(&place("r.yaml")).unwrap_or_else(|mistakes| panic!("{}", render(&mistakes, Color::Never)));
     assert_eq!(recipe.runtime.unwrap().sandbox_image, "k8s.gcr.io/pause:3.2");
-    assert_eq!(recipe.kubernetes.unwrap().kubeadm_api(), "v1beta2");
+    assert_eq!(recipe.kubernetes.unwrap().kubeadm_api(), KubeadmApi::V1Beta2);
     assert_eq!(recipe.images[0].name, "pause.tar");
 }

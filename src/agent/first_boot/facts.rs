@@ -8,13 +8,15 @@ use anyhow::{Context as _, Result};
 
 use super::config::NodeConfig;
 use super::once;
-use super::paths::{CONTAINERD_HOSTS, NETWORK_DIRECTORY, OURS, ZONEINFO, proxy_drop_ins};
+use super::paths::{NETWORK_DIRECTORY, OURS, ZONEINFO, proxy_drop_ins};
 use super::text_block::BLOCK_START;
 use crate::agent::cluster::request::Joined;
 use crate::agent::durable;
 use crate::agent::sysroot::below;
 use crate::contract;
 use crate::image_info::{ImageInfo, ImageKubernetes, Once};
+use crate::registry_mirrors;
+use crate::runtime::Runtime;
 
 /// The image and the machine as they are before the first step.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,6 +45,7 @@ pub struct Facts {
     pub obstacles: BTreeMap<String, String>,
     /// A retry after networkd has started: it must be told of new files.
     pub networkd_runs: bool,
+    pub runtime: &'static Runtime,
     /// The image's Kubernetes.
     pub kubernetes: Option<ImageKubernetes>,
     /// The cluster that the node is a member of.
@@ -98,7 +101,7 @@ pub fn gather(root: &Path, config: &NodeConfig) -> Result<Facts> {
         interfaces: interfaces(root)?,
         passwd: text(&below(root, "/etc/passwd"))?,
         group: text(&below(root, "/etc/group"))?,
-        writable: image.writable()?.to_vec(),
+        writable: image.checked_writable()?.to_vec(),
         network_files: network_files.into_iter().filter(|name| name.contains("-nodeinit-")).collect(),
         network_masked: is_link(root, &format!("{NETWORK_DIRECTORY}/{}", contract::DEFAULT_NETWORK)),
         present: interesting.into_iter().filter(|path| exists(path)).collect(),
@@ -107,12 +110,13 @@ pub fn gather(root: &Path, config: &NodeConfig) -> Result<Facts> {
         has_sshd: exists("/usr/sbin/sshd") && exists("/usr/bin/ssh-keygen"),
         obstacles,
         networkd_runs: exists("/run/systemd/netif/state"),
+        runtime: image.runtime,
         kubernetes: image.kubernetes,
         joined: durable::read(&below(root, contract::JOINED))?.map(|text| Joined::read(&text)).transpose()?,
         join_requested: exists(contract::JOIN_REQUEST),
         join_refused: exists(contract::JOIN_REFUSED),
-        proxy_drop_ins: proxy_drop_ins().into_iter().filter(|path| exists(path)).collect(),
-        mirror_files: mirror_files(root)?,
+        proxy_drop_ins: proxy_drop_ins(image.runtime).filter(|path| exists(path)).collect(),
+        mirror_files: mirror_files(root, image.runtime)?,
         certificates: certificates.to_owned(),
         certificates_added: text(&below(root, certificates))?.contains(BLOCK_START),
     })
@@ -139,10 +143,10 @@ fn is_link(root: &Path, path: &str) -> bool {
 }
 
 /// Those with our first line; others are the image's.
-fn mirror_files(root: &Path) -> Result<Vec<String>> {
+fn mirror_files(root: &Path, runtime: &Runtime) -> Result<Vec<String>> {
     let mut files = Vec::new();
-    for registry in names(&below(root, CONTAINERD_HOSTS))? {
-        let path = format!("{CONTAINERD_HOSTS}/{registry}/hosts.toml");
+    for entry in names(&below(root, runtime.registries))? {
+        let path = registry_mirrors::path_of_entry(runtime, &entry);
         if text(&below(root, &path))?.starts_with(OURS) {
             files.push(path);
         }

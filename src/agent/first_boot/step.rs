@@ -57,7 +57,7 @@ pub enum Step {
     },
     Run {
         program: &'static str,
-        arguments: &'static [&'static str],
+        arguments: Vec<&'static str>,
     },
     /// A program that a package's script left to the first boot.
     Once(Once),

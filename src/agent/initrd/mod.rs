@@ -68,7 +68,7 @@ fn boot(arguments: &[OsString]) -> Result<Infallible> {
     let sysroot = Path::new(SYSROOT);
     let populated = writable::populate(sysroot)?;
     writable::overlay_etc(sysroot)?;
-    writable::bind(sysroot, ImageInfo::of_root(sysroot)?.writable()?)?;
+    writable::bind(sysroot, ImageInfo::of_root(sysroot)?.checked_writable()?)?;
     let new_machine_id = machine_id::make(sysroot)?;
     let report = Report {
         root_hash: options.root_hash.to_string(),

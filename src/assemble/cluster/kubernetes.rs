@@ -17,9 +17,9 @@ pub(crate) fn write(root: &mut Root) -> anyhow::Result<()> {
         return Ok(());
     }
     // kubeadm wants it enabled; until the join has written its configuration it could only fail.
+    let runtime = root.inputs.recipe.node_runtime().unit;
     let condition = format!(
-        "[Unit]\nConditionPathExists={}\nWants=containerd.service\n\
-         After=containerd.service nodeinit-images.service\n",
+        "[Unit]\nConditionPathExists={}\nWants={runtime}\nAfter={runtime} nodeinit-images.service\n",
         contract::KUBELET_CONFIG
     );
     root.file(DROP_IN, 0o644, condition)?;

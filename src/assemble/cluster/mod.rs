@@ -1,4 +1,6 @@
 //! What makes a node of a cluster: the container runtime's configuration, and the kubelet's surroundings.
 
-pub(super) mod containerd;
+mod cni;
+mod containerd;
 pub(super) mod kubernetes;
+pub(super) mod runtime;

@@ -7,6 +7,7 @@ use std::io;
 use super::files::Files;
 use super::machine::{Installed, Machine, Status};
 use super::{programs, run};
+use crate::arch;
 use crate::assemble::accounts::book::Accounts;
 use crate::package::Package;
 use crate::shell::Stop;
@@ -32,7 +33,7 @@ pub fn alone(package: &Package, steps: u64) -> Vec<Result<u8, Stop>> {
     }
     let mut accounts = Accounts::default();
     accounts.read_back("root:x:0:0:root:/root:/bin/sh\n", "root:x:0:\nnogroup:x:65534:\n");
-    let mut machine = Machine::new(files, accounts, package.family, "x86_64", &programs::Table);
+    let mut machine = Machine::new(files, accounts, package.family, &arch::X86_64, &programs::Table);
     machine.limit = steps;
     machine.packages = vec![Installed { package, status: Status::HalfConfigured }];
     if let Some(templates) = package.members.get("templates") {

@@ -12,6 +12,7 @@ use super::programs::debconf::state::Debconf;
 use super::programs::dpkg::state::Dpkg;
 use super::regex::{Flavour, Regex};
 use super::results::{FirstBoot, UnitRequest, Used};
+use crate::arch::Arch;
 use crate::assemble::accounts::book::Accounts;
 use crate::package::{Family, Package};
 use crate::shell::{
@@ -74,8 +75,7 @@ pub struct Machine<'a> {
     pub accounts: Accounts,
     /// Whose conventions the root follows.
     pub family: Family,
-    /// As `uname -m` says it.
-    pub arch: &'static str,
+    pub arch: &'static Arch,
     programs: &'static dyn Programs,
     /// Of the image's kernel, as `uname -r` will say it.
     pub kernel_release: Option<String>,
@@ -122,7 +122,7 @@ impl<'a> Machine<'a> {
         files: Files<'a>,
         accounts: Accounts,
         family: Family,
-        arch: &'static str,
+        arch: &'static Arch,
         programs: &'static dyn Programs,
     ) -> Machine<'a> {
         Machine {

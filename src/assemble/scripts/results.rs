@@ -69,16 +69,14 @@ pub enum UnitRequest {
 }
 
 /// A program that the node runs once, because what it makes must differ from node to node.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FirstBoot {
     pub program: String,
     pub arguments: Vec<String>,
     /// It is not run if all of these are there.
     pub makes: Vec<String>,
     /// A file, and the mark in it that gives way to what the program prints.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub fills: Option<(String, String)>,
-    #[serde(skip)]
     pub package: String,
 }
 

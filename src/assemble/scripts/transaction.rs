@@ -65,7 +65,7 @@ impl<'r, 'a, 'o> Transaction<'r, 'a, 'o> {
         let tree = std::mem::replace(&mut root.tree, Tree::new(recipe.epoch, &root.origin));
         let files = Files::new(tree, root.inputs.contents, recipe.epoch, root.origin.clone());
         let mut machine =
-            Machine::new(files, std::mem::take(&mut root.accounts), root.base, recipe.arch.rpm(), &programs::Table);
+            Machine::new(files, std::mem::take(&mut root.accounts), root.base, recipe.arch, &programs::Table);
         machine.packages = ordered.iter().map(|package| Installed { package, status: Status::NotInstalled }).collect();
         machine.kernel_release = kernel::release(ordered);
         machine.unknown_is_noted = recipe.unknown_programs == UnknownPrograms::Note;

@@ -4,8 +4,6 @@ use crate::formats::fat::Entry;
 use crate::formats::sparse::Source;
 use crate::image::parts::Parts;
 
-/// Where systemd's packages put the boot loader.
-pub(super) const BOOT_LOADER: &str = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi";
 /// Longer menus only cost time where nobody watches; a key held at power-on still shows the menu.
 const LOADER_CONF: &[u8] = b"timeout 0\nconsole-mode keep\neditor no\n";
 
@@ -13,21 +11,29 @@ const LOADER_CONF: &[u8] = b"timeout 0\nconsole-mode keep\neditor no\n";
 /// own.
 pub(super) struct Esp<'a> {
     boot_loader: Vec<u8>,
+    boot_loader_paths: [String; 2],
     uki_path: String,
     uki: &'a [u8],
 }
 
 impl<'a> Esp<'a> {
     pub(super) fn new(parts: &Parts<'_>, uki: &'a [u8]) -> anyhow::Result<Esp<'a>> {
+        let arch = parts.recipe.arch.efi;
+        let own = format!("systemd-boot{arch}.efi");
+        // Where systemd's packages put it.
+        let boot_loader = parts.tool(&format!("/usr/lib/systemd/boot/efi/{own}"))?;
+        let boot_loader_paths =
+            [format!("EFI/BOOT/BOOT{}.EFI", arch.to_ascii_uppercase()), format!("EFI/systemd/{own}")];
         let uki_path = format!("EFI/Linux/{}+3.efi", parts.recipe.name);
-        Ok(Esp { boot_loader: parts.tool(BOOT_LOADER)?, uki_path, uki })
+        Ok(Esp { boot_loader, boot_loader_paths, uki_path, uki })
     }
 
     pub(super) fn entries(&self) -> [Entry<'_>; 4] {
         let entry = |path, bytes| Entry { path, source: Source::Bytes(bytes) };
+        let [removable, own] = &self.boot_loader_paths;
         [
-            entry("EFI/BOOT/BOOTX64.EFI", self.boot_loader.as_slice()),
-            entry("EFI/systemd/systemd-bootx64.efi", self.boot_loader.as_slice()),
+            entry(removable, self.boot_loader.as_slice()),
+            entry(own, self.boot_loader.as_slice()),
             entry("loader/loader.conf", LOADER_CONF),
             entry(&self.uki_path, self.uki),
         ]

@@ -20,6 +20,7 @@ use std::os::unix::fs::FileExt;
 use anyhow::Context as _;
 use uuid::Uuid;
 
+use crate::arch::Arch;
 use crate::contract;
 use crate::formats::fat::{self, Volume};
 use crate::formats::gpt::{self, Partition, SECTOR, Table};
@@ -45,6 +46,7 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x6f1c_5d0e_93a4_4b57_8a2e_c4d7_10b9_5e3
 pub struct Request<'a> {
     /// Name and version of the image: the GUIDs that are not the root hash come from it.
     pub image: &'a str,
+    pub arch: &'a Arch,
     pub esp_bytes: u64,
     /// Size of a root partition.
     pub slot_bytes: u64,
@@ -155,21 +157,15 @@ pub fn plan(request: &Request<'_>) -> Result<DiskPlan, DiskError> {
     let mut partition = |name: &str, type_guid: &str, guid, bytes: u64, attributes| {
         let first_lba = next_lba;
         next_lba += bytes / SECTOR;
-        let type_guid = Uuid::try_parse(type_guid).expect("the contract holds GUIDs");
+        let type_guid = Uuid::try_parse(type_guid).expect("the tables hold GUIDs");
         Partition { name: name.to_owned(), type_guid, guid, first_lba, last_lba: next_lba - 1, attributes }
     };
     let partitions = vec![
         partition(contract::ESP_LABEL, contract::ESP_TYPE, guid("esp"), esp_bytes, 0),
-        partition(
-            contract::ROOT_A_LABEL,
-            contract::ROOT_TYPE_X86_64,
-            Uuid::from_bytes(root_guid),
-            slot_bytes,
-            READ_ONLY,
-        ),
+        partition(contract::ROOT_A_LABEL, request.arch.root_type, Uuid::from_bytes(root_guid), slot_bytes, READ_ONLY),
         partition(
             contract::VERITY_A_LABEL,
-            contract::ROOT_VERITY_TYPE_X86_64,
+            request.arch.verity_type,
             Uuid::from_bytes(verity_guid),
             verity_slot_bytes,
             READ_ONLY,
@@ -252,6 +248,7 @@ fn esp_needed_bytes(content_bytes: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arch;
     use crate::formats::device;
     use crate::formats::fat::Entry;
     use crate::formats::sparse;
@@ -260,6 +257,7 @@ mod tests {
     fn request() -> Request<'static> {
         Request {
             image: "worker 1.36.2-1",
+            arch: &arch::X86_64,
             esp_bytes: 512 * MIB,
             slot_bytes: 2048 * MIB,
             var_min_bytes: 4096 * MIB,

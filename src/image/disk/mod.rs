@@ -22,6 +22,7 @@ pub fn plan(parts: &Parts<'_>, sealed: &Sealed, uki: &[u8]) -> anyhow::Result<Di
     let recipe = parts.recipe;
     let request = layout::Request {
         image: &format!("{} {}", recipe.name, recipe.version),
+        arch: recipe.arch,
         esp_bytes: recipe.disk.esp,
         slot_bytes: recipe.disk.slot,
         var_min_bytes: recipe.disk.var_min,
@@ -67,23 +68,22 @@ pub fn write(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::assemble::tests::World;
     use crate::formats::erofs;
     use crate::package::{Family, FileEntry, FileKind, Owner, Package};
     use crate::tree::{Digest, TreePath};
 
-    #[test]
-    fn a_disk_that_is_too_small_is_shown_where_its_sizes_are() {
-        let world = World::new();
+    /// The plan for a root of this size, and the paths on the ESP, where a tool brings the boot loader at `boot_loader`.
+    fn planned(world: &World, boot_loader: &str, root_bytes: u64) -> anyhow::Result<(DiskPlan, Vec<String>)> {
         let assembled = world.assemble().unwrap();
         let mut tool = assembled.kernel.package.clone();
         tool.name = "systemd-boot-efi".into();
         let digest = world.store.put(b"loader").unwrap();
         let owner = Owner { name: "root".into(), id: 0 };
         let file = FileEntry {
-            path: TreePath::parse(esp::BOOT_LOADER).unwrap(),
+            path: TreePath::parse(boot_loader).unwrap(),
             kind: FileKind::File { digest, size: 6 },
             mode: 0o644,
             user: owner.clone(),
@@ -104,12 +104,24 @@ mod tests {
             Parts { recipe: &world.recipe, tree: &assembled.tree, kernel: &assembled.kernel, tools: &tools, contents };
         let sealed = Sealed {
             root: tempfile::tempfile().unwrap(),
-            root_bytes: 1 << 50,
+            root_bytes,
             verity: vec![],
             root_hash: Digest([0; 32]),
-            summary: erofs::Summary { bytes: 1 << 50, inodes: 0, content_bytes: 0, cached_files: 0 },
+            summary: erofs::Summary { bytes: root_bytes, inodes: 0, content_bytes: 0, cached_files: 0 },
         };
-        let error = plan(&parts, &sealed, b"uki").unwrap_err();
+        let paths = Esp::new(&parts, b"uki")?.entries().map(|entry| entry.path.to_owned()).to_vec();
+        Ok((plan(&parts, &sealed, b"uki")?, paths))
+    }
+
+    /// The plan for a small root, and the paths on the ESP.
+    pub(crate) fn plan_of(world: &World, boot_loader: &str) -> (DiskPlan, Vec<String>) {
+        planned(world, boot_loader, 1 << 20).unwrap()
+    }
+
+    #[test]
+    fn a_disk_that_is_too_small_is_shown_where_its_sizes_are() {
+        let world = World::new();
+        let error = planned(&world, "/usr/lib/systemd/boot/efi/systemd-bootx64.efi", 1 << 50).unwrap_err();
         let mistakes = error.downcast_ref::<Diagnostics>().unwrap();
         let location = &mistakes.0[0].location.as_ref().unwrap().0;
         assert_eq!((mistakes.0[0].slug, location), ("disk-too-small", &world.recipe.disk.location));

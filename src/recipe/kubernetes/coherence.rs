@@ -9,25 +9,23 @@ use super::table::{self, at, table};
 use super::{Kubernetes, Version};
 use crate::diag::{Diagnostic, Diagnostics, Location};
 use crate::recipe::read::{entries, text, texts};
-use crate::recipe::{Containerd, PackageRequest, Recipe, kernels};
+use crate::recipe::{PackageRequest, Recipe, RuntimeSettings, kernels};
+use crate::runtime::Runtime;
 use crate::yaml::{Located, Value};
-
-/// Names under which containerd is packaged: Debian's, Docker's.
-const CONTAINERD: [&str; 2] = ["containerd", "containerd.io"];
-/// Units that a node of a cluster runs.
-const SERVICES: [&str; 2] = ["containerd.service", "kubelet.service"];
 
 /// Fills in what the recipe leaves open.
 pub(crate) fn derive(written: &Value, recipe: &mut Recipe) {
     let Some(kubernetes) = &recipe.kubernetes else { return };
-    let runtime = recipe.runtime.get_or_insert_with(|| Containerd {
+    let services = services(recipe.node_runtime());
+    let settings = recipe.runtime.get_or_insert_with(|| RuntimeSettings {
+        runtime: Default::default(),
         systemd_cgroup: true,
         sandbox_image: String::new(),
         mirrors: Default::default(),
         location: kubernetes.location.clone(),
     });
-    if containerd_section(written).and_then(|section| section.get("sandbox-image")).is_none() {
-        runtime.sandbox_image = kubernetes.pause_image();
+    if section(written, settings.runtime).and_then(|section| section.get("sandbox-image")).is_none() {
+        settings.sandbox_image = kubernetes.pause_image();
     }
     let located = |name: &str| Located { value: name.to_owned(), location: kubernetes.location.clone() };
     let add = |list: &mut Vec<Located<String>>, name: &str| {
@@ -43,19 +41,21 @@ pub(crate) fn derive(written: &Value, recipe: &mut Recipe) {
     for setting in &table().sysctl {
         recipe.sysctl.entry(setting.name.clone()).or_insert_with(|| setting.value.clone());
     }
-    SERVICES.iter().for_each(|unit| add(&mut recipe.services.enable, unit));
+    services.iter().for_each(|unit| add(&mut recipe.services.enable, unit));
 }
 
 /// Notes every contradiction between what the recipe says and its Kubernetes version.
 pub(crate) fn check(written: &Value, recipe: &Recipe, found: &mut Diagnostics) {
     let Some(kubernetes) = &recipe.kubernetes else { return };
     versions(kubernetes, recipe, found);
-    let pinned = CONTAINERD.iter().find_map(|name| recipe.packages.iter().find(|request| request.name == *name));
+    let runtime = recipe.node_runtime();
+    let pinned = runtime.packages.iter().find_map(|name| recipe.packages.iter().find(|request| request.name == *name));
     if let Some(PackageRequest { version: Some(version), location, .. }) = pinned {
         runtime_interface(kubernetes, recipe, kubelet_pin(recipe), (version, location), found);
     }
-    runtime_settings(written, kubernetes, found);
-    node_settings(written, kubernetes, kubelet_pin(recipe).map_or(kubernetes.version, |(_, version)| version), found);
+    runtime_settings(written, runtime, kubernetes, found);
+    let kubelet = kubelet_pin(recipe).map_or(kubernetes.version, |(_, version)| version);
+    node_settings(written, services(runtime), kubernetes, kubelet, found);
     sandbox_image_is_there(recipe, kubernetes, found);
     kernel(recipe, kubernetes, found);
 }
@@ -70,7 +70,9 @@ pub fn after_lock(recipe: &Recipe, locked: &BTreeMap<&str, &str>) -> Diagnostics
     }
     versions(kubernetes, &fixed, &mut found);
     let requested = |name: &str| recipe.packages.iter().find(|request| request.name == name);
-    if let Some((name, version)) = CONTAINERD.iter().find_map(|name| Some((name, locked.get(name)?))) {
+    if let Some((name, version)) =
+        recipe.node_runtime().packages.iter().find_map(|name| Some((name, locked.get(name)?)))
+    {
         let configured = recipe.runtime.as_ref().map_or(&kubernetes.location, |runtime| &runtime.location);
         let place = requested(name).map_or(configured, |request| &request.location);
         runtime_interface(kubernetes, recipe, kubelet_pin(&fixed), (version, place), &mut found);
@@ -78,8 +80,13 @@ pub fn after_lock(recipe: &Recipe, locked: &BTreeMap<&str, &str>) -> Diagnostics
     found
 }
 
-fn containerd_section(written: &Value) -> Option<&Value> {
-    written.get("runtime")?.get("containerd")
+/// Units that a node of a cluster runs.
+fn services(runtime: &Runtime) -> [&'static str; 2] {
+    [runtime.unit, "kubelet.service"]
+}
+
+fn section<'a>(written: &'a Value, runtime: &Runtime) -> Option<&'a Value> {
+    written.get("runtime")?.get(runtime.name)
 }
 
 fn kubelet_pin(recipe: &Recipe) -> Option<(&PackageRequest, Version)> {
@@ -154,47 +161,48 @@ fn versions(kubernetes: &Kubernetes, recipe: &Recipe, found: &mut Diagnostics) {
     }
 }
 
-/// Whether this kubelet and this containerd speak one interface.
+/// Whether this kubelet and this version of the recipe's runtime speak one interface.
 fn runtime_interface(
     kubernetes: &Kubernetes,
     recipe: &Recipe,
     kubelet: Option<(&PackageRequest, Version)>,
-    (containerd, place): (&str, &Location),
+    (offering, place): (&str, &Location),
     found: &mut Diagnostics,
 ) {
     let version = kubelet.map_or(kubernetes.version, |(_, version)| version);
     let kubelet_place = recipe.packages.iter().find(|request| request.name == "kubelet");
     let kubelet_place = kubelet_place.map_or(&kubernetes.location, |request| &request.location);
     let spoken = at(&table().kubelet_cri, version.minor);
-    let offered = table::containerd(containerd).map(|known| known.cri.as_slice()).unwrap_or_default();
+    let runtime = recipe.node_runtime();
+    let offered = table::runtime_of(runtime, offering).map(|known| known.cri.as_slice()).unwrap_or_default();
     if offered.iter().any(|interface| spoken.contains(interface)) {
         return;
     }
     let offered = if offered.is_empty() { "of no known version".to_owned() } else { offered.join(", ") };
-    let fits = |known: &&table::Containerd| known.cri.iter().any(|interface| spoken.contains(interface));
-    let mut series = table().containerd.iter();
+    let fits = |known: &&table::RuntimeSeries| known.cri.iter().any(|interface| spoken.contains(interface));
+    let mut series = table::runtime(runtime).iter();
     let first = series.find(fits).map(|known| format!("from {} on", known.since));
     let end = series.find(|known| !fits(known)).map(|known| format!("before {}", known.since));
     let range: Vec<String> = [first, end].into_iter().flatten().collect();
     found.push(
         Diagnostic::new(
             "runtime-interface",
-            format!("kubelet {version} and containerd {containerd} do not understand each other"),
+            format!("kubelet {version} and {runtime} {offering} do not understand each other"),
         )
-        .at(place, format!("containerd {containerd} offers CRI {offered}"))
+        .at(place, format!("{runtime} {offering} offers CRI {offered}"))
         .related(kubelet_place, format!("kubelet {version} speaks CRI {}", spoken.join(", ")))
-        .help(format!("kubelet 1.{} needs containerd {}", version.minor, range.join(" and "))),
+        .help(format!("kubelet 1.{} needs {runtime} {}", version.minor, range.join(" and "))),
     );
 }
 
-/// containerd's side of what both sides have to agree on.
-fn runtime_settings(written: &Value, kubernetes: &Kubernetes, found: &mut Diagnostics) {
-    let Some(section) = containerd_section(written) else { return };
+/// The runtime's side of what both sides have to agree on.
+fn runtime_settings(written: &Value, runtime: &Runtime, kubernetes: &Kubernetes, found: &mut Diagnostics) {
+    let Some(section) = section(written, runtime) else { return };
     let version = kubernetes.version;
     if let Some(flag) = section.get("systemd-cgroup").filter(|flag| flag.flag() == Some(false)) {
         found.push(
-            Diagnostic::new("cgroup-driver", "containerd and the kubelet would manage cgroups in two ways")
-                .at(&flag.location, "containerd would use cgroupfs")
+            Diagnostic::new("cgroup-driver", format!("{runtime} and the kubelet would manage cgroups in two ways"))
+                .at(&flag.location, format!("{runtime} would use cgroupfs"))
                 .related(&kubernetes.location, format!("the kubelet of {version} uses systemd"))
                 .help("remove the line, or set it to true"),
         );
@@ -213,8 +221,14 @@ fn runtime_settings(written: &Value, kubernetes: &Kubernetes, found: &mut Diagno
     }
 }
 
-/// Settings of the node that Kubernetes cannot live with. `kubelet` is the kubelet's version.
-fn node_settings(written: &Value, kubernetes: &Kubernetes, kubelet: Version, found: &mut Diagnostics) {
+/// Settings of the node that Kubernetes cannot live with. `needed` are its units, `kubelet` is the kubelet's version.
+fn node_settings(
+    written: &Value,
+    needed: [&str; 2],
+    kubernetes: &Kubernetes,
+    kubelet: Version,
+    found: &mut Diagnostics,
+) {
     let version = kubernetes.version;
     let settings = table().sysctl.iter().filter(|need| need.required(version.minor));
     for (need, (name, value)) in settings.flat_map(|need| entries(written.get("sysctl")).map(move |it| (need, it))) {
@@ -247,7 +261,7 @@ fn node_settings(written: &Value, kubernetes: &Kubernetes, kubelet: Version, fou
     }
     let services = written.get("services");
     for (key, done) in [("disable", "disabled"), ("mask", "masked")] {
-        for (unit, location) in texts(services.and_then(|it| it.get(key))).filter(|(unit, _)| SERVICES.contains(unit)) {
+        for (unit, location) in texts(services.and_then(|it| it.get(key))).filter(|(unit, _)| needed.contains(unit)) {
             found.push(
                 Diagnostic::new("kubernetes-service", format!("a node of a cluster needs `{unit}`"))
                     .at(location, format!("{done} here"))
@@ -293,7 +307,7 @@ fn sandbox_image_is_there(recipe: &Recipe, kubernetes: &Kubernetes, found: &mut 
     }
 }
 
-/// The sandbox image of the recipe's containerd, as it is or will be.
+/// The sandbox image of the recipe's runtime, as it is or will be.
 fn sandbox_image(recipe: &Recipe, kubernetes: &Kubernetes) -> String {
     let named = recipe.runtime.as_ref().map(|runtime| runtime.sandbox_image.clone());
     named.filter(|image| !image.is_empty()).unwrap_or_else(|| kubernetes.pause_image())

@@ -4,6 +4,8 @@ use std::fmt;
 
 use super::table;
 use crate::diag::Location;
+use crate::image_info::KubeadmApi;
+use crate::runtime::Runtime;
 
 /// `1.MINOR.PATCH`: there has never been another major version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,14 +49,15 @@ pub struct Kubernetes {
 }
 
 impl Kubernetes {
-    /// Version of kubeadm's API, such as `v1beta4`.
-    pub fn kubeadm_api(&self) -> &'static str {
-        table::at::<String>(&table::table().kubeadm_api, self.version.minor)
+    /// Version of kubeadm's API.
+    pub fn kubeadm_api(&self) -> KubeadmApi {
+        *table::at(&table::table().kubeadm_api, self.version.minor)
     }
 
-    /// containerd's socket as this kubeadm wants it named.
-    pub fn cri_socket(&self) -> &'static str {
-        table::at::<String>(&table::table().cri_socket, self.version.minor)
+    /// The runtime's socket as this kubeadm wants it named.
+    pub fn cri_socket(&self, runtime: &Runtime) -> String {
+        let is_url = *table::at(&table::table().cri_socket_url, self.version.minor);
+        if is_url { runtime.socket_url() } else { runtime.socket.to_owned() }
     }
 
     /// The sandbox image that this kubeadm knows.

@@ -3,18 +3,23 @@
 //! Rules that change with a release are lists of steps; [`at`] finds the one that holds. Code asks this table and has
 //! no version numbers of its own, so that a new release is a change of data.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use serde::Deserialize;
+
+use crate::image_info::KubeadmApi;
+use crate::runtime::Runtime;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Table {
     pub known: Known,
-    pub kubeadm_api: Vec<Step<String>>,
-    pub cri_socket: Vec<Step<String>>,
+    pub kubeadm_api: Vec<Step<KubeadmApi>>,
+    pub cri_socket_url: Vec<Step<bool>>,
     pub kubelet_cri: Vec<Step<Vec<String>>>,
-    pub containerd: Vec<Containerd>,
+    /// By the name of the runtime.
+    pub runtimes: BTreeMap<String, Vec<RuntimeSeries>>,
     pub pause: Vec<Step<String>>,
     pub registry: Vec<Step<String>>,
     pub kubelet_older: Vec<Step<u32>>,
@@ -43,15 +48,17 @@ pub struct Step<T> {
     pub source: String,
 }
 
+/// What is known of a series of a runtime's versions.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Containerd {
-    /// `major.minor` of containerd.
+pub struct RuntimeSeries {
+    /// `major.minor` of its first version.
     pub since: String,
     /// Versions of the container runtime interface that it offers.
     pub cri: Vec<String>,
-    /// Version of the configuration file that it reads best.
-    pub config: u32,
+    /// Version of the configuration file that it reads best, where there are several.
+    #[serde(default)]
+    pub config: Option<u32>,
     pub source: String,
 }
 
@@ -101,10 +108,15 @@ pub fn at<T>(steps: &[Step<T>], minor: u32) -> &T {
     &held.expect("a test sees that no list of steps is empty").value
 }
 
-/// What is known of containerd in this version (an epoch and a release may surround it); none if it is older than all.
-pub fn containerd(version: &str) -> Option<&'static Containerd> {
+/// What is known of the runtime, the oldest series first.
+pub fn runtime(runtime: &Runtime) -> &'static [RuntimeSeries] {
+    table().runtimes.get(runtime.name).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// What is known of it in this version (an epoch and a release may surround it); none if it is older than all.
+pub fn runtime_of(runtime: &Runtime, version: &str) -> Option<&'static RuntimeSeries> {
     let version = series(version)?;
-    table().containerd.iter().rev().find(|known| series(&known.since).is_some_and(|since| since <= version))
+    self::runtime(runtime).iter().rev().find(|known| series(&known.since).is_some_and(|since| since <= version))
 }
 
 /// `1:2.1.4-3` → (2, 1).
@@ -117,6 +129,7 @@ fn series(version: &str) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime::{CONTAINERD, RUNTIMES};
 
     fn ascending<T>(steps: &[Step<T>]) {
         assert_eq!(steps[0].since, table().known.oldest);
@@ -128,7 +141,7 @@ mod tests {
     fn the_steps_begin_with_the_oldest_version_and_ascend() {
         let table = table();
         ascending(&table.kubeadm_api);
-        ascending(&table.cri_socket);
+        ascending(&table.cri_socket_url);
         ascending(&table.kubelet_cri);
         ascending(&table.pause);
         ascending(&table.registry);
@@ -138,7 +151,11 @@ mod tests {
         ascending(&table.kernel);
         assert!(table.modules.iter().chain(&table.sysctl).all(|need| need.source.len() > 5));
         assert!(table.programs.iter().all(|program| program.source.len() > 5 && !program.packages.is_empty()));
-        assert!(table.containerd.iter().all(|it| series(&it.since).is_some() && it.source.len() > 5));
+        assert!(table.runtimes.keys().map(String::as_str).eq(RUNTIMES.iter().map(|runtime| runtime.name)));
+        for series_of in table.runtimes.values() {
+            assert!(series_of.iter().is_sorted_by_key(|it| series(&it.since)));
+            assert!(series_of.iter().all(|it| series(&it.since).is_some() && it.source.len() > 5));
+        }
     }
 
     #[test]
@@ -148,7 +165,7 @@ mod tests {
             [20, 21, 24, 25, 30, 31, 33, 35, 36].map(pause),
             ["3.2", "3.4.1", "3.7", "3.8", "3.9", "3.10", "3.10", "3.10.1", "3.10.2"]
         );
-        let api = |minor| at(&table().kubeadm_api, minor).as_str();
+        let api = |minor| at(&table().kubeadm_api, minor).name();
         assert_eq!(
             [20, 21, 22, 30, 31, 37].map(api),
             ["v1beta2", "v1beta2", "v1beta3", "v1beta3", "v1beta4", "v1beta4"]
@@ -158,7 +175,8 @@ mod tests {
 
     #[test]
     fn containerd_is_known_by_its_series() {
-        let config = |version| containerd(version).map(|known| (known.config, known.cri.join(" ")));
+        let config =
+            |version| runtime_of(&CONTAINERD, version).map(|known| (known.config.unwrap(), known.cri.join(" ")));
         assert_eq!(config("1.7.24~ds1-6+deb13u1"), Some((2, "v1 v1alpha2".into())));
         assert_eq!(config("1.5.9-0ubuntu3"), Some((2, "v1alpha2".into())));
         assert_eq!(config("1:2.1.4-1"), Some((3, "v1".into())));

@@ -10,7 +10,7 @@ use nodesmith::agent::cluster::request::Request;
 use nodesmith::agent::first_boot::documents;
 use nodesmith::agent::first_boot::facts::{Facts, Interface, TimeDaemon};
 use nodesmith::agent::first_boot::metadata::{META_DATA, Metadata, NETWORK_CONFIG, USER_DATA};
-use nodesmith::agent::first_boot::paths::{CONTAINERD_HOSTS, ZONEINFO};
+use nodesmith::agent::first_boot::paths::ZONEINFO;
 use nodesmith::agent::first_boot::plan::{self, networkd};
 use nodesmith::agent::first_boot::step::Step;
 use nodesmith::agent::initrd::cmdline as kernel;
@@ -27,6 +27,7 @@ use nodesmith::repo::apt::{self, Archive};
 use nodesmith::repo::rpmmd::mirrors::{self, Mirrors};
 use nodesmith::repo::rpmmd::{self, Repository};
 use nodesmith::report::{Color, render};
+use nodesmith::runtime::CONTAINERD;
 use nodesmith::trust::{Keyring, Signed};
 use nodesmith::yaml;
 
@@ -105,8 +106,8 @@ fn written_for_the_cluster(step: &Step) {
         Step::WriteSecret { content, .. } => {
             content.expose().lines().for_each(|line| assert!(is_unit_line(line), "{line:?}"));
         }
-        Step::WriteFile { path, content, .. } if path.starts_with(CONTAINERD_HOSTS) => {
-            let name = path.strip_prefix(CONTAINERD_HOSTS).unwrap().strip_suffix("/hosts.toml").unwrap();
+        Step::WriteFile { path, content, .. } if path.starts_with(CONTAINERD.registries) => {
+            let name = path.strip_prefix(CONTAINERD.registries).unwrap().strip_suffix("/hosts.toml").unwrap();
             assert!(!name[1..].contains('/'), "{path}");
             let text = std::str::from_utf8(content).unwrap();
             let whole = |line: &str| !line.contains(char::is_control) && matches!(line.matches('"').count(), 0 | 2 | 4);
@@ -145,7 +146,7 @@ fn kubernetes() -> ImageKubernetes {
     ImageKubernetes {
         version: "1.20.2".to_owned(),
         kubeadm_api: KubeadmApi::V1Beta2,
-        cri_socket: "/run/containerd/containerd.sock".to_owned(),
+        cri_socket: CONTAINERD.socket.to_owned(),
         cgroup_driver: "systemd".to_owned(),
         sandbox_image: "registry.example/pause:3.2".to_owned(),
     }

@@ -1,17 +1,17 @@
 //! The steps for the cluster: the join request, the proxy's drop-ins, the mirrors of registries, trusted authorities.
 //!
-//! Formats: systemd.exec (`Environment=`), containerd's docs/hosts.md. What an earlier run wrote and this metadata does
+//! Formats: systemd.exec (`Environment=`), and [`registry_mirrors`]. What an earlier run wrote and this metadata does
 //! not ask for goes.
 
 use super::planner::{Planner, SYSTEMCTL};
 use crate::agent::cluster::endpoint::Endpoint;
 use crate::agent::cluster::request::{Cluster, Places, Request};
 use crate::agent::first_boot::config::{Join, Kubernetes, Mirror, NodeConfig, Proxy};
-use crate::agent::first_boot::paths::{CONTAINERD_HOSTS, OURS, proxy_drop_ins};
+use crate::agent::first_boot::paths::{OURS, connecting, proxy_drop_ins};
 use crate::agent::first_boot::step::{Owner, Step};
 use crate::agent::secret::Secret;
 use crate::contract;
-use crate::registry_mirrors::hosts_toml;
+use crate::registry_mirrors;
 
 impl Planner<'_> {
     pub fn cluster(&mut self, config: &NodeConfig, host: &str) {
@@ -28,7 +28,8 @@ impl Planner<'_> {
         let changed = self.plan.steps.len() > before;
         if changed && self.facts.networkd_runs {
             // This first boot failed before and is done beside a boot that went on: what reads these files runs.
-            let arguments = &["try-restart", "--no-block", "containerd.service", "kubelet.service"];
+            let mut arguments = vec!["try-restart", "--no-block"];
+            arguments.extend(connecting(self.facts.runtime));
             self.push(Step::Run { program: SYSTEMCTL, arguments });
         }
         self.join(join, config, host);
@@ -57,7 +58,7 @@ impl Planner<'_> {
         self.push(Step::WriteSecret { path: contract::JOIN_REQUEST.to_owned(), content: request.text() });
         if self.facts.networkd_runs {
             // Its turn came while there was no request yet.
-            let arguments = &["start", "--no-block", "nodeinit-join.service"];
+            let arguments = vec!["start", "--no-block", "nodeinit-join.service"];
             self.push(Step::Run { program: SYSTEMCTL, arguments });
         }
     }
@@ -73,7 +74,7 @@ impl Planner<'_> {
     fn proxy(&mut self, proxy: Option<&Proxy>, endpoint: Option<&Endpoint>) {
         let text = proxy.map(|proxy| drop_in(proxy, endpoint));
         let mut changed = false;
-        for path in proxy_drop_ins() {
+        for path in proxy_drop_ins(self.facts.runtime) {
             match &text {
                 Some(text) => self.push(Step::WriteSecret { path, content: text.clone() }),
                 None if self.facts.proxy_drop_ins.contains(&path) => self.push(Step::Wipe { path }),
@@ -82,21 +83,27 @@ impl Planner<'_> {
             changed = true;
         }
         if changed {
-            self.push(Step::Run { program: SYSTEMCTL, arguments: &["daemon-reload"] });
+            self.push(Step::Run { program: SYSTEMCTL, arguments: vec!["daemon-reload"] });
         }
     }
 
     fn mirrors(&mut self, kubernetes: Option<&Kubernetes>) {
         let mirrors = kubernetes.map(|kubernetes| kubernetes.mirrors.as_slice()).unwrap_or_default();
-        let path = |mirror: &Mirror| format!("{CONTAINERD_HOSTS}/{}/hosts.toml", mirror.registry);
+        let runtime = self.facts.runtime;
+        let path = |mirror: &Mirror| registry_mirrors::path(runtime, &mirror.registry);
         for old in &self.facts.mirror_files {
             if mirrors.iter().all(|mirror| path(mirror) != *old) {
                 self.push(Step::Remove { path: old.clone() });
             }
         }
         for mirror in mirrors {
-            let content = format!("{OURS}{}", hosts_toml(&mirror.registry, &mirror.hosts)).into_bytes();
-            self.push(Step::WriteFile { path: path(mirror), content, mode: 0o644, owner: Owner::ROOT });
+            let content = format!("{OURS}{}", registry_mirrors::text(runtime, &mirror.registry, &mirror.hosts));
+            self.push(Step::WriteFile {
+                path: path(mirror),
+                content: content.into_bytes(),
+                mode: 0o644,
+                owner: Owner::ROOT,
+            });
         }
     }
 }
@@ -163,6 +170,7 @@ mod tests {
     use crate::agent::report::status::Outcome;
     use crate::image_info::{KubeadmApi, tests as image_info};
     use crate::pem::tests::SMALL;
+    use crate::runtime::CONTAINERD;
 
     fn with_kubernetes() -> Facts {
         Facts { kubernetes: Some(image_info::kubernetes(KubeadmApi::V1Beta2)), ..facts() }
@@ -271,7 +279,7 @@ kubernetes:
             join_requested: true,
             join_refused: true,
             certificates_added: true,
-            proxy_drop_ins: proxy_drop_ins().to_vec(),
+            proxy_drop_ins: proxy_drop_ins(&CONTAINERD).collect(),
             mirror_files: vec!["/etc/containerd/certs.d/docker.io/hosts.toml".to_owned()],
             ..with_kubernetes()
         };

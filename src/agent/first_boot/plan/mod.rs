@@ -37,12 +37,12 @@ pub fn plan(config: &NodeConfig, facts: &Facts) -> Result<Plan, Diagnostics> {
     planner.units_changed |= config.files.iter().any(|file| file.path.value.starts_with("/etc/systemd/system/"));
     if planner.units_changed {
         // systemd has read its units already; what has not been started yet takes the new ones.
-        planner.push(Step::Run { program: SYSTEMCTL, arguments: &["daemon-reload"] });
+        planner.push(Step::Run { program: SYSTEMCTL, arguments: vec!["daemon-reload"] });
     }
     planner.time(config);
     if facts.has_sshd {
         // Makes the keys that are missing: a power cut may have left some.
-        planner.push(Step::Run { program: "/usr/bin/ssh-keygen", arguments: &["-A"] });
+        planner.push(Step::Run { program: "/usr/bin/ssh-keygen", arguments: vec!["-A"] });
     }
     for once in &facts.once {
         planner.push(Step::Once(once.clone()));

@@ -44,12 +44,15 @@ impl Planner<'_> {
         if changed_links {
             // udev has named the interfaces already: once more, with the new files.
             let udevadm = "/usr/bin/udevadm";
-            self.push(Step::Run { program: udevadm, arguments: &["control", "--reload"] });
-            self.push(Step::Run { program: udevadm, arguments: &["trigger", "--action=add", "--subsystem-match=net"] });
-            self.push(Step::Run { program: udevadm, arguments: &["settle", "--timeout=20"] });
+            self.push(Step::Run { program: udevadm, arguments: vec!["control", "--reload"] });
+            self.push(Step::Run {
+                program: udevadm,
+                arguments: vec!["trigger", "--action=add", "--subsystem-match=net"],
+            });
+            self.push(Step::Run { program: udevadm, arguments: vec!["settle", "--timeout=20"] });
         }
         if self.facts.networkd_runs {
-            self.push(Step::Run { program: "/usr/bin/networkctl", arguments: &["reload"] });
+            self.push(Step::Run { program: "/usr/bin/networkctl", arguments: vec!["reload"] });
         }
     }
 

@@ -74,13 +74,11 @@ impl Expansion<'_, '_> {
         if let Some((_, place)) = PLACES.iter().find(|(place, _)| place.as_bytes() == name) {
             return Ok(Some(place.as_bytes().to_vec()));
         }
-        let arch = self.machine.arch;
-        let wide = matches!(arch, "x86_64" | "aarch64" | "ppc64le" | "s390x" | "riscv64");
         let moved = self.machine.files.is_directory(b"/usr/lib/sysimage/rpm");
         let text = match name {
-            b"_arch" | b"_build_arch" | b"_target_cpu" | b"_host_cpu" => arch,
-            b"_lib" if wide => "lib64",
-            b"_libdir" if wide => "/usr/lib64",
+            b"_arch" | b"_build_arch" | b"_target_cpu" | b"_host_cpu" => self.machine.arch.name,
+            b"_lib" => "lib64",
+            b"_libdir" => "/usr/lib64",
             b"_dbpath" if moved => "/usr/lib/sysimage/rpm",
             b"_dbpath" => "/var/lib/rpm",
             _ => return self.distribution(name),

@@ -445,7 +445,7 @@ fn uname(process: &mut Process, arguments: &Arguments) -> Answer {
         }
         match letters.next() {
             Some(b'%') => text.push(b'%'),
-            Some(b'm') => text.extend_from_slice(process.machine.arch.as_bytes()),
+            Some(b'm') => text.extend_from_slice(process.machine.arch.name.as_bytes()),
             Some(b's') => text.extend_from_slice(b"Linux"),
             Some(b'r') => text.extend_from_slice(kernel(process).as_bytes()),
             Some(b'n') => return Err(Trouble::Stop(Stop::refused("uname", NO_NAME))),

@@ -340,6 +340,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::arch::X86_64;
     use crate::assemble::accounts::book::Accounts;
     use crate::assemble::scripts::files::Files;
     use crate::assemble::scripts::machine::Machine;
@@ -398,7 +399,7 @@ mod tests {
         }
         let files = Files::new(tree, &Nothing, 0, origin.clone());
         let mut machine =
-            Machine::new(files, Accounts::default(), Family::Rpm, "x86_64", &crate::assemble::scripts::programs::Table);
+            Machine::new(files, Accounts::default(), Family::Rpm, &X86_64, &crate::assemble::scripts::programs::Table);
         machine.packages = packages.iter().map(|package| Installed { package, status: Status::Installed }).collect();
         machine.packages[2].status = Status::NotInstalled;
         let mut shell = Shell::new(Dialect::Bash, b"", &[]);

@@ -378,7 +378,7 @@ fn uname(call: &mut Call) -> Result<u8, Stop> {
     if options.has("n") && options.given.len() == 1 {
         return super::first_boot::name_of_the_node(call);
     }
-    let arch = call.machine.arch;
+    let arch = call.machine.arch.name;
     let mut words = Vec::new();
     if options.given.is_empty() || options.has("s") {
         words.push("Linux".to_owned());
@@ -405,7 +405,7 @@ fn uname(call: &mut Call) -> Result<u8, Stop> {
 }
 
 fn arch(call: &mut Call) -> Result<u8, Stop> {
-    let arch = call.machine.arch;
+    let arch = call.machine.arch.name;
     call.out(format!("{arch}\n"))?;
     Ok(0)
 }

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use super::*;
+use crate::arch::X86_64;
 use crate::assemble::accounts::book::{Accounts, Group, User};
 use crate::assemble::scripts::files::Files;
 use crate::assemble::scripts::machine::PATH;
@@ -90,7 +91,7 @@ fn run_bytes(paths: &[&str], text: &[u8], arguments: &[&str], input: &str) -> Ra
     accounts.users.insert("ceph".into(), user(167, "/var/lib/ceph", "/sbin/nologin"));
     accounts.groups.insert("root".into(), Group { gid: 0, members: Default::default() });
     accounts.groups.insert("ceph".into(), Group { gid: 167, members: ["ann".to_owned(), "bob".to_owned()].into() });
-    let mut machine = Machine::new(files, accounts, Family::Rpm, "x86_64", &crate::assemble::scripts::programs::Table);
+    let mut machine = Machine::new(files, accounts, Family::Rpm, &X86_64, &crate::assemble::scripts::programs::Table);
     machine.running.script = "%post".into();
     machine.running.package = "demo".into();
     machine.running.version = "1-1".into();

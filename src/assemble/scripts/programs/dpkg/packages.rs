@@ -124,21 +124,6 @@ pub(super) fn find<'a>(machine: &Machine<'a>, specifier: &str) -> Option<Known<'
     known(machine).into_iter().find(|known| !is_pattern(specifier.as_bytes()) && is_meant(specifier, known))
 }
 
-/// Debian's name of the machine's architecture.
-pub(super) fn native_arch(machine: &Machine) -> Option<&'static str> {
-    Some(match machine.arch {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        "i686" | "i586" | "i386" => "i386",
-        "armv7l" => "armhf",
-        "ppc64le" => "ppc64el",
-        "riscv64" => "riscv64",
-        "s390x" => "s390x",
-        "loongarch64" => "loong64",
-        _ => return None,
-    })
-}
-
 /// A member of a package's control part by its path in dpkg's database.
 pub(crate) fn control_member<'m>(machine: &Machine<'m>, path: &[u8]) -> Option<&'m [u8]> {
     let name = std::str::from_utf8(path.strip_prefix(b"/var/lib/dpkg/info/")?).ok()?;

@@ -7,6 +7,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::arch::X86_64;
 use crate::assemble::accounts::book::Accounts;
 use crate::assemble::scripts::files::Files;
 use crate::assemble::scripts::machine::Machine;
@@ -34,7 +35,7 @@ pub(crate) fn machine(family: Family, files: &[(&str, &str)]) -> Machine<'static
             all.put(path.as_bytes(), text.as_bytes().to_vec(), 0o644).unwrap();
         }
     }
-    Machine::new(all, Accounts::default(), family, "x86_64", &Table)
+    Machine::new(all, Accounts::default(), family, &X86_64, &Table)
 }
 
 /// What a program said and how it ended.

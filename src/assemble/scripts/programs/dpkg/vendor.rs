@@ -1,6 +1,6 @@
 //! Questions about the distribution and its architectures: `dpkg-vendor` and `dpkg-architecture`.
 
-use super::packages;
+use crate::arch::Arch;
 use crate::assemble::scripts::programs::call::Call;
 use crate::assemble::scripts::programs::options;
 use crate::shell::Stop;
@@ -56,24 +56,22 @@ fn field(fields: &Fields, name: &str) -> Option<String> {
 /// `dpkg-architecture -q VARIABLE`: host, build and target are the image's own architecture.
 pub(super) fn architecture(call: &mut Call) -> Result<u8, Stop> {
     let given = options::parse(call, &["query|q=", "equal|e=", "is|i=", "force|f"], true)?;
-    let Some(arch) = packages::native_arch(call.machine) else {
-        return call.unsupported("an architecture whose Debian name is not known");
-    };
+    let Arch { debian: arch, multiarch, .. } = call.machine.arch;
     if let Some(wanted) = given.text("equal").or_else(|| given.text("is")) {
-        let equal = wanted == arch || ["any", "linux-any", &format!("any-{arch}")].contains(&wanted.as_str());
+        let equal = wanted == *arch || ["any", "linux-any", &format!("any-{arch}")].contains(&wanted.as_str());
         return Ok(u8::from(!equal));
     }
     let Some(variable) = given.text("query") else { return call.unsupported("everything but one variable (`-q`)") };
     let name = ["DEB_HOST_", "DEB_BUILD_", "DEB_TARGET_"].iter().find_map(|prefix| variable.strip_prefix(prefix));
-    let cpu = if arch == "amd64" { "x86_64" } else { call.machine.arch };
-    let value = match (name.unwrap_or_default(), arch) {
-        ("ARCH" | "ARCH_CPU", _) => arch.to_owned(),
-        ("ARCH_OS" | "GNU_SYSTEM_OS", _) => "linux".to_owned(),
-        ("ARCH_BITS", _) => if ["i386", "armhf"].contains(&arch) { "32" } else { "64" }.to_owned(),
-        ("ARCH_ENDIAN", _) => if arch == "s390x" { "big" } else { "little" }.to_owned(),
-        ("GNU_CPU", "amd64" | "arm64" | "riscv64" | "s390x") => cpu.to_owned(),
-        ("MULTIARCH" | "GNU_TYPE", "amd64" | "arm64" | "riscv64" | "s390x") => format!("{cpu}-linux-gnu"),
-        ("GNU_SYSTEM", "amd64" | "arm64" | "riscv64" | "s390x") => "linux-gnu".to_owned(),
+    let (cpu, system) = multiarch.split_once('-').unwrap_or((multiarch, "linux-gnu"));
+    let value = match name.unwrap_or_default() {
+        "ARCH" | "ARCH_CPU" => *arch,
+        "ARCH_OS" | "GNU_SYSTEM_OS" => "linux",
+        "ARCH_BITS" => "64",
+        "ARCH_ENDIAN" => "little",
+        "GNU_CPU" => cpu,
+        "MULTIARCH" | "GNU_TYPE" => *multiarch,
+        "GNU_SYSTEM" => system,
         _ => return call.unsupported(format!("the variable `{variable}` of {arch}")),
     };
     call.out(format!("{value}\n"))?;

@@ -9,6 +9,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::arch::X86_64;
 use crate::assemble::accounts::book::{Accounts, Group, User};
 use crate::assemble::scripts::files::Files;
 use crate::assemble::scripts::machine::Machine;
@@ -78,7 +79,7 @@ impl Bench {
         let tree = Tree::new(EPOCH, &origin);
         let files = Files::new(tree, &Nowhere, EPOCH, origin);
         let mut machine =
-            Machine::new(files, accounts, Family::Deb, "x86_64", &crate::assemble::scripts::programs::Table);
+            Machine::new(files, accounts, Family::Deb, &X86_64, &crate::assemble::scripts::programs::Table);
         let top = directory.path().as_os_str().as_bytes().to_vec();
         machine.files.make_directories(&top, 0o700).unwrap();
         machine.files.update(b"/tmp", true, |inode| inode.mode = 0o1777).unwrap();

@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::arch::X86_64;
 use crate::assemble::accounts::book::Accounts;
 use crate::assemble::scripts::files::Files;
 use crate::assemble::scripts::machine::{Machine, Running};
@@ -40,7 +41,7 @@ pub(super) fn machine_with(family: Family, list: FileList) -> Machine<'static> {
         files.put(path.as_bytes(), bytes.to_vec(), 0o644).unwrap();
     }
     let mut machine =
-        Machine::new(files, Accounts::default(), family, "x86_64", &crate::assemble::scripts::programs::Table);
+        Machine::new(files, Accounts::default(), family, &X86_64, &crate::assemble::scripts::programs::Table);
     machine.begin(Running::default(), BTreeMap::new());
     machine
 }

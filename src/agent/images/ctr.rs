@@ -1,22 +1,15 @@
-//! `nodeinit images`: gives containerd the container images that lie in the image, before the kubelet starts.
+//! The import into containerd by the image's own `ctr`.
 //!
-//! Each archive is imported by the image's own `ctr`, and its images are pinned, so that the kubelet's garbage
-//! collector leaves them. A label says which archive an image came from: a later boot imports nothing again, a new image of the
-//! node with another archive under the same name does. Every step may be cut off and repeated.
+//! Images are pinned by a label, and another one says which archive an image came from.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 
-use super::report::console;
-use super::{exit_code, notify, run};
+use crate::agent::run;
 use crate::contract;
-use crate::image_info::{Archive, ImageInfo};
+use crate::image_info::Archive;
 
-const CTR: &str = "/usr/bin/ctr";
 /// containerd's namespace of the kubelet's images.
 const NAMESPACE: &str = "k8s.io";
 /// The label that CRI reports as "pinned" (containerd's internal/cri/labels).
@@ -24,45 +17,7 @@ const PINNED: (&str, &str) = ("io.cri-containerd.pinned", "pinned");
 /// SHA-256 of the archive that an image was imported from.
 const ARCHIVE: &str = "io.nodesmith.archive";
 
-/// Between attempts: doubled each time, up to the last.
-const PAUSE_FIRST: Duration = Duration::from_secs(1);
-const PAUSE_MAX: Duration = Duration::from_secs(30);
-/// After this long the unit fails and systemd starts it again; the boot goes on meanwhile.
-const DEADLINE: Duration = Duration::from_secs(180);
-
-/// Imports what is missing and tells how it went.
-pub fn run() -> ExitCode {
-    let started = Instant::now();
-    let mut pause = PAUSE_FIRST;
-    loop {
-        let imported =
-            ImageInfo::read(Path::new(contract::IMAGE_INFO)).and_then(|image| import_all(CTR, &image.images));
-        let error = match imported.and_then(|()| notify::done()) {
-            Ok(()) => return ExitCode::SUCCESS,
-            Err(error) => error,
-        };
-        console::complain(&format!("container images of this node: {error:#}"));
-        if started.elapsed() + pause > DEADLINE {
-            console::complain("container images of this node: tried again later");
-            return ExitCode::from(exit_code::FAILURE);
-        }
-        std::thread::sleep(pause);
-        pause = (pause * 2).min(PAUSE_MAX);
-    }
-}
-
-/// Brings every archive's images into containerd. One that fails does not keep the others away; the first failure is
-/// the result.
-fn import_all(ctr: &str, archives: &[Archive]) -> Result<()> {
-    let mut result = Ok(());
-    for archive in archives {
-        let imported = import(ctr, archive).with_context(|| format!("importing {}", archive.file));
-        result = result.and(imported);
-    }
-    result
-}
-
-fn import(ctr: &str, archive: &Archive) -> Result<()> {
+pub(super) fn import(ctr: &str, archive: &Archive) -> Result<()> {
     if missing(&listed(ctr)?, archive).is_empty() {
         return Ok(());
     }
@@ -110,6 +65,8 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+    use crate::agent::images::import_all;
+    use crate::runtime::{CONTAINERD, Runtime};
 
     /// A containerd that keeps its images in a directory, one file of labels each; `fail` in it makes imports fail.
     const FAKE: &str = r#"#!/bin/sh
@@ -126,14 +83,14 @@ list) echo "REF TYPE DIGEST SIZE PLATFORMS LABELS"; cat "$state"/images/* 2>/dev
 esac
 "#;
 
-    fn fake() -> (tempfile::TempDir, String) {
+    fn fake() -> (tempfile::TempDir, Runtime) {
         let directory = tempfile::tempdir().unwrap();
         fs::create_dir(directory.path().join("images")).unwrap();
         let ctr = directory.path().join("ctr");
         fs::write(&ctr, FAKE).unwrap();
         fs::set_permissions(&ctr, fs::Permissions::from_mode(0o755)).unwrap();
-        let ctr = ctr.display().to_string();
-        (directory, ctr)
+        let importer = ctr.display().to_string().leak();
+        (directory, Runtime { importer, ..CONTAINERD })
     }
 
     fn pause(sha256: &str) -> Archive {
@@ -148,40 +105,41 @@ esac
 
     #[test]
     fn an_archive_is_imported_and_pinned_once_and_again_when_it_is_another_one() {
-        let (directory, ctr) = fake();
-        import_all(&ctr, &[pause("aa")]).unwrap();
+        let (directory, runtime) = fake();
+        import_all(&runtime, &[pause("aa")]).unwrap();
         assert_eq!(verbs(&directory), "list import label list");
-        import_all(&ctr, &[pause("aa")]).unwrap();
+        import_all(&runtime, &[pause("aa")]).unwrap();
         assert_eq!(verbs(&directory), "list");
-        import_all(&ctr, &[pause("bb")]).unwrap();
+        import_all(&runtime, &[pause("bb")]).unwrap();
         assert_eq!(verbs(&directory), "list import label list");
-        let labels = &listed(&ctr).unwrap()["r.io/pause:1"];
+        let labels = &listed(runtime.importer).unwrap()["r.io/pause:1"];
         assert_eq!((labels[PINNED.0].as_str(), labels[ARCHIVE].as_str()), ("pinned", "bb"));
     }
 
     #[test]
     fn a_cut_between_import_and_label_is_mended() {
-        let (directory, ctr) = fake();
+        let (directory, runtime) = fake();
         fs::write(directory.path().join("images/r.io_pause_1"), "r.io/pause:1 x -\n").unwrap();
-        import_all(&ctr, &[pause("aa")]).unwrap();
-        assert!(missing(&listed(&ctr).unwrap(), &pause("aa")).is_empty());
+        import_all(&runtime, &[pause("aa")]).unwrap();
+        assert!(missing(&listed(runtime.importer).unwrap(), &pause("aa")).is_empty());
     }
 
     #[test]
     fn a_failure_names_the_archive_and_does_not_stop_the_others() {
-        let (directory, ctr) = fake();
+        let (directory, runtime) = fake();
         let unknown = Archive { file: "other.tar".into(), names: vec!["r.io/other:1".into()], ..pause("cc") };
-        let error = format!("{:#}", import_all(&ctr, &[unknown, pause("aa")]).unwrap_err());
+        let error = format!("{:#}", import_all(&runtime, &[unknown, pause("aa")]).unwrap_err());
         assert!(error.starts_with("importing other.tar: `") && error.contains("label r.io/other:1"), "{error}");
-        assert!(missing(&listed(&ctr).unwrap(), &pause("aa")).is_empty());
+        assert!(missing(&listed(runtime.importer).unwrap(), &pause("aa")).is_empty());
         fs::write(directory.path().join("fail"), "").unwrap();
-        let error = format!("{:#}", import_all(&ctr, &[pause("bb")]).unwrap_err());
+        let error = format!("{:#}", import_all(&runtime, &[pause("bb")]).unwrap_err());
         assert!(error.starts_with("importing pause.tar: ") && error.ends_with("no space left"), "{error}");
     }
 
     #[test]
     fn a_containerd_that_does_not_answer_is_a_failure_and_not_an_empty_list() {
-        let error = format!("{:#}", import_all("/bin/false", &[pause("aa")]).unwrap_err());
+        let error =
+            format!("{:#}", import_all(&Runtime { importer: "/bin/false", ..CONTAINERD }, &[pause("aa")]).unwrap_err());
         assert!(error.contains("images list` ended with exit status: 1"), "{error}");
     }
 }
