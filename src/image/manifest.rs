@@ -35,7 +35,7 @@ pub struct Record<'a> {
 /// Writes the manifest, last: it names all files that are there.
 pub fn write(record: &Record<'_>, outputs: &mut Outputs) -> anyhow::Result<()> {
     let manifest = serde_json::to_string_pretty(&manifest(record, outputs.files())).context("writing the manifest")?;
-    outputs.write(&format!("{}.manifest.json", record.recipe.name), format!("{manifest}\n").as_bytes())
+    outputs.write("manifest.json", format!("{manifest}\n").as_bytes())
 }
 
 fn manifest(record: &Record<'_>, outputs: &[OutputFile]) -> Value {

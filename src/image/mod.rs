@@ -12,3 +12,4 @@ pub mod outputs;
 pub mod parts;
 pub mod seal;
 pub mod uki;
+pub mod writers;

@@ -12,7 +12,7 @@ use crate::formats::gpt::{self, SECTOR};
 use crate::formats::pe::tests::stub;
 use crate::formats::sparse::Source;
 use crate::formats::verity;
-use crate::image::disk::layout::{self, Fills};
+use crate::image::disk::layout;
 use crate::image::uki;
 use crate::tree::{Content, Digest, Inode, Kind, Origin, Tree, TreePath};
 
@@ -49,22 +49,19 @@ fn image(words: &dyn Fn(&Digest) -> String) -> File {
         kernel_release: "6.12",
     };
     let uki = uki::assemble(&sections).unwrap();
-    let request = layout::Request {
-        image: "small 1",
+    let plan = layout::plan(layout::Request {
+        image: "small 1".to_owned(),
         esp_bytes: 40 * MIB,
         slot_bytes: 4 * MIB,
         var_min_bytes: 64 * MIB,
-        esp_content_bytes: 0,
-        root_bytes: summary.bytes,
-        verity_bytes: sealed.hash_device.len() as u64,
+        esp: vec![Entry { path: "EFI/Linux/small+3.efi", source: Source::Bytes(&uki) }],
+        root: Source::File { file: &root, length: summary.bytes },
+        verity: Source::Bytes(&sealed.hash_device),
         root_hash,
         epoch: 0,
-    };
-    let plan = layout::plan(&request).unwrap();
+    });
     let out = tempfile::tempfile().unwrap();
-    let esp = [Entry { path: "EFI/Linux/small+3.efi", source: Source::Bytes(&uki) }];
-    let root = Source::File { file: &root, length: summary.bytes };
-    plan.write(&Fills { esp: &esp, root, verity: Source::Bytes(&sealed.hash_device) }, &out).unwrap();
+    plan.unwrap().write(&out).unwrap();
     out
 }
 

@@ -8,6 +8,7 @@ mod checked;
 pub mod kernels;
 pub mod kubernetes;
 pub mod load;
+pub mod output;
 pub mod print;
 mod read;
 mod repositories;
@@ -15,8 +16,8 @@ mod repository;
 pub mod shape;
 
 pub use checked::{
-    AcceptedScript, Arch, Compression, Containerd, Disk, Dropped, ImageFile, Kernel, Modules, Output, Overlay,
-    PackageRequest, Recipe, Selinux, Services, UnknownPrograms, User, VarFilesystem,
+    AcceptedScript, Arch, Compression, Containerd, Disk, Dropped, ImageFile, Kernel, Modules, Overlay, PackageRequest,
+    Recipe, Selinux, Services, UnknownPrograms, User, VarFilesystem,
 };
 pub use repository::{
     AptRepository, DEFAULT_PRIORITY, KeySource, Mirror, Repository, RepositoryKind, RpmRepository, RpmSource,

@@ -11,14 +11,15 @@ const LOADER_CONF: &[u8] = b"timeout 0\nconsole-mode keep\neditor no\n";
 
 /// What lies on the partition. The boot loader is there twice: under the name that firmware looks for, and under its
 /// own.
-pub(super) struct Esp<'a> {
+#[derive(Debug)]
+pub struct Esp<'a> {
     boot_loader: Vec<u8>,
     uki_path: String,
     uki: &'a [u8],
 }
 
 impl<'a> Esp<'a> {
-    pub(super) fn new(parts: &Parts<'_>, uki: &'a [u8]) -> anyhow::Result<Esp<'a>> {
+    pub fn new(parts: &Parts<'_>, uki: &'a [u8]) -> anyhow::Result<Esp<'a>> {
         let uki_path = format!("EFI/Linux/{}+3.efi", parts.recipe.name);
         Ok(Esp { boot_loader: parts.tool(BOOT_LOADER)?, uki_path, uki })
     }
@@ -31,10 +32,5 @@ impl<'a> Esp<'a> {
             entry("loader/loader.conf", LOADER_CONF),
             entry(&self.uki_path, self.uki),
         ]
-    }
-
-    /// Bytes of all files together.
-    pub(super) fn content_bytes(&self) -> u64 {
-        self.entries().iter().map(|entry| entry.source.length()).sum()
     }
 }

@@ -1,69 +1,33 @@
-//! The disk of a node, and the images of it that a build leaves.
+//! The disk of a node: what lies on it, and where.
 
 mod esp;
 pub mod layout;
 
-use std::num::NonZeroUsize;
+pub use self::esp::Esp;
 
-use anyhow::Context;
-
-use self::esp::Esp;
-use self::layout::{DiskPlan, Fills};
-use super::outputs::Outputs;
-use super::parts::Parts;
+use self::layout::DiskPlan;
 use super::seal::Sealed;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::formats::qcow2;
 use crate::formats::sparse::Source;
-use crate::recipe::Output;
+use crate::recipe::Recipe;
 
 /// Where everything lies on the disk. A partition that is too small is the recipe's mistake.
-pub fn plan(parts: &Parts<'_>, sealed: &Sealed, uki: &[u8]) -> anyhow::Result<DiskPlan> {
-    let recipe = parts.recipe;
+pub fn plan<'a>(recipe: &Recipe, esp: &'a Esp<'_>, sealed: &'a Sealed) -> anyhow::Result<DiskPlan<'a>> {
     let request = layout::Request {
-        image: &format!("{} {}", recipe.name, recipe.version),
+        image: format!("{} {}", recipe.name, recipe.version),
         esp_bytes: recipe.disk.esp,
         slot_bytes: recipe.disk.slot,
         var_min_bytes: recipe.disk.var_min,
-        esp_content_bytes: Esp::new(parts, uki)?.content_bytes(),
-        root_bytes: sealed.root_bytes,
-        verity_bytes: u64::try_from(sealed.verity.len())?,
+        esp: esp.entries().to_vec(),
+        root: Source::File { file: &sealed.root, length: sealed.root_bytes },
+        verity: Source::Bytes(&sealed.verity),
         root_hash: sealed.root_hash,
         epoch: recipe.epoch,
     };
-    layout::plan(&request).map_err(|error| {
+    layout::plan(request).map_err(|error| {
         let mistake = Diagnostic::new("disk-too-small", error.to_string()).help("make the partition larger in `disk:`");
         Diagnostics::from(mistake.at(&recipe.disk.location, "with these sizes")).into()
     })
-}
-
-/// Writes the disk images that the recipe asks for.
-pub fn write(
-    parts: &Parts<'_>,
-    plan: &DiskPlan,
-    sealed: &Sealed,
-    uki: &[u8],
-    threads: NonZeroUsize,
-    outputs: &mut Outputs,
-) -> anyhow::Result<()> {
-    let name = &parts.recipe.name;
-    let esp = Esp::new(parts, uki)?;
-    let raw_name = format!("{name}.raw");
-    let wanted = &parts.recipe.outputs;
-    let raw = if wanted.contains(&Output::Raw) { outputs.create(&raw_name)? } else { outputs.scratch(&raw_name)? };
-    let root = Source::File { file: &sealed.root, length: sealed.root_bytes };
-    plan.write(&Fills { esp: &esp.entries(), root, verity: Source::Bytes(&sealed.verity) }, &raw)?;
-    if wanted.contains(&Output::Qcow2) {
-        let qcow2_name = format!("{name}.qcow2");
-        let file = outputs.create(&qcow2_name)?;
-        qcow2::write(&raw, plan.image_bytes(), file, qcow2::Codec::default(), threads.get())
-            .context("writing qcow2")?;
-        outputs.add(&qcow2_name)?;
-    }
-    if wanted.contains(&Output::Raw) {
-        outputs.add(&raw_name)?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -71,6 +35,7 @@ mod tests {
     use super::*;
     use crate::assemble::tests::World;
     use crate::formats::erofs;
+    use crate::image::parts::Parts;
     use crate::package::{Family, FileEntry, FileKind, Owner, Package};
     use crate::tree::{Digest, TreePath};
 
@@ -109,7 +74,8 @@ mod tests {
             root_hash: Digest([0; 32]),
             summary: erofs::Summary { bytes: 1 << 50, inodes: 0, content_bytes: 0, cached_files: 0 },
         };
-        let error = plan(&parts, &sealed, b"uki").unwrap_err();
+        let esp = Esp::new(&parts, b"uki").unwrap();
+        let error = plan(&world.recipe, &esp, &sealed).unwrap_err();
         let mistakes = error.downcast_ref::<Diagnostics>().unwrap();
         let location = &mistakes.0[0].location.as_ref().unwrap().0;
         assert_eq!((mistakes.0[0].slug, location), ("disk-too-small", &world.recipe.disk.location));
