@@ -9,9 +9,9 @@ use crate::assemble::scripts::ScriptAccount;
 use crate::assemble::{AgentFiles, Assembled, Inputs, assemble};
 use crate::diag::Diagnostics;
 use crate::image::command_line::command_line;
-use crate::image::manifest::{self, Record};
 use crate::image::outputs::Outputs;
 use crate::image::parts::Parts;
+use crate::image::record::{self, Record};
 use crate::image::seal::seal;
 use crate::image::{boot_files, disk, initrd, uki, writers};
 use crate::lock::Lock;
@@ -87,7 +87,7 @@ pub fn build(recipe_path: &Path, options: &Options, watch: &Watch) -> anyhow::Re
         tree: &tree,
         agent_digest: agent.program.digest(),
     };
-    manifest::write(&record, &mut outputs)?;
+    record::write(record, &mut outputs)?;
     outputs.finish()
 }
 
