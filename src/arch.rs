@@ -131,8 +131,8 @@ mod tests {
         let is_there = gconv.map(|path| tree.get(&TreePath::parse(path).unwrap()).is_some());
         assert_eq!(is_there, [false, true], "what is pruned lies in the architecture's own directory");
         assert_eq!(print::package_inputs(&world.recipe)["arch"], "toy");
-        let (plan, files) = plan_of(&world, "/usr/lib/systemd/boot/efi/systemd-boottoy.efi");
-        let types = [1, 2].map(|index: usize| plan.table.partitions[index].type_guid.to_string());
+        let (table, files) = plan_of(&world, "/usr/lib/systemd/boot/efi/systemd-boottoy.efi");
+        let types = [1, 2].map(|index: usize| table.partitions[index].type_guid.to_string());
         assert_eq!(types, [TOY.root_type, TOY.verity_type]);
         assert_eq!(files[..2], ["EFI/BOOT/BOOTTOY.EFI", "EFI/systemd/systemd-boottoy.efi"]);
     }

@@ -68,6 +68,9 @@ mod tests {
             ("tty[!0-9]", "tty7", false),
             ("x[]a]", "x]", true),
             ("x[ab", "x[ab", true),
+            ("[a-c]x", "bx", true),
+            ("[!a-c]x", "bx", false),
+            ("[]]", "]", true),
             ("*.[st]*", "a.socket", true),
             ("*.[st]*", "a.path", false),
         ] {

@@ -9,11 +9,11 @@ use crate::assemble::scripts::ScriptAccount;
 use crate::assemble::{AgentFiles, Assembled, Inputs, assemble};
 use crate::diag::Diagnostics;
 use crate::image::command_line::command_line;
-use crate::image::manifest::{self, Record};
 use crate::image::outputs::Outputs;
 use crate::image::parts::Parts;
+use crate::image::record::{self, Record};
 use crate::image::seal::seal;
-use crate::image::{boot_files, disk, initrd, uki};
+use crate::image::{boot_files, disk, initrd, uki, writers};
 use crate::lock::Lock;
 use crate::recipe::kubernetes::coherence;
 use crate::recipe::{Recipe, UnknownPrograms, check, load, print};
@@ -71,8 +71,9 @@ pub fn build(recipe_path: &Path, options: &Options, watch: &Watch) -> anyhow::Re
     let initrd = watch.stage("initrd", || initrd::make(&parts, agent, &store))?;
     let command_line = command_line(recipe, &sealed.root_hash);
     let uki = uki::make(&parts, &initrd, &command_line)?;
-    let plan = disk::plan(&parts, &sealed, &uki)?;
-    watch.stage("disks", || disk::write(&parts, &plan, &sealed, &uki, options.threads, &mut outputs))?;
+    let esp = disk::Esp::new(&parts, &uki)?;
+    let plan = disk::plan(recipe, &esp, &sealed)?;
+    watch.stage("disks", || writers::write(&plan, &recipe.outputs, options.threads, &mut outputs))?;
     boot_files::write(&parts, &initrd, &command_line, &uki, &mut outputs)?;
     let record = Record {
         recipe,
@@ -86,7 +87,7 @@ pub fn build(recipe_path: &Path, options: &Options, watch: &Watch) -> anyhow::Re
         tree: &tree,
         agent_digest: agent.program.digest(),
     };
-    manifest::write(&record, &mut outputs)?;
+    record::write(record, &mut outputs)?;
     outputs.finish()
 }
 

@@ -19,6 +19,8 @@ pub enum Shape {
     Number(u32, u32),
     /// One of these words.
     Word(&'static [&'static str]),
+    /// One of these words, each with a sentence about it.
+    Choice(&'static [Choice]),
     List(&'static Shape),
     /// A map with these keys only. Nothing at all is a map without keys.
     Record(&'static [Field]),
@@ -30,6 +32,13 @@ pub enum Shape {
     Either(&'static Shape, &'static Shape),
     /// A key that others know and we do not do; `about` says what to do instead.
     Refused,
+}
+
+/// A word that may be chosen.
+#[derive(Debug, Clone, Copy)]
+pub struct Choice {
+    pub word: &'static str,
+    pub about: &'static str,
 }
 
 #[derive(Debug)]
@@ -81,16 +90,8 @@ pub fn conform(value: &Value, shape: &Shape, what: &str, found: &mut Diagnostics
                 );
             }
         }
-        Shape::Word(words) => {
-            let text = value.text().unwrap_or_default();
-            if !words.contains(&text) {
-                found.push(
-                    Diagnostic::new("unknown-word", format!("`{text}` is not a value of `{what}`"))
-                        .at(&value.location, "not known")
-                        .help(suggest(text, words)),
-                );
-            }
-        }
+        Shape::Word(words) => one_of(value, words, what, found),
+        Shape::Choice(choices) => one_of(value, &words(choices), what, found),
         Shape::List(item) => {
             let items = value.items().iter().enumerate();
             items.for_each(|(index, value)| conform(value, item, &format!("{what}[{index}]"), found));
@@ -123,10 +124,25 @@ pub fn conform(value: &Value, shape: &Shape, what: &str, found: &mut Diagnostics
     }
 }
 
+fn one_of(value: &Value, words: &[&str], what: &str, found: &mut Diagnostics) {
+    let text = value.text().unwrap_or_default();
+    if !words.contains(&text) {
+        found.push(
+            Diagnostic::new("unknown-word", format!("`{text}` is not a value of `{what}`"))
+                .at(&value.location, "not known")
+                .help(suggest(text, words)),
+        );
+    }
+}
+
+fn words(choices: &[Choice]) -> Vec<&'static str> {
+    choices.iter().map(|choice| choice.word).collect()
+}
+
 /// Whether the value is of the shape's kind, without a look inside.
 fn fits(value: &Value, shape: &Shape) -> bool {
     match shape {
-        Shape::Text | Shape::Number(..) | Shape::Word(_) => value.text().is_some(),
+        Shape::Text | Shape::Number(..) | Shape::Word(_) | Shape::Choice(_) => value.text().is_some(),
         Shape::Flag => value.flag().is_some(),
         Shape::List(_) => matches!(value.kind, Kind::List(_)),
         Shape::Table(_) | Shape::OneOf(_) => matches!(value.kind, Kind::Map(_)),
@@ -166,7 +182,7 @@ fn noun(shape: &Shape) -> String {
         Shape::Text | Shape::Refused => "a text".to_owned(),
         Shape::Flag => "true or false".to_owned(),
         Shape::Number(..) => "a number".to_owned(),
-        Shape::Word(_) => "a word".to_owned(),
+        Shape::Word(_) | Shape::Choice(_) => "a word".to_owned(),
         Shape::List(_) => "a list".to_owned(),
         Shape::Record(_) | Shape::Table(_) | Shape::OneOf(_) => "a map".to_owned(),
         Shape::Either(first, second) => format!("{} or {}", noun(first), noun(second)),
@@ -175,7 +191,9 @@ fn noun(shape: &Shape) -> String {
 
 fn example(shape: &Shape) -> String {
     match shape {
-        Shape::Text | Shape::Number(..) | Shape::Word(_) | Shape::Refused => "a single value".to_owned(),
+        Shape::Text | Shape::Number(..) | Shape::Word(_) | Shape::Choice(_) | Shape::Refused => {
+            "a single value".to_owned()
+        }
         Shape::Flag => "`true` or `false`, without quotes".to_owned(),
         Shape::List(_) => "`[one, two]`, or lines that begin with `- `".to_owned(),
         Shape::Record(_) | Shape::Table(_) | Shape::OneOf(_) => {
@@ -204,6 +222,10 @@ fn schema(shape: &Shape) -> Json {
         Shape::Word(words) => {
             let numbers = words.iter().filter_map(|word| word.parse::<u64>().ok()).map(Json::from);
             json!({"enum": words.iter().map(|word| Json::from(*word)).chain(numbers).collect::<Vec<_>>()})
+        }
+        Shape::Choice(choices) => {
+            let choice = |choice: &Choice| json!({"const": choice.word, "description": choice.about});
+            json!({"oneOf": choices.iter().map(choice).collect::<Vec<_>>()})
         }
         Shape::List(item) => json!({"type": "array", "items": schema(item)}),
         Shape::Table(item) => json!({"type": "object", "additionalProperties": schema(item)}),
@@ -299,6 +321,10 @@ mod tests {
             },
         });
         assert_eq!(schema(&either), json!({"anyOf": [{"enum": ["default", "2", 2]}, user]}));
+        let choice =
+            Shape::Choice(&[Choice { word: "a", about: "the first" }, Choice { word: "b", about: "the second" }]);
+        let constant = |word: &str, about: &str| json!({"const": word, "description": about});
+        assert_eq!(schema(&choice), json!({"oneOf": [constant("a", "the first"), constant("b", "the second")]}));
         let whole = json_schema(&SHAPE, "Test");
         assert_eq!(whole["title"], "Test");
         assert_eq!(whole["properties"]["packages"], json!({"not": {}, "description": "put them into the recipe"}));

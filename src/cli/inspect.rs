@@ -7,9 +7,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use serde_json::Value;
 
-use super::data::data;
+use super::data::{data, json};
+use crate::image::manifest::Manifest;
 use crate::inspect::{self, Listing};
 
 /// Show what an image or one of its parts holds
@@ -17,13 +17,15 @@ use crate::inspect::{self, Listing};
 /// Takes .raw, .qcow2, .efi, .initrd and root file systems; what it is, is seen from its first bytes. For a .raw image
 /// the root is verified against the root hash on its kernel's command line.
 ///
-/// Exit code: 0, 1 for a root that does not verify, 2 for what cannot be read.
+/// Exit code: 0, 1 for a root that does not verify or has other files than its manifest says, 2 for what cannot be
+/// read.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: nodesmith inspect out/quickstart.raw --files | grep containerd")]
 pub(super) struct Inspect {
     /// The file to look into
     image: PathBuf,
-    /// List every file of the root file system, and who brought it if the manifest of its build lies beside it
+    /// List every file of the root file system; if the manifest of its build lies beside it, also who brought each, and at
+    /// the end which files are not as the manifest has them
     #[arg(long)]
     files: bool,
     /// Print JSON
@@ -37,15 +39,14 @@ pub(super) fn inspect(arguments: &Inspect) -> anyhow::Result<ExitCode> {
     let manifest = if arguments.files { manifest(&path.with_extension("manifest.json"))? } else { None };
     let files = if arguments.files { Listing::Files(manifest.as_ref()) } else { Listing::None };
     let report = inspect::inspect(file, files).with_context(|| format!("inspecting {}", path.display()))?;
-    let text = if arguments.json { serde_json::to_string_pretty(&report.json)? + "\n" } else { report.text };
-    data(text.as_bytes())?;
-    Ok(if report.verified == Some(false) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    let written = if arguments.json { json(&report)? } else { data(report.text().as_bytes())? };
+    Ok(if report.is_sound() { written } else { ExitCode::FAILURE })
 }
 
 /// The manifest, if there is one.
-fn manifest(path: &Path) -> anyhow::Result<Option<Value>> {
+fn manifest(path: &Path) -> anyhow::Result<Option<Manifest>> {
     match fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).with_context(|| format!("reading {}", path.display())),
+        Ok(text) => Manifest::parse(&text).map(Some).with_context(|| format!("reading {}", path.display())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
     }

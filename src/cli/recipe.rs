@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use chrono::NaiveDate;
 use clap::{Args, ValueEnum};
 
-use super::data::data;
+use super::data::json;
 use super::day::day;
 use crate::agent::first_boot::documents::shapes::{META_DATA, NETWORK_CONFIG, USER_DATA};
 use crate::diag::Diagnostics;
@@ -42,13 +42,12 @@ pub(super) fn check(arguments: &Check) -> anyhow::Result<ExitCode> {
                 None => return checked.map(|_| ExitCode::SUCCESS),
             },
         };
-        data(format!("{}\n", serde_json::to_string_pretty(&report::json(mistakes))?).as_bytes())?;
-        return Ok(if mistakes.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        let written = json(&report::json(mistakes))?;
+        return Ok(if mistakes.is_empty() { written } else { ExitCode::FAILURE });
     }
     let recipe = checked?;
     if arguments.print {
-        let text = serde_json::to_string_pretty(&crate::recipe::print::print(&recipe))?;
-        return data(format!("{text}\n").as_bytes());
+        return json(&crate::recipe::print::print(&recipe));
     }
     report::say(&format!("{}: no mistakes", arguments.recipe.display()));
     Ok(ExitCode::SUCCESS)
@@ -84,6 +83,5 @@ pub(super) fn schema(arguments: &Schema) -> anyhow::Result<ExitCode> {
         Document::UserData => (&USER_DATA, "user-data of a Nodesmith node"),
         Document::NetworkConfig => (&NETWORK_CONFIG, "network-config of a Nodesmith node"),
     };
-    let text = serde_json::to_string_pretty(&shape::json_schema(shape, title))?;
-    data(format!("{text}\n").as_bytes())
+    json(&shape::json_schema(shape, title))
 }

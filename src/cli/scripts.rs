@@ -5,10 +5,11 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use serde_json::{Value, json};
+use serde::Serialize;
 
-use super::data::data;
+use super::data::{data, json};
 use crate::assemble::scripts::programs::{self, Row, Treatment};
+use crate::image::manifest::{Manifest, Program, Script};
 use crate::package::Family;
 use crate::spelling;
 
@@ -39,8 +40,8 @@ pub(super) fn scripts(arguments: &Scripts) -> anyhow::Result<ExitCode> {
     let found = match &arguments.manifest {
         Some(path) => {
             let text = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-            let manifest = serde_json::from_slice(&text).with_context(|| format!("reading {}", path.display()))?;
-            of_packages(&manifest, arguments.name.as_deref())
+            let manifest = Manifest::parse(&text).with_context(|| format!("reading {}", path.display()))?;
+            of_packages(manifest, arguments.name.as_deref())
         }
         None => of_programs(arguments.name.as_deref()),
     };
@@ -55,12 +56,17 @@ pub(super) fn scripts(arguments: &Scripts) -> anyhow::Result<ExitCode> {
         crate::report::say(&format!("{place} `{name}`; the nearest programs: `{near}`"));
         return Ok(ExitCode::FAILURE);
     }
-    let text =
-        if arguments.json { serde_json::to_string_pretty(&found)? + "\n" } else { found.iter().map(shown).collect() };
-    data(text.as_bytes())
+    if arguments.json { json(&found) } else { data(found.iter().map(Entry::text).collect::<String>().as_bytes()) }
 }
 
-fn of_programs(name: Option<&str>) -> Vec<Value> {
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Entry {
+    Program { program: &'static str, is: String, of: Option<Family>, why: &'static str },
+    Script(Script),
+}
+
+fn of_programs(name: Option<&str>) -> Vec<Entry> {
     let mut rows: Vec<&Row> = programs::rows().filter(|row| name.is_none_or(|name| row.name == name)).collect();
     rows.sort_by_key(|row| row.name);
     let treated = |row: &Row| match row.treatment {
@@ -70,59 +76,51 @@ fn of_programs(name: Option<&str>) -> Vec<Value> {
         Treatment::Answer(status, _) => format!("answered, status {status}"),
         Treatment::Refuse => "refused".to_owned(),
     };
-    let family = |row: &Row| match row.family {
-        None => Value::Null,
-        Some(Family::Deb) => json!("deb"),
-        Some(Family::Rpm) => json!("rpm"),
-    };
-    rows.into_iter()
-        .map(|row| json!({"program": row.name, "is": treated(row), "of": family(row), "why": row.about}))
-        .collect()
+    let entry = |row: &Row| Entry::Program { program: row.name, is: treated(row), of: row.family, why: row.about };
+    rows.into_iter().map(entry).collect()
 }
 
-fn of_packages(manifest: &Value, name: Option<&str>) -> Vec<Value> {
-    let scripts = manifest["scripts"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let wanted = |script: &&Value| {
-        let package = script["package"].as_str().unwrap_or_default();
-        name.is_none_or(|name| package.split(' ').next() == Some(name))
-    };
-    scripts.iter().filter(wanted).cloned().collect()
+fn of_packages(manifest: Manifest, name: Option<&str>) -> Vec<Entry> {
+    let wanted = |script: &Script| name.is_none_or(|name| script.package.split(' ').next() == Some(name));
+    manifest.scripts.into_iter().filter(wanted).map(Entry::Script).collect()
 }
 
-/// One entry as lines for people.
-fn shown(entry: &Value) -> String {
-    let word = |key: &str| entry[key].as_str().unwrap_or_default();
-    if entry.get("program").is_some() && entry.get("script").is_none() {
-        let of = entry["of"].as_str().map(|of| format!(" ({of})")).unwrap_or_default();
-        return format!("{:<28} {:<20} {}\n", format!("{}{of}", word("program")), word("is"), word("why"));
+impl Entry {
+    /// As lines for people.
+    fn text(&self) -> String {
+        match self {
+            Entry::Program { program, is, of, why } => {
+                let of = of.map(|of| format!(" ({of})")).unwrap_or_default();
+                format!("{:<28} {is:<20} {why}\n", format!("{program}{of}"))
+            }
+            Entry::Script(Script { package, script, outcome, changes, programs, .. }) => {
+                let mut text = format!("{package} {script}: {outcome}\n");
+                for (path, change) in changes {
+                    text.push_str(&format!("  {:<8} {path}\n", change.word()));
+                }
+                for Program { program, was, why } in programs {
+                    text.push_str(&format!("  {was:<10} {program}: {why}\n"));
+                }
+                text
+            }
+        }
     }
-    let mut text = format!("{} {}: {}\n", word("package"), word("script"), word("outcome"));
-    for (path, change) in entry["changes"].as_object().into_iter().flatten() {
-        text.push_str(&format!("  {:<8} {path}\n", change.as_str().unwrap_or_default()));
-    }
-    for program in entry["programs"].as_array().into_iter().flatten() {
-        let word = |key: &str| program[key].as_str().unwrap_or_default();
-        text.push_str(&format!("  {:<10} {}: {}\n", word("was"), word("program"), word("why")));
-    }
-    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::manifest::tests::manifest;
 
     #[test]
     fn a_program_and_a_packages_scripts_are_shown() {
-        let rows = of_programs(Some("mysql"));
-        assert!(shown(&rows[0]).contains("refused"), "{}", shown(&rows[0]));
+        let text = of_programs(Some("mysql"))[0].text();
+        assert!(text.contains("refused"), "{text}");
         assert!(of_programs(Some("frobnicate")).is_empty());
-        let manifest = json!({"scripts": [
-            {"package": "a 1", "script": "postinst", "outcome": "interpreted", "changes": {"/etc/a": "made"},
-             "programs": [{"program": "ldconfig", "was": "done", "why": "w"}]},
-            {"package": "ab 1", "script": "postinst", "outcome": "interpreted"},
-        ]});
-        let found = of_packages(&manifest, Some("a"));
-        let text: String = found.iter().map(shown).collect();
+        let mut manifest = manifest();
+        let other = Script { package: "ab 1".into(), ..manifest.scripts[0].clone() };
+        manifest.scripts.push(other);
+        let text: String = of_packages(manifest, Some("a")).iter().map(Entry::text).collect();
         assert_eq!(text, "a 1 postinst: interpreted\n  made     /etc/a\n  done       ldconfig: w\n");
     }
 

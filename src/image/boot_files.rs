@@ -15,10 +15,9 @@ pub fn write(
     uki: &[u8],
     outputs: &mut Outputs,
 ) -> anyhow::Result<()> {
-    let name = &parts.recipe.name;
     let kernel = parts.kernel.image.read(parts.contents).context("reading the kernel")?;
-    outputs.write(&format!("{name}.vmlinuz"), &kernel)?;
-    outputs.write(&format!("{name}.initrd"), &initrd.bytes)?;
-    outputs.write(&format!("{name}.cmdline"), format!("{command_line}\n").as_bytes())?;
-    outputs.write(&format!("{name}.efi"), uki)
+    outputs.write("vmlinuz", &kernel)?;
+    outputs.write("initrd", &initrd.bytes)?;
+    outputs.write("cmdline", format!("{command_line}\n").as_bytes())?;
+    outputs.write("efi", uki)
 }

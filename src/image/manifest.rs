@@ -1,206 +1,317 @@
-//! The record of a build: what went in, what became of it, what came out. JSON, and a function of recipe and lock
-//! alone.
+//! The manifest of an image: what went in, what became of it, what came out.
+//!
+//! The value is what everybody works with: `record` makes it, `inspect` compares an image with it, `scripts` shows parts
+//! of it. [`Manifest::print`] gives the JSON that lies beside an image, [`Manifest::parse`] reads that back; any other
+//! form of the same record is one more function of the value.
 
 use std::collections::BTreeMap;
 
 use anyhow::Context;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::outputs::{OutputFile, Outputs};
-use crate::assemble::scripts::{Change, ScriptAccount};
-use crate::hex;
-use crate::preload::Archive;
-use crate::recipe::kubernetes::Kubernetes;
-use crate::recipe::{Recipe, print};
-use crate::tree::path::escape;
-use crate::tree::{Digest, InodeId, Kind, Tree, TreePath};
+use super::outputs::OutputFile;
+use crate::assemble::scripts::Change;
+use crate::image_info::KubeadmApi;
+use crate::tree::Digest;
 
-/// What the manifest is made from.
-#[derive(Debug)]
-pub struct Record<'a> {
-    pub recipe: &'a Recipe,
-    /// The lock's packages and tools, in the form the lock has.
-    pub lock: Value,
-    pub lock_digest: Digest,
-    pub kernel: &'a str,
-    pub command_line: &'a str,
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Manifest {
+    pub builder: Builder,
+    /// Of the image.
+    pub name: String,
+    pub version: String,
+    /// With every default, as [`crate::recipe::print::print`] has it.
+    pub recipe: Value,
+    pub lock: Lock,
+    pub kernel: Kernel,
     pub root_hash: Digest,
-    pub scripts: &'a [ScriptAccount],
-    pub images: &'a [Archive],
-    pub tree: &'a Tree,
+    pub kubernetes: Option<Kubernetes>,
+    /// Archives of container images.
+    pub images: Vec<ImageArchive>,
+    pub scripts: Vec<Script>,
+    /// Every path of the root, in the tree's order.
+    pub files: Vec<FileRecord>,
+    /// All files of the image but the manifest, in the order in which they were written.
+    pub outputs: Vec<OutputFile>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Builder {
+    pub version: String,
     /// Of the agent that this builder brings: other builders of the same version may bring other bytes.
-    pub agent_digest: Digest,
+    pub agent_sha256: Digest,
 }
 
-/// Writes the manifest, last: it names all files that are there.
-pub fn write(record: &Record<'_>, outputs: &mut Outputs) -> anyhow::Result<()> {
-    let manifest = serde_json::to_string_pretty(&manifest(record, outputs.files())).context("writing the manifest")?;
-    outputs.write(&format!("{}.manifest.json", record.recipe.name), format!("{manifest}\n").as_bytes())
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lock {
+    /// Of the lock's text.
+    pub sha256: Digest,
+    /// What it says, in the lock's own form.
+    pub content: Value,
 }
 
-fn manifest(record: &Record<'_>, outputs: &[OutputFile]) -> Value {
-    let outputs: Vec<Value> = outputs
-        .iter()
-        .map(|file| json!({"name": file.name, "size": file.size, "sha256": file.sha256.to_string()}))
-        .collect();
-    json!({
-        "builder": {"version": env!("CARGO_PKG_VERSION"), "agent-sha256": record.agent_digest.to_string()},
-        "name": record.recipe.name,
-        "version": record.recipe.version,
-        "recipe": print::print(record.recipe),
-        "lock": {"sha256": record.lock_digest.to_string(), "content": record.lock},
-        "kernel": {"release": record.kernel, "command-line": record.command_line},
-        "root-hash": record.root_hash.to_string(),
-        "kubernetes": record.recipe.kubernetes.as_ref().map(|it| kubernetes(it, &record.lock)),
-        "images": record.images.iter().map(image).collect::<Vec<_>>(),
-        "scripts": record.scripts.iter().map(script).collect::<Vec<_>>(),
-        "files": files(record.tree),
-        "outputs": outputs,
-    })
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Kernel {
+    /// `uname -r`
+    pub release: String,
+    pub command_line: String,
 }
 
-/// Packages of Kubernetes whose origin the manifest says at once: the others are found in the lock below it.
-const KUBERNETES_PACKAGES: [&str; 5] = ["kubelet", "kubeadm", "kubectl", "kubernetes-cni", "cri-tools"];
-
-/// The version, and of each of its packages what the lock holds: exact version, digest, and who signed it, or the
-/// repository that it is from.
-fn kubernetes(kubernetes: &Kubernetes, lock: &Value) -> Value {
-    let list = |key: &str| lock[key].as_array().map(Vec::as_slice).unwrap_or_default();
-    let signer = |package: &Value| {
-        let repository = list("repositories").iter().find(|it| it["name"] == package["repository"]);
-        let own = package.get("signer").filter(|signer| !signer.is_null());
-        own.or_else(|| repository?.get("signer")).cloned()
-    };
-    let packages = list("packages").iter().filter(|it| KUBERNETES_PACKAGES.iter().any(|name| it["name"] == *name));
-    let packages = packages.map(|package| {
-        let mut shown = json!({"signer": signer(package)});
-        for key in ["name", "version", "arch", "repository", "sha256"] {
-            shown[key] = package[key].clone();
-        }
-        shown
-    });
-    json!({
-        "version": kubernetes.version.to_string(),
-        "kubeadm-api": kubernetes.kubeadm_api(),
-        "packages": packages.collect::<Vec<_>>(),
-    })
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Kubernetes {
+    pub version: String,
+    pub kubeadm_api: KubeadmApi,
+    pub packages: Vec<KubernetesPackage>,
 }
 
-fn image(archive: &Archive) -> Value {
-    let images: Vec<Value> = archive
-        .images
-        .iter()
-        .map(|(name, digest)| json!({"name": name, "digest": format!("sha256:{digest}")}))
-        .collect();
-    json!({"file": archive.file, "size": archive.size, "sha256": archive.digest.to_string(), "images": images})
+/// A package of Kubernetes, as the lock has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KubernetesPackage {
+    pub name: String,
+    pub version: String,
+    pub arch: String,
+    pub repository: String,
+    pub sha256: String,
+    /// Fingerprint of the key that signed the package, or else its repository.
+    pub signer: Option<String>,
 }
 
-/// What a script changed, by path, and what its programs did not do as on a running system.
-fn script(account: &ScriptAccount) -> Value {
-    let change = |(path, change): &(TreePath, Change)| {
-        let word = match change {
-            Change::Made => "made",
-            Change::Changed => "changed",
-            Change::Removed => "removed",
-        };
-        (path.to_string(), word)
-    };
-    let changes: BTreeMap<String, &str> = account.changes.iter().map(change).collect();
-    let programs =
-        account.used.iter().map(|used| json!({"program": used.program, "was": used.what, "why": used.reason}));
-    let programs: Vec<Value> = programs.collect();
-    json!({
-        "package": account.package.to_string(),
-        "script": account.script,
-        "sha256": account.sha256.to_string(),
-        "outcome": account.outcome.to_string(),
-        "changes": changes,
-        "programs": programs,
-    })
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageArchive {
+    pub file: String,
+    pub size: u64,
+    pub sha256: Digest,
+    pub images: Vec<ContainerImage>,
 }
 
-/// Every path of the root with its owner, mode, digest, xattrs and where it came from.
-pub fn files(tree: &Tree) -> Vec<Value> {
-    let mut first: BTreeMap<InodeId, String> = BTreeMap::new();
-    tree.iter()
-        .map(|(path, id, inode)| {
-            let mut file = json!({
-                "path": path.to_string(),
-                "mode": format!("{:04o}", inode.mode),
-                "uid": inode.uid,
-                "gid": inode.gid,
-                "mtime": inode.mtime,
-                "origin": &*inode.origin,
-            });
-            let mut set = |key: &str, value: Value| file[key] = value;
-            match &inode.kind {
-                Kind::Directory => set("kind", "directory".into()),
-                Kind::Fifo => set("kind", "fifo".into()),
-                Kind::File(content) => {
-                    set("kind", "file".into());
-                    set("size", content.size().into());
-                    set("sha256", content.digest().to_string().into());
-                }
-                Kind::Symlink(target) => {
-                    set("kind", "symlink".into());
-                    set("target", escape(target).into());
-                }
-                Kind::CharDevice { major, minor } => {
-                    set("kind", "char-device".into());
-                    set("device", json!([major, minor]));
-                }
-                Kind::BlockDevice { major, minor } => {
-                    set("kind", "block-device".into());
-                    set("device", json!([major, minor]));
-                }
-            }
-            if let Some(other) = first.get(&id) {
-                set("hard-link-of", other.clone().into());
-            }
-            first.entry(id).or_insert_with(|| path.to_string());
-            if !inode.xattrs.is_empty() {
-                let xattrs: BTreeMap<String, String> =
-                    inode.xattrs.iter().map(|(name, value)| (escape(name), hex::encode(value))).collect();
-                set("xattrs", json!(xattrs));
-            }
-            file
-        })
-        .collect()
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerImage {
+    pub name: String,
+    /// `sha256:…`
+    pub digest: String,
+}
+
+/// A script of a package, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Script {
+    /// Name and version.
+    pub package: String,
+    pub script: String,
+    pub sha256: Digest,
+    pub outcome: String,
+    /// What it changed, by path.
+    pub changes: BTreeMap<String, Change>,
+    /// What its programs did not do as on a running system.
+    pub programs: Vec<Program>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    pub program: String,
+    pub was: String,
+    pub why: String,
+}
+
+/// A path of the root with its owner, mode, content, xattrs and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct FileRecord {
+    /// With escapes, as [`crate::tree::path::escape`] writes them.
+    pub path: String,
+    /// Four octal digits.
+    pub mode: String,
+    pub uid: u32,
+    pub gid: u32,
+    /// Seconds since 1970.
+    pub mtime: i64,
+    pub origin: String,
+    #[serde(flatten)]
+    pub kind: FileKind,
+    /// The first path with the same inode, at the others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hard_link_of: Option<String>,
+    /// Name → value in hexadecimal digits.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub xattrs: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum FileKind {
+    Directory,
+    Fifo,
+    File {
+        size: u64,
+        sha256: Digest,
+    },
+    /// With escapes.
+    Symlink {
+        target: String,
+    },
+    /// Major and minor number.
+    CharDevice {
+        device: (u32, u32),
+    },
+    BlockDevice {
+        device: (u32, u32),
+    },
+}
+
+impl Manifest {
+    pub fn parse(text: &[u8]) -> anyhow::Result<Manifest> {
+        serde_json::from_slice(text).context("this is no manifest")
+    }
+
+    /// The text beside an image.
+    pub fn print(&self) -> anyhow::Result<String> {
+        // By way of a map, whose keys are sorted: the order of the fields above is for people.
+        let value = serde_json::to_value(self).context("writing the manifest")?;
+        Ok(serde_json::to_string_pretty(&value).context("writing the manifest")? + "\n")
+    }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use serde_json::json;
+
     use super::*;
-    use crate::diag::{Location, Source};
-    use crate::recipe::kubernetes::Version;
+
+    /// Of a small image: one of everything.
+    pub(crate) fn manifest() -> Manifest {
+        let digest = Digest([0xab; 32]);
+        let file = |path: &str, kind: FileKind| FileRecord {
+            path: path.to_owned(),
+            mode: "0644".to_owned(),
+            uid: 0,
+            gid: 7,
+            mtime: -1,
+            origin: "kmod 1".to_owned(),
+            kind,
+            hard_link_of: None,
+            xattrs: BTreeMap::new(),
+        };
+        let kinds = [
+            FileKind::Directory,
+            FileKind::Fifo,
+            FileKind::File { size: 3, sha256: digest },
+            FileKind::Symlink { target: "b".to_owned() },
+            FileKind::CharDevice { device: (1, 3) },
+            FileKind::BlockDevice { device: (8, 0) },
+        ];
+        let mut files: Vec<FileRecord> =
+            kinds.into_iter().enumerate().map(|(number, kind)| file(&format!("/{number}"), kind)).collect();
+        let linked = FileRecord {
+            hard_link_of: Some("/2".to_owned()),
+            xattrs: BTreeMap::from([("user.a".to_owned(), "01".to_owned())]),
+            ..file("/6", files[2].kind.clone())
+        };
+        files.push(linked);
+        Manifest {
+            builder: Builder { version: "0.1.0".to_owned(), agent_sha256: digest },
+            name: "x".to_owned(),
+            version: "1".to_owned(),
+            recipe: json!({"name": "x"}),
+            lock: Lock { sha256: digest, content: json!({"packages": []}) },
+            kernel: Kernel { release: "6.12".to_owned(), command_line: "quiet".to_owned() },
+            root_hash: digest,
+            kubernetes: None,
+            images: vec![],
+            scripts: vec![Script {
+                package: "a 1".to_owned(),
+                script: "postinst".to_owned(),
+                sha256: digest,
+                outcome: "interpreted".to_owned(),
+                changes: BTreeMap::from([("/etc/a".to_owned(), Change::Made)]),
+                programs: vec![Program { program: "ldconfig".to_owned(), was: "done".to_owned(), why: "w".to_owned() }],
+            }],
+            files,
+            outputs: vec![OutputFile { name: "x.raw".to_owned(), size: 9, sha256: digest }],
+        }
+    }
 
     #[test]
-    fn packages_of_kubernetes_are_repeated_from_the_lock_with_who_signed_them() {
-        let package = |name: &str, repository: &str| {
-            json!({
-                "name": name,
-                "version": "1.36.2-1",
-                "arch": "x86_64",
-                "repository": repository,
-                "path": "p",
-                "size": 1,
-                "sha256": "ab",
-            })
-        };
-        let mut own = package("kubeadm", "k");
-        own["signer"] = "OWN".into();
-        let lock = json!({
-            "repositories": [{"name": "d", "signer": "DEBIAN"}, {"name": "k", "signer": "KUBERNETES"}],
-            "packages": [package("containerd", "d"), own, package("kubelet", "k")],
-        });
-        let location = Location::new(&Source::new("r.yaml", "x"), 0..1);
-        let version = Version { minor: 36, patch: 2 };
-        let section = Kubernetes { version, pull_sandbox_image: false, location };
-        let told = kubernetes(&section, &lock);
-        assert_eq!(told["kubeadm-api"], "v1beta4");
-        let packages: Vec<String> =
-            told["packages"].as_array().unwrap().iter().map(|it| format!("{} {}", it["name"], it["signer"])).collect();
-        assert_eq!(packages, ["\"kubeadm\" \"OWN\"", "\"kubelet\" \"KUBERNETES\""]);
-        assert_eq!(told["packages"][1]["sha256"], "ab");
+    fn a_manifest_is_read_back_as_it_was_written() {
+        let text = manifest().print().unwrap();
+        assert_eq!(Manifest::parse(text.as_bytes()).unwrap(), manifest());
+        let error = format!("{:#}", Manifest::parse(b"{\"name\": \"x\"}").unwrap_err());
+        assert!(error.contains("no manifest: missing field"), "{error}");
+    }
+
+    #[test]
+    fn keys_are_sorted_and_what_a_file_has_not_is_left_out() {
+        let mut short = manifest();
+        short.files.drain(..6);
+        short.scripts.clear();
+        let text = short.print().unwrap().replace(&"ab".repeat(32), "…");
+        insta::assert_snapshot!(text, @r#"
+        {
+          "builder": {
+            "agent-sha256": "…",
+            "version": "0.1.0"
+          },
+          "files": [
+            {
+              "gid": 7,
+              "hard-link-of": "/2",
+              "kind": "file",
+              "mode": "0644",
+              "mtime": -1,
+              "origin": "kmod 1",
+              "path": "/6",
+              "sha256": "…",
+              "size": 3,
+              "uid": 0,
+              "xattrs": {
+                "user.a": "01"
+              }
+            }
+          ],
+          "images": [],
+          "kernel": {
+            "command-line": "quiet",
+            "release": "6.12"
+          },
+          "kubernetes": null,
+          "lock": {
+            "content": {
+              "packages": []
+            },
+            "sha256": "…"
+          },
+          "name": "x",
+          "outputs": [
+            {
+              "name": "x.raw",
+              "sha256": "…",
+              "size": 9
+            }
+          ],
+          "recipe": {
+            "name": "x"
+          },
+          "root-hash": "…",
+          "scripts": [],
+          "version": "1"
+        }
+        "#);
+    }
+
+    /// Another form of a manifest, such as SPDX or a page for people, is a function like this one.
+    #[test]
+    fn another_form_is_a_function_of_the_value() {
+        fn sums(manifest: &Manifest) -> String {
+            let regular = manifest.files.iter().filter_map(|file| match file.kind {
+                FileKind::File { sha256, .. } => Some(format!("{sha256}  .{}\n", file.path)),
+                _ => None,
+            });
+            regular.collect()
+        }
+        let text = sums(&manifest());
+        assert_eq!(text.lines().map(|line| &line[64..]).collect::<Vec<_>>(), ["  ./2", "  ./6"]);
     }
 }

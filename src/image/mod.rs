@@ -10,5 +10,7 @@ pub mod initrd;
 pub mod manifest;
 pub mod outputs;
 pub mod parts;
+pub mod record;
 pub mod seal;
 pub mod uki;
+pub mod writers;

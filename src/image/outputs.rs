@@ -9,18 +9,20 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::progress::Progress;
+use crate::recipe::output::OUTPUTS;
 use crate::tree::Digest;
 
 /// Name of the list of digests.
 const SUMS: &str = "SHA256SUMS";
-/// What the names of an image's files end in, whether or not its recipe asks for all of them.
-const ENDINGS: &[&str] = &["raw", "qcow2", "vmlinuz", "initrd", "cmdline", "efi", "manifest.json"];
+/// What the names of the files end in that every build leaves; the others are those of [`OUTPUTS`].
+const ALWAYS: [&str; 5] = ["vmlinuz", "initrd", "cmdline", "efi", "manifest.json"];
 
 /// A finished output file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputFile {
     pub name: String,
     pub size: u64,
@@ -58,8 +60,12 @@ impl Outputs {
         Ok(Outputs { directory: directory.to_owned(), name, unfinished, _lock: lock, files: Vec::new() })
     }
 
-    /// A new file, for writing and reading.
-    pub fn create(&self, name: &str) -> anyhow::Result<File> {
+    /// A new file, for writing and reading. What is not added goes at the end.
+    pub fn create(&self, ending: &str) -> anyhow::Result<File> {
+        self.open(&self.file_name(ending))
+    }
+
+    fn open(&self, name: &str) -> anyhow::Result<File> {
         let path = self.unfinished.join(name);
         let mut options = File::options();
         options.read(true).write(true).create_new(true);
@@ -68,24 +74,26 @@ impl Outputs {
 
     /// A file without a name, for what is only needed on the way.
     pub fn scratch(&self, name: &str) -> anyhow::Result<File> {
-        let file = self.create(name)?;
+        let file = self.open(name)?;
         fs::remove_file(self.unfinished.join(name)).context("unlinking a scratch file")?;
         Ok(file)
     }
 
-    pub fn write(&mut self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
-        self.create(name)?.write_all(bytes).with_context(|| format!("writing {name}"))?;
-        self.add(name)
+    pub fn write(&mut self, ending: &str, bytes: &[u8]) -> anyhow::Result<()> {
+        let written = self.create(ending)?.write_all(bytes);
+        written.with_context(|| format!("writing {}", self.file_name(ending)))?;
+        self.add(ending)
     }
 
     /// Takes a created file into the set, with its digest.
-    pub fn add(&mut self, name: &str) -> anyhow::Result<()> {
-        let path = self.unfinished.join(name);
+    pub fn add(&mut self, ending: &str) -> anyhow::Result<()> {
+        let name = self.file_name(ending);
+        let path = self.unfinished.join(&name);
         let mut file = File::open(&path).with_context(|| format!("opening {}", path.display()))?;
         file.sync_all().with_context(|| format!("syncing {}", path.display()))?;
         let size = file.metadata().with_context(|| format!("measuring {}", path.display()))?.len();
         let sha256 = digest(&mut file).with_context(|| format!("reading {}", path.display()))?;
-        self.files.push(OutputFile { name: name.to_owned(), size, sha256 });
+        self.files.push(OutputFile { name, size, sha256 });
         Ok(())
     }
 
@@ -114,13 +122,18 @@ impl Outputs {
         sums.extend(self.files.iter().map(|file| format!("{}  {}", file.sha256, file.name)));
         sums.sort_by(|a, b| a.get(66..).cmp(&b.get(66..)));
         self.replace_sums(&sums)?;
-        fs::remove_dir(&self.unfinished).with_context(|| format!("removing {}", self.unfinished.display()))?;
+        fs::remove_dir_all(&self.unfinished).with_context(|| format!("removing {}", self.unfinished.display()))?;
         Ok(paths)
     }
 
-    /// Every name that a file of this image may have.
+    /// Every name that a file of this image may have, whether or not its recipe asks for it.
     fn names(&self) -> impl Iterator<Item = String> {
-        ENDINGS.iter().map(|ending| format!("{}.{ending}", self.name))
+        let asked = OUTPUTS.iter().flat_map(|output| output.endings);
+        asked.chain(&ALWAYS).map(|ending| self.file_name(ending))
+    }
+
+    fn file_name(&self, ending: &str) -> String {
+        format!("{}.{ending}", self.name)
     }
 
     /// The lines of `SHA256SUMS` that speak of other images.
@@ -177,20 +190,22 @@ mod tests {
         names
     }
 
-    fn build(directory: &Path, name: &str, files: &[&str]) {
+    fn build(directory: &Path, name: &str, endings: &[&str]) {
         let mut outputs = Outputs::begin(directory, name, &()).unwrap();
-        for file in files {
-            outputs.write(file, file.as_bytes()).unwrap();
+        for ending in endings {
+            outputs.write(ending, ending.as_bytes()).unwrap();
         }
+        // Needed on the way only.
+        outputs.create("cmdline").unwrap();
         outputs.finish().unwrap();
     }
 
     #[test]
     fn what_an_image_no_longer_has_goes_with_its_line() {
         let place = tempfile::tempdir().unwrap();
-        build(place.path(), "x", &["x.raw", "x.qcow2", "x.efi"]);
-        build(place.path(), "x.y", &["x.y.raw"]);
-        build(place.path(), "x", &["x.raw", "x.efi"]);
+        build(place.path(), "x", &["raw", "qcow2", "efi"]);
+        build(place.path(), "x.y", &["raw"]);
+        build(place.path(), "x", &["raw", "efi"]);
         assert_eq!(names(place.path()), ["SHA256SUMS", "x.efi", "x.raw", "x.y.raw"]);
         let sums = fs::read_to_string(place.path().join(SUMS)).unwrap();
         let listed: Vec<&str> = sums.lines().filter_map(|line| line.get(66..)).collect();
@@ -201,7 +216,7 @@ mod tests {
     fn a_build_that_fails_leaves_nothing() {
         let place = tempfile::tempdir().unwrap();
         let mut outputs = Outputs::begin(place.path(), "x", &()).unwrap();
-        outputs.write("x.raw", b"half").unwrap();
+        outputs.write("raw", b"half").unwrap();
         drop(outputs);
         assert!(names(place.path()).is_empty(), "{:?}", names(place.path()));
     }

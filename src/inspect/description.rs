@@ -1,20 +1,81 @@
-//! What is said about an image, and how much.
+//! What is told of an image: a value, whose text is for people and whose JSON, by serde, for programs.
 
-use serde_json::Value;
+use serde::Serialize;
 
-/// An image described for people and for programs.
-#[derive(Debug)]
+use super::boot_files::{EfiProgram, Initrd};
+use super::disk::Disk;
+use super::root::Root;
+
+/// An image.
+#[derive(Debug, Serialize)]
 pub struct Description {
-    pub text: String,
-    pub json: Value,
-    /// Whether the root is the one that the kernel's command line names; nothing where there is no such root.
-    pub verified: Option<bool>,
+    /// The file around the disk, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<Container>,
+    #[serde(flatten)]
+    pub content: Described,
 }
 
-/// What to say of the files of a root.
-#[derive(Debug, Clone, Copy)]
-pub enum Listing<'a> {
-    None,
-    /// All of them; with the manifest of the image's build, also who brought each, which images themselves do not say.
-    Files(Option<&'a Value>),
+/// A qcow2 file.
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename = "qcow2")]
+pub struct Container {
+    /// Its header, as text.
+    pub text: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Described {
+    Disk(Box<Disk>),
+    Root(Box<Root>),
+    EfiProgram(EfiProgram),
+    Initrd(Initrd),
+    Untold(Untold),
+}
+
+/// What is in a container and is not described.
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Untold {
+    /// No disk.
+    Unknown,
+    Unread {
+        #[serde(skip)]
+        why: String,
+    },
+}
+
+impl Description {
+    /// For people.
+    pub fn text(&self) -> String {
+        let content = match &self.content {
+            Described::Disk(disk) => disk.text(),
+            Described::Root(root) => root.text(),
+            Described::EfiProgram(program) => program.text(),
+            Described::Initrd(initrd) => initrd.text(),
+            Described::Untold(Untold::Unknown) => "content: not a disk with a GPT\n".to_owned(),
+            Described::Untold(Untold::Unread { why }) => format!("content not read: {why}\n"),
+        };
+        match &self.container {
+            Some(Container { text }) => format!("qcow2\n{text}\n{content}"),
+            None => content,
+        }
+    }
+
+    /// Whether nothing is wrong with it: the root is the one that the kernel's command line names, and has the files of
+    /// the manifest it was compared with.
+    pub fn is_sound(&self) -> bool {
+        match &self.content {
+            Described::Disk(disk) => disk.is_sound(),
+            Described::Root(root) => root.is_sound(),
+            Described::EfiProgram(_) | Described::Initrd(_) | Described::Untold(_) => true,
+        }
+    }
+}
+
+impl From<Described> for Description {
+    fn from(content: Described) -> Description {
+        Description { container: None, content }
+    }
 }

@@ -4,10 +4,10 @@
 use std::io::Read;
 
 use anyhow::Context;
-use serde_json::{Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::json;
 
-use super::description::{Description, Listing};
-use super::root;
+use super::root::{self, Listing, Root};
 use crate::agent::initrd::cmdline;
 use crate::contract::{ESP_LABEL, ROOT_A_LABEL, VERITY_A_LABEL};
 use crate::formats::device::{ReadAt, Window};
@@ -19,24 +19,66 @@ use crate::tree::Digest;
 /// Largest EFI program that is read into memory.
 const WHOLE_MAX: u64 = 1 << 30;
 
-pub(super) fn describe(device: &dyn ReadAt, files: Listing<'_>) -> anyhow::Result<Description> {
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename = "disk")]
+pub struct Disk {
+    #[serde(rename = "partitions", serialize_with = "partitions")]
+    pub table: Table,
+    /// The files of the ESP, as text.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "lines")]
+    pub esp: Option<String>,
+    /// Where there are partitions for it.
+    #[serde(flatten)]
+    pub root: Option<VerifiedRoot>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct VerifiedRoot {
+    pub verity: Verity,
+    pub root: Contents,
+}
+
+/// Whether the root is the one that the kernel's command line names.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Verity {
+    pub root_hash: Digest,
+    pub verified: bool,
+    /// `verified`, or why it is not.
+    pub verdict: String,
+    #[serde(skip)]
+    superblock: String,
+}
+
+/// What does not verify may not be readable either; the verdict is what counts.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Contents {
+    Read(Box<Root>),
+    Unreadable { error: String },
+}
+
+pub(super) fn describe(device: &dyn ReadAt, files: Listing<'_>) -> anyhow::Result<Disk> {
     let length = device.size().context("measuring the disk")?;
     let table = gpt::read(&mut Window::new(device, 0, length)).context("reading the partition table")?;
-    let mut text = format!("disk\n{}", gpt::dump(&table));
-    let mut json =
-        json!({"kind": "disk", "partitions": table.partitions.iter().map(partition_json).collect::<Vec<_>>()});
-    if let Some(esp) = find(&table, ESP_LABEL) {
-        let listing = fat::dump(window(device, esp)).context("reading the EFI system partition")?;
-        text.push_str(&format!("\n{ESP_LABEL}\n{listing}"));
-        json["esp"] = Value::from(listing.lines().collect::<Vec<_>>());
-    }
+    let esp = find(&table, ESP_LABEL).map(|esp| fat::dump(window(device, esp))).transpose();
+    let esp = esp.context("reading the EFI system partition")?;
     let (Some(root_a), Some(verity_a)) = (find(&table, ROOT_A_LABEL), find(&table, VERITY_A_LABEL)) else {
-        return Ok(Description { text, json, verified: None });
+        return Ok(Disk { table, esp, root: None });
     };
+    let verity = verify(device, &table, root_a, verity_a)?;
+    let root = match root::describe(window(device, root_a), Some(verity.root_hash), files) {
+        Err(error) if !verity.verified => Contents::Unreadable { error: format!("{error:#}") },
+        root => Contents::Read(Box::new(root?)),
+    };
+    Ok(Disk { table, esp, root: Some(VerifiedRoot { verity, root }) })
+}
+
+fn verify(device: &dyn ReadAt, table: &Table, root_a: &Partition, verity_a: &Partition) -> anyhow::Result<Verity> {
     let named = Digest(root_hash::of_partitions(root_a.guid.into_bytes(), verity_a.guid.into_bytes()));
     let mut hashes = Vec::new();
     window(device, verity_a).read_to_end(&mut hashes).context("reading the hash tree")?;
-    let booted = match find(&table, ESP_LABEL) {
+    let booted = match find(table, ESP_LABEL) {
         Some(esp) => booted_hashes(window(device, esp)).context("reading the kernels on the EFI system partition")?,
         None => Vec::new(),
     };
@@ -54,21 +96,32 @@ pub(super) fn describe(device: &dyn ReadAt, files: Listing<'_>) -> anyhow::Resul
     let verified = verdict.is_ok();
     let verdict = verdict.map_or_else(|error| format!("DOES NOT VERIFY: {error}"), |()| "verified".to_owned());
     let superblock = verity::dump(&hashes).unwrap_or_else(|error| format!("no superblock: {error}\n"));
-    text.push_str(&format!("\n{VERITY_A_LABEL}\n{superblock}root hash {root_hash}: {verdict}\n"));
-    json["verity"] = json!({"root-hash": root_hash.to_string(), "verdict": verdict, "verified": verified});
-    // Another build's manifest says nothing about this root.
-    let files = match files {
-        Listing::Files(Some(manifest)) if manifest["root-hash"] != *root_hash.to_string() => Listing::Files(None),
-        files => files,
-    };
-    let (root_text, root_json) = match root::describe(window(device, root_a), files) {
-        // What does not verify may not be readable either; the verdict is what counts.
-        Err(error) if !verified => (format!("{error:#}\n"), json!({"error": format!("{error:#}")})),
-        listing => listing?,
-    };
-    text.push_str(&format!("\n{ROOT_A_LABEL}\n{root_text}"));
-    json["root"] = root_json;
-    Ok(Description { text, json, verified: Some(verified) })
+    Ok(Verity { root_hash, verified, verdict, superblock })
+}
+
+impl Disk {
+    pub(super) fn text(&self) -> String {
+        let mut text = format!("disk\n{}", gpt::dump(&self.table));
+        if let Some(listing) = &self.esp {
+            text.push_str(&format!("\n{ESP_LABEL}\n{listing}"));
+        }
+        if let Some(VerifiedRoot { verity, root }) = &self.root {
+            let Verity { root_hash, verdict, superblock, .. } = verity;
+            text.push_str(&format!("\n{VERITY_A_LABEL}\n{superblock}root hash {root_hash}: {verdict}\n"));
+            let root = match root {
+                Contents::Read(root) => root.text(),
+                Contents::Unreadable { error } => format!("{error}\n"),
+            };
+            text.push_str(&format!("\n{ROOT_A_LABEL}\n{root}"));
+        }
+        text
+    }
+
+    pub(super) fn is_sound(&self) -> bool {
+        self.root.as_ref().is_none_or(|VerifiedRoot { verity, root }| {
+            verity.verified && matches!(root, Contents::Read(root) if root.is_sound())
+        })
+    }
 }
 
 /// The root hashes on the command lines of the kernels on an ESP, one for each; or why the node would not boot it.
@@ -84,14 +137,20 @@ fn booted_hashes(esp: Window<'_, dyn ReadAt + '_>) -> anyhow::Result<Vec<Result<
     Ok(hashes)
 }
 
-fn partition_json(partition: &Partition) -> Value {
-    json!({
-        "name": partition.name,
-        "type": partition.type_guid.to_string(),
-        "guid": partition.guid.to_string(),
-        "first-lba": partition.first_lba,
-        "last-lba": partition.last_lba,
-    })
+fn partitions<S: Serializer>(table: &Table, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(table.partitions.iter().map(|partition| {
+        json!({
+            "name": partition.name,
+            "type": partition.type_guid.to_string(),
+            "guid": partition.guid.to_string(),
+            "first-lba": partition.first_lba,
+            "last-lba": partition.last_lba,
+        })
+    }))
+}
+
+fn lines<S: Serializer>(text: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(text.iter().flat_map(|text| text.lines()))
 }
 
 pub(super) fn find<'a>(table: &'a Table, name: &str) -> Option<&'a Partition> {

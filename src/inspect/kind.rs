@@ -3,6 +3,7 @@
 use anyhow::Context;
 
 use crate::formats::device::ReadAt;
+use crate::formats::qcow2;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -19,7 +20,7 @@ impl Kind {
         let mut head = vec![0; usize::try_from(length)?];
         device.read_exact_at(&mut head, 0).context("reading the first bytes")?;
         let magics: [(usize, &[u8], Kind); 7] = [
-            (0, b"QFI\xfb", Kind::Qcow2),
+            (0, &qcow2::MAGIC, Kind::Qcow2),
             (512, b"EFI PART", Kind::Disk),
             (1024, &[0xe2, 0xe1, 0xf5, 0xe0], Kind::Erofs),
             (0, b"MZ", Kind::EfiProgram),

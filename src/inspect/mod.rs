@@ -1,6 +1,7 @@
 //! What is in an image, seen from the image alone. The kind is told from the first bytes, never from the name.
 
 mod boot_files;
+mod comparison;
 mod description;
 mod disk;
 mod kind;
@@ -15,26 +16,26 @@ use anyhow::{Context, bail};
 use self::kind::Kind;
 use crate::formats::device::{ReadAt, Window};
 
-pub use self::description::{Description, Listing};
+pub use self::description::{Container, Described, Description};
+pub use self::root::Listing;
 
 /// Largest initrd or EFI program that is read into memory.
 const WHOLE_MAX: u64 = 1 << 30;
 
 /// Describes an image.
 pub fn inspect(file: File, files: Listing<'_>) -> anyhow::Result<Description> {
-    let kind = Kind::of(&file)?;
-    match kind {
-        Some(Kind::Qcow2) => qcow2::describe(file, files),
-        Some(Kind::Disk) => disk::describe(&file, files),
+    let content = match Kind::of(&file)? {
+        Some(Kind::Qcow2) => return qcow2::describe(file, files),
+        Some(Kind::Disk) => Described::Disk(Box::new(disk::describe(&file, files)?)),
         Some(Kind::Erofs) => {
             let length = ReadAt::size(&file).context("measuring the image")?;
-            let (text, json) = root::describe(Window::new(&file, 0, length), files)?;
-            Ok(Description { text, json, verified: None })
+            Described::Root(Box::new(root::describe(Window::new(&file, 0, length), None, files)?))
         }
-        Some(Kind::EfiProgram) => boot_files::efi_program(&whole(file)?),
-        Some(Kind::Initrd) => boot_files::initrd(&whole(file)?),
+        Some(Kind::EfiProgram) => Described::EfiProgram(boot_files::efi_program(&whole(file)?)?),
+        Some(Kind::Initrd) => Described::Initrd(boot_files::initrd(&whole(file)?)?),
         None => bail!("this is none of: disk image with a GPT, qcow2, EROFS, EFI program, initrd"),
-    }
+    };
+    Ok(Description::from(content))
 }
 
 fn whole(mut file: File) -> anyhow::Result<Vec<u8>> {

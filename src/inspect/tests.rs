@@ -2,8 +2,6 @@
 
 use std::os::unix::fs::FileExt;
 
-use serde_json::{Value, json};
-
 use super::*;
 use crate::contract::ROOT_A_LABEL;
 use crate::formats::erofs;
@@ -13,18 +11,16 @@ use crate::formats::gpt::{self, SECTOR};
 use crate::formats::pe::tests::stub;
 use crate::formats::sparse::Source;
 use crate::formats::verity;
-use crate::image::disk::layout::{self, Fills};
-use crate::image::uki;
+use crate::image::disk::layout;
+use crate::image::manifest::{self, FileKind, Manifest};
+use crate::image::{record, uki};
 use crate::tree::{Content, Digest, Inode, Kind, Origin, Tree, TreePath};
 
 const MIB: u64 = 1 << 20;
 
 /// A disk whose kernel's command line ends with `words(root hash)`.
 fn image(words: &dyn Fn(&Digest) -> String) -> File {
-    let origin = Origin::from("test");
-    let mut tree = Tree::new(0, &origin);
-    let text = Inode::new(Kind::File(Content::inline("a small root")), 0o644, 0, &origin);
-    tree.insert(TreePath::parse("/file").unwrap(), text).unwrap();
+    let tree = small_root();
     let mut root = tempfile::tempfile().unwrap();
     let options = erofs::Options {
         uuid: [1; 16],
@@ -50,30 +46,37 @@ fn image(words: &dyn Fn(&Digest) -> String) -> File {
         kernel_release: "6.12",
     };
     let uki = uki::assemble(&sections).unwrap();
-    let request = layout::Request {
-        image: "small 1",
+    let plan = layout::plan(layout::Request {
+        image: "small 1".to_owned(),
         arch: &crate::arch::X86_64,
         esp_bytes: 40 * MIB,
         slot_bytes: 4 * MIB,
         var_min_bytes: 64 * MIB,
-        esp_content_bytes: 0,
-        root_bytes: summary.bytes,
-        verity_bytes: sealed.hash_device.len() as u64,
+        esp: vec![Entry { path: "EFI/Linux/small+3.efi", source: Source::Bytes(&uki) }],
+        root: Source::File { file: &root, length: summary.bytes },
+        verity: Source::Bytes(&sealed.hash_device),
         root_hash,
         epoch: 0,
-    };
-    let plan = layout::plan(&request).unwrap();
+    });
     let out = tempfile::tempfile().unwrap();
-    let esp = [Entry { path: "EFI/Linux/small+3.efi", source: Source::Bytes(&uki) }];
-    let root = Source::File { file: &root, length: summary.bytes };
-    plan.write(&Fills { esp: &esp, root, verity: Source::Bytes(&sealed.hash_device) }, &out).unwrap();
+    plan.unwrap().write(&out).unwrap();
     out
+}
+
+/// The root of these disks.
+fn small_root() -> Tree {
+    let origin = Origin::from("kmod 1");
+    let mut tree = Tree::new(0, &origin);
+    let text = Inode::new(Kind::File(Content::inline("a small root")), 0o644, 0, &origin);
+    tree.insert(TreePath::parse("/file").unwrap(), text).unwrap();
+    tree
 }
 
 fn verdict(image: File) -> (Option<bool>, String) {
     let report = inspect(image, Listing::None).unwrap();
-    assert_eq!(report.json["verity"]["verified"].as_bool(), report.verified);
-    (report.verified, report.json["verity"]["verdict"].as_str().unwrap().to_owned())
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(json["verity"]["verified"].as_bool(), Some(report.is_sound()));
+    (json["verity"]["verified"].as_bool(), json["verity"]["verdict"].as_str().unwrap().to_owned())
 }
 
 #[test]
@@ -88,22 +91,67 @@ fn a_root_is_verified_against_the_hash_on_the_command_line_and_no_other() {
     assert!(verified == Some(false) && why.contains("no kernel on the EFI system partition"), "{why}");
 }
 
+/// An image's listing beside a manifest.
+fn listed(image: &File, manifest: &Manifest) -> Description {
+    let mut file = image.try_clone().unwrap();
+    file.seek(SeekFrom::Start(0)).unwrap();
+    inspect(file, Listing::Files(Some(manifest))).unwrap()
+}
+
+/// The manifest of a build of these disks.
+fn manifest_of(image: &File) -> Manifest {
+    let mut manifest = Manifest { files: record::files(&small_root()), ..manifest::tests::manifest() };
+    let json = serde_json::to_value(listed(image, &manifest)).unwrap();
+    manifest.root_hash = Digest::parse(json["verity"]["root-hash"].as_str().unwrap()).unwrap();
+    manifest
+}
+
 #[test]
 fn the_manifest_of_the_build_says_who_brought_which_file() {
     let image = image(&|hash| format!("roothash={hash}"));
-    let list = |manifest: &Value| {
-        let mut file = image.try_clone().unwrap();
-        file.seek(SeekFrom::Start(0)).unwrap();
-        inspect(file, Listing::Files(Some(manifest))).unwrap()
-    };
-    let mut manifest = json!({"files": [{"path": "/file", "origin": "kmod 1"}]});
-    assert!(!list(&manifest).text.contains("kmod 1"), "a manifest of another image was believed");
-    manifest["root-hash"] = list(&manifest).json["verity"]["root-hash"].clone();
-    let report = list(&manifest);
-    let line = report.text.lines().find(|line| line.starts_with("/file ")).unwrap();
-    assert!(line.ends_with(" from kmod 1"), "{line}");
-    let files = report.json["root"]["files"].as_array().unwrap();
+    let mut manifest = manifest_of(&image);
+    let report = listed(&image, &manifest);
+    let text = report.text();
+    let line = text.lines().find(|line| line.starts_with("/file ")).unwrap();
+    assert!(line.ends_with(" from kmod 1") && report.is_sound(), "{line}");
+    let json = serde_json::to_value(&report).unwrap();
+    let files = json["root"]["files"].as_array().unwrap();
     assert!(files.iter().any(|file| file["path"] == "/file" && file["origin"] == "kmod 1"), "{files:?}");
+    manifest.root_hash = Digest([1; 32]);
+    assert!(!listed(&image, &manifest).text().contains("kmod 1"), "a manifest of another image was believed");
+}
+
+#[test]
+fn files_that_are_not_the_manifests_are_told_and_make_an_image_unsound() {
+    let image = image(&|hash| format!("roothash={hash}"));
+    let mut manifest = manifest_of(&image);
+    assert!(listed(&image, &manifest).text().ends_with("\nmanifest: it lists the same files\n"));
+    manifest.files[1].kind = FileKind::File { size: 12, sha256: Digest([1; 32]) };
+    // Whether the manifest is of this root or another: that is what somebody wants to know who compares.
+    for root_hash in [manifest.root_hash, Digest([1; 32])] {
+        manifest.root_hash = root_hash;
+        let report = listed(&image, &manifest);
+        let end = "\nmanifest: 1 different, 0 missing, 0 extra\ndifferent /file: sha256\n";
+        assert!(report.text().ends_with(end), "{}", report.text());
+        assert!(!report.is_sound());
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!(json["root"]["manifest"]["different"]["/file"][0], "sha256");
+    }
+}
+
+#[test]
+fn another_form_of_a_description_is_a_function_of_the_value() {
+    fn page(description: &Description) -> String {
+        match &description.content {
+            Described::Disk(disk) => {
+                let names = disk.table.partitions.iter().map(|partition| format!("<li>{}</li>", partition.name));
+                format!("<ul>{}</ul>", names.collect::<String>())
+            }
+            _ => String::new(),
+        }
+    }
+    let report = inspect(image(&|hash| format!("roothash={hash}")), Listing::None).unwrap();
+    assert_eq!(page(&report), "<ul><li>esp</li><li>root-a</li><li>verity-a</li></ul>");
 }
 
 #[test]
@@ -139,7 +187,8 @@ fn a_root_says_which_kubernetes_and_which_container_images_it_holds() {
     let mut file = tempfile::tempfile().unwrap();
     erofs::write(&tree, &world.store, &options, &NoCache, &mut file).unwrap();
     file.seek(SeekFrom::Start(0)).unwrap();
-    let Description { text, json, .. } = inspect(file, Listing::None).unwrap();
+    let report = inspect(file, Listing::None).unwrap();
+    let (text, json) = (report.text(), serde_json::to_value(&report).unwrap());
     assert!(
         text.contains("\nimage test 1\nKubernetes 1.36.2, kubeadm v1beta4, sandbox registry.k8s.io/pause:3.10.2\n"),
         "{text}"

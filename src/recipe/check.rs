@@ -3,17 +3,18 @@
 //! `shape` has looked at keys and kinds before; here is what the values mean. Dates (ends of kernel lines) are judged
 //! by the day given, never by a clock read here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use chrono::{NaiveDate, NaiveTime};
 
 use super::kubernetes::{coherence, section};
+use super::output::{self, Output};
 use super::read::{checked_list, entries, same_package, text, texts};
 use super::repositories::repositories;
 use super::shape::RECIPE;
 use super::{
-    AcceptedScript, Compression, Disk, Dropped, ImageFile, Kernel, Modules, Output, Overlay, PackageRequest, Recipe,
+    AcceptedScript, Compression, Disk, Dropped, ImageFile, Kernel, Modules, Overlay, PackageRequest, Recipe,
     RuntimeSettings, Selinux, Services, UnknownPrograms, User, VarFilesystem, kernels,
 };
 use crate::arch::{self, Arch};
@@ -551,15 +552,9 @@ fn compression(value: &Value, line: &str, found: &mut Diagnostics) -> Compressio
     if zstd { Compression::Zstd { level } } else { Compression::Lz4hc { level } }
 }
 
-fn outputs(value: &Value) -> BTreeSet<Output> {
-    let named: BTreeSet<Output> = texts(value.get("outputs"))
-        .filter_map(|(text, _)| match text {
-            "raw" => Some(Output::Raw),
-            "qcow2" => Some(Output::Qcow2),
-            _ => None,
-        })
-        .collect();
-    if named.is_empty() { BTreeSet::from([Output::Raw, Output::Qcow2]) } else { named }
+fn outputs(value: &Value) -> Vec<&'static Output> {
+    let words: Vec<&str> = texts(value.get("outputs")).map(|(text, _)| text).collect();
+    output::asked(&output::OUTPUTS, &words)
 }
 
 /// The node formats `/var` itself, with the image's own program.

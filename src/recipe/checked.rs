@@ -1,9 +1,10 @@
 //! The types of a checked recipe: what a node image is to hold, with every default filled in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::kubernetes::Kubernetes;
+use super::output::Output;
 use super::repository::Repository;
 use crate::arch::Arch;
 use crate::diag::Location;
@@ -53,7 +54,8 @@ pub struct Recipe {
     pub writable: Vec<String>,
     pub disk: Disk,
     pub compression: Compression,
-    pub outputs: BTreeSet<Output>,
+    /// In the order of their table.
+    pub outputs: Vec<&'static Output>,
 }
 
 /// `containerd` or `containerd=1.7.24~ds1-6`.
@@ -245,10 +247,4 @@ impl VarFilesystem {
 pub enum Compression {
     Zstd { level: i32 },
     Lz4hc { level: i32 },
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Output {
-    Raw,
-    Qcow2,
 }

@@ -8,6 +8,7 @@ mod checked;
 pub mod kernels;
 pub mod kubernetes;
 pub mod load;
+pub mod output;
 pub mod print;
 mod read;
 mod repositories;
@@ -15,7 +16,7 @@ mod repository;
 pub mod shape;
 
 pub use checked::{
-    AcceptedScript, Compression, Disk, Dropped, ImageFile, Kernel, Modules, Output, Overlay, PackageRequest, Recipe,
+    AcceptedScript, Compression, Disk, Dropped, ImageFile, Kernel, Modules, Overlay, PackageRequest, Recipe,
     RuntimeSettings, Selinux, Services, UnknownPrograms, User, VarFilesystem,
 };
 pub use repository::{

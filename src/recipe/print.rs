@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::kubernetes::Kubernetes;
-use super::{Compression, Mirror, Output, PackageRequest, Recipe, RepositoryKind, RuntimeSettings, User};
+use super::{Compression, Mirror, PackageRequest, Recipe, RepositoryKind, RuntimeSettings, User};
 use crate::yaml::Located;
 
 /// The whole recipe.
@@ -14,10 +14,6 @@ pub fn print(recipe: &Recipe) -> Value {
         Compression::Zstd { level } => ("zstd", level),
         Compression::Lz4hc { level } => ("lz4hc", level),
     };
-    let outputs = recipe.outputs.iter().map(|output| match output {
-        Output::Raw => "raw",
-        Output::Qcow2 => "qcow2",
-    });
     let accepted: Vec<Value> = recipe
         .accept_scripts
         .iter()
@@ -77,7 +73,7 @@ pub fn print(recipe: &Recipe) -> Value {
                 "minimum": recipe.disk.var_min,
             },
         },
-        "outputs": outputs.collect::<Vec<&str>>(),
+        "outputs": recipe.outputs.iter().map(|output| output.word).collect::<Vec<_>>(),
     })
 }
 

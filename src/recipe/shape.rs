@@ -1,6 +1,6 @@
 //! The shape of a recipe: the table that `check`, `schema` and the documentation share.
 
-use super::{Selinux, UnknownPrograms};
+use super::{Selinux, UnknownPrograms, output};
 use crate::arch::Arch;
 use crate::image_info::MetadataTrust;
 use crate::runtime::RUNTIMES;
@@ -62,7 +62,7 @@ pub const RECIPE: Shape = Shape::Record(&[
     may("writable", TEXTS, "directories kept on the /var partition besides /etc and /var"),
     may("filesystem", Shape::Record(FILESYSTEM), "how the root file system is written"),
     may("disk", Shape::Record(DISK), "sizes of the partitions"),
-    may("outputs", Shape::List(&Shape::Word(&["raw", "qcow2"])), "disk image formats, default both"),
+    may("outputs", Shape::List(&Shape::Choice(&output::CHOICES)), "disk image formats, default both"),
 ]);
 
 const REPOSITORY: Shape = Shape::OneOf(&[

@@ -84,6 +84,28 @@ fn inspect_fails_for_an_image_that_would_not_boot() {
 }
 
 #[test]
+fn inspect_names_the_files_that_are_not_the_manifests() {
+    let directory = tempfile::tempdir().unwrap();
+    let image = directory.path().join("image.raw");
+    std::os::unix::fs::symlink(output("raw"), &image).unwrap();
+    let inspect = |manifest: &serde_json::Value| {
+        fs::write(directory.path().join("image.manifest.json"), manifest.to_string()).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nodesmith"));
+        let output = command.args(["inspect", "--files"]).arg(&image).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let mut manifest = manifest();
+    let (code, text) = inspect(&manifest);
+    assert!(code == Some(0) && text.ends_with("\nmanifest: it lists the same files\n"), "{:?}", text.lines().last());
+    let files = manifest["files"].as_array_mut().unwrap();
+    let release = files.iter_mut().find(|file| file["path"] == "/usr/lib/os-release").unwrap();
+    release["sha256"] = "00".repeat(32).into();
+    let (code, text) = inspect(&manifest);
+    let end = "\nmanifest: 1 different, 0 missing, 0 extra\ndifferent /usr/lib/os-release: sha256\n";
+    assert!(code == Some(1) && text.ends_with(end), "{:?}", text.lines().last());
+}
+
+#[test]
 fn fsck_finds_the_esp_sound() {
     let Some(fsck) = oracle("fsck.vfat") else { return };
     let directory = tempfile::tempdir().unwrap();
@@ -194,7 +216,8 @@ fn another_reader_extracts_the_tree_that_the_manifest_records() {
         file
     };
     let expected: Vec<serde_json::Value> = manifest()["files"].as_array().unwrap().iter().cloned().map(strip).collect();
-    let found: Vec<serde_json::Value> = nodesmith::image::manifest::files(&tree).into_iter().map(strip).collect();
+    let found = nodesmith::image::record::files(&tree).into_iter();
+    let found: Vec<serde_json::Value> = found.map(|file| strip(serde_json::to_value(file).unwrap())).collect();
     assert!(expected.len() > 2000, "{}", expected.len());
     let different = expected.iter().zip(&found).find(|(expected, found)| expected != found);
     assert!(different.is_none(), "{different:?}");

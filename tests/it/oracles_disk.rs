@@ -16,7 +16,7 @@ use nodesmith::formats::iso9660;
 use nodesmith::formats::pe::{self, NewSection};
 use nodesmith::formats::qcow2::{self, Codec};
 use nodesmith::formats::sparse::Source;
-use nodesmith::image::disk::layout::{self, Fills, Request};
+use nodesmith::image::disk::layout::{self, Request};
 use nodesmith::image::initrd::archive::{self, Compression, Module};
 use nodesmith::tree::Digest;
 
@@ -40,19 +40,6 @@ fn sgdisk_and_fsck_find_a_whole_disk_in_order() {
     let directory = tempfile::tempdir().unwrap();
     let image = directory.path().join("disk.raw");
     let root_hash = Digest(std::array::from_fn(|index| u8::try_from(index * 7).unwrap()));
-    let plan = layout::plan(&Request {
-        image: "worker 1.36.2-1",
-        arch: &X86_64,
-        esp_bytes: 300 * MIB,
-        slot_bytes: 64 * MIB,
-        var_min_bytes: 100 * MIB,
-        esp_content_bytes: 40_000_000,
-        root_bytes: 5_000_192,
-        verity_bytes: 8192,
-        root_hash,
-        epoch: 1_700_000_000,
-    })
-    .unwrap();
     let (kernel, root) = (noise(40_000_000), noise(5_000_192));
     let many: Vec<String> = (0..200).map(|number| format!("loader/entries/a-long-name-{number}.conf")).collect();
     let mut esp = vec![
@@ -60,9 +47,21 @@ fn sgdisk_and_fsck_find_a_whole_disk_in_order() {
         Entry { path: "EFI/Linux/worker_1.36.2-1+3.efi", source: Source::Bytes(&kernel) },
     ];
     esp.extend(many.iter().map(|path| Entry { path, source: Source::Bytes(path.as_bytes()) }));
-    let fills = Fills { esp: &esp, root: Source::Bytes(&root), verity: Source::Bytes(&root[..8192]) };
+    let plan = layout::plan(Request {
+        image: "worker 1.36.2-1".to_owned(),
+        arch: &X86_64,
+        esp_bytes: 300 * MIB,
+        slot_bytes: 64 * MIB,
+        var_min_bytes: 100 * MIB,
+        esp,
+        root: Source::Bytes(&root),
+        verity: Source::Bytes(&root[..8192]),
+        root_hash,
+        epoch: 1_700_000_000,
+    })
+    .unwrap();
     let out = new_file(&image);
-    plan.write(&fills, &out).unwrap();
+    plan.write(&out).unwrap();
 
     let verdict = run(Command::new(&sgdisk).arg("-v").arg(&image));
     assert!(verdict.contains("No problems found"), "{verdict}");
@@ -72,8 +71,8 @@ fn sgdisk_and_fsck_find_a_whole_disk_in_order() {
     assert!(info.contains("Attribute flags: 1000000000000000"), "{info}");
 
     let esp = directory.path().join("esp.fat");
-    let first = plan.table.partitions[0].first_lba * SECTOR;
-    let mut bytes = vec![0; usize::try_from(plan.esp.bytes).unwrap()];
+    let first = plan.parts[0].partition.first_lba * SECTOR;
+    let mut bytes = vec![0; usize::try_from(300 * MIB).unwrap()];
     out.read_exact_at(&mut bytes, first).unwrap();
     std::fs::write(&esp, bytes).unwrap();
     let verdict = run(Command::new(&fsck).args(["-n", "-v"]).arg(&esp));

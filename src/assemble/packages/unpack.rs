@@ -14,8 +14,9 @@ use crate::assemble::kernel::KernelFiles;
 use crate::assemble::root::Root;
 use crate::assemble::scripts::programs::dpkg::Dpkg;
 use crate::diag::Diagnostic;
+use crate::package::deb::relations;
 use crate::package::version::compare_versions;
-use crate::package::{Family, FileEntry, FileKind, Owner, Package};
+use crate::package::{Family, FileEntry, FileKind, Operator, Owner, Package, Relation};
 use crate::tree::{Content, Inode, Kind, Origin, Problem, TreeError, TreePath};
 
 /// The links of a merged `/usr`. Trixie's base-files brings them; older ones have directories there.
@@ -289,29 +290,13 @@ fn id(owner: &Owner, lookup: impl Fn(&str) -> Option<u32>) -> Option<u32> {
 fn replaces(package: &Package, other: &Package) -> bool {
     let field = package.control.iter().find(|(name, _)| name.eq_ignore_ascii_case("Replaces"));
     let Some((_, value)) = field else { return false };
-    value.split(',').any(|clause| {
-        let (name, relation) = match clause.split_once('(') {
-            Some((name, relation)) => (name, Some(relation.trim_end().trim_end_matches(')'))),
-            None => (clause, None),
-        };
-        let name = name.trim().split(':').next().unwrap_or_default();
-        name == other.id.name && relation.is_none_or(|relation| satisfies(&other.id.version, relation))
+    // A clause that nobody can read names nobody.
+    let clauses = value.split(',').filter_map(|clause| relations::relations(clause, &other.id.arch).ok());
+    clauses.flatten().any(|Relation { name, constraint }| {
+        let fits =
+            |(operator, wanted): (Operator, String)| operator.holds(compare_versions(&other.id.version, &wanted));
+        name == other.id.name && constraint.is_none_or(fits)
     })
-}
-
-fn satisfies(version: &str, relation: &str) -> bool {
-    let relation = relation.trim();
-    let split = relation.find(|letter| !matches!(letter, '<' | '>' | '=')).unwrap_or(relation.len());
-    let (operator, wanted) = relation.split_at(split);
-    let order = compare_versions(version, wanted.trim());
-    match operator {
-        "<<" => order.is_lt(),
-        "<=" | "<" => order.is_le(),
-        "=" => order.is_eq(),
-        ">=" | ">" => order.is_ge(),
-        ">>" => order.is_gt(),
-        _ => false,
-    }
 }
 
 /// What RPMs of kernels keep beside the modules: it is in the boot image, or only for debugging.

@@ -8,6 +8,8 @@ mod change;
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::shell::{Bytes, Errno, Facts, FileId, Kind, Stop, StopKind};
 use crate::tree::{self, Contents, Inode, InodeId, Origin, Tree, TreePath};
 
@@ -28,12 +30,23 @@ const DEVICES: [(&str, u32, u32, u16); 7] = [
 ];
 
 /// What became of a path while a script ran.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Change {
     Made,
     /// Other content, target, owner, mode or attributes.
     Changed,
     Removed,
+}
+
+impl Change {
+    pub fn word(self) -> &'static str {
+        match self {
+            Change::Made => "made",
+            Change::Changed => "changed",
+            Change::Removed => "removed",
+        }
+    }
 }
 
 pub struct Files<'a> {

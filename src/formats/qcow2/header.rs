@@ -2,8 +2,6 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-use crate::formats::device::ReadAt;
-
 /// Cluster size: 64 KiB, QEMU's default.
 pub(super) const CLUSTER_BITS: u32 = 16;
 pub(super) const CLUSTER: usize = 1 << CLUSTER_BITS;
@@ -24,8 +22,6 @@ pub(super) const COMPRESSED: u64 = 1 << 62;
 pub(super) const OFFSET_BITS: u32 = 62 - (CLUSTER_BITS - 8);
 /// Bits of an L1 or L2 entry that hold a host cluster's offset.
 pub(super) const OFFSET_MASK: u64 = 0x00ff_ffff_ffff_fe00;
-/// Where the header has the size of the disk, eight bytes.
-const SIZE_AT: usize = 24;
 
 /// The fields of a header that somebody asks for.
 #[derive(Debug)]
@@ -57,7 +53,7 @@ impl Header {
         }
         Ok(Header {
             backing_file_offset: u64_at(8),
-            size: u64_at(SIZE_AT),
+            size: u64_at(24),
             crypt_method: u32_at(32),
             l1_entries,
             l1_table_offset: u64_at(40),
@@ -77,13 +73,6 @@ impl Header {
         device.read_exact(&mut table)?;
         Ok(entries(&table).collect())
     }
-}
-
-/// The size of the disk in an image of any version, of which only the start has to be there.
-pub fn virtual_size(image: &dyn ReadAt) -> io::Result<u64> {
-    let mut size = [0; 8];
-    image.read_exact_at(&mut size, SIZE_AT as u64)?;
-    Ok(u64::from_be_bytes(size))
 }
 
 pub(super) fn entries(table: &[u8]) -> impl Iterator<Item = u64> {

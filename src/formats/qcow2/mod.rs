@@ -15,6 +15,6 @@ mod read;
 mod write;
 
 pub use dump::dump;
-pub use header::{MAGIC, virtual_size};
+pub use header::MAGIC;
 pub use read::Reader;
 pub use write::{Codec, Summary, write};

@@ -9,7 +9,8 @@ const LOADER_CONF: &[u8] = b"timeout 0\nconsole-mode keep\neditor no\n";
 
 /// What lies on the partition. The boot loader is there twice: under the name that firmware looks for, and under its
 /// own.
-pub(super) struct Esp<'a> {
+#[derive(Debug)]
+pub struct Esp<'a> {
     boot_loader: Vec<u8>,
     boot_loader_paths: [String; 2],
     uki_path: String,
@@ -17,7 +18,7 @@ pub(super) struct Esp<'a> {
 }
 
 impl<'a> Esp<'a> {
-    pub(super) fn new(parts: &Parts<'_>, uki: &'a [u8]) -> anyhow::Result<Esp<'a>> {
+    pub fn new(parts: &Parts<'_>, uki: &'a [u8]) -> anyhow::Result<Esp<'a>> {
         let arch = parts.recipe.arch.efi;
         let own = format!("systemd-boot{arch}.efi");
         // Where systemd's packages put it.
@@ -37,10 +38,5 @@ impl<'a> Esp<'a> {
             entry("loader/loader.conf", LOADER_CONF),
             entry(&self.uki_path, self.uki),
         ]
-    }
-
-    /// Bytes of all files together.
-    pub(super) fn content_bytes(&self) -> u64 {
-        self.entries().iter().map(|entry| entry.source.length()).sum()
     }
 }

@@ -1,7 +1,7 @@
 //! Where everything lies on a disk, and the raw image.
 //!
-//! [`plan`] turns sizes and the root hash into a [`DiskPlan`], a value that can be printed; [`DiskPlan::write`] makes
-//! the raw image of it. All partitions start at whole MiB:
+//! [`plan`] turns sizes, contents and the root hash into a [`DiskPlan`]: a list of partitions with what fills each, which
+//! can be printed; [`DiskPlan::write`] makes the raw image of it. All partitions start at whole MiB:
 //!
 //! ```text
 //! 0      1 MiB                                        ┌ var_first_lba
@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use crate::arch::Arch;
 use crate::contract;
-use crate::formats::fat::{self, Volume};
+use crate::formats::fat::{self, Entry, Volume};
 use crate::formats::gpt::{self, Partition, SECTOR, Table};
 use crate::formats::sparse::Source;
 use crate::root_hash;
@@ -36,54 +36,80 @@ const ALIGNMENT_LBA: u64 = MIB / SECTOR;
 const BYTES_MAX: u64 = 1 << 56;
 /// Data and hash blocks of dm-verity.
 const VERITY_BLOCK: u64 = BLOCK_BYTES as u64;
+/// Bytes in front of a master boot record's table that code may have (UEFI 2.10, table 5-1).
+const BOOT_CODE_MAX: usize = 440;
 /// GPT attribute bit 60 of the Discoverable Partitions Specification: read-only.
 const READ_ONLY: u64 = 1 << 60;
 /// Root of all GUIDs that are not the root hash: drawn once, for ever the same.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6f1c_5d0e_93a4_4b57_8a2e_c4d7_10b9_5e36);
 
 /// What a disk is planned from. Sizes are in bytes; the sizes of partitions are rounded up to whole MiB.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Request<'a> {
     /// Name and version of the image: the GUIDs that are not the root hash come from it.
-    pub image: &'a str,
+    pub image: String,
     pub arch: &'a Arch,
     pub esp_bytes: u64,
     /// Size of a root partition.
     pub slot_bytes: u64,
     /// Least size of `/var` on the node.
     pub var_min_bytes: u64,
-    /// What the partitions will hold: the files of the ESP together, the root file system, its hash tree.
-    pub esp_content_bytes: u64,
-    pub root_bytes: u64,
-    pub verity_bytes: u64,
+    /// What the partitions hold: the files of the ESP, the root file system, its hash tree.
+    pub esp: Vec<Entry<'a>>,
+    pub root: Source<'a>,
+    pub verity: Source<'a>,
     pub root_hash: Digest,
     /// Time of everything on the ESP, seconds since 1970.
     pub epoch: i64,
 }
 
 /// See the module's description.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DiskPlan {
-    /// The partitions of the raw image: ESP, root-a, verity-a.
-    pub table: Table,
-    /// The FAT volume in the ESP.
-    pub esp: Volume,
-    pub root_bytes: u64,
-    pub verity_bytes: u64,
+#[derive(Debug, Clone)]
+pub struct DiskPlan<'a> {
+    pub disk_guid: Uuid,
+    /// Size of the raw image in sectors, both copies of the table included.
+    pub sectors: u64,
+    /// In the order of the table: ESP, root-a, verity-a.
+    pub parts: Vec<Part<'a>>,
+    /// What a BIOS starts, in front of the protective MBR's table; without it only UEFI starts the disk.
+    pub boot_code: Option<&'a [u8]>,
     /// First sector of `/var` ([`contract::CMDLINE_VAR_START`]).
     pub var_first_lba: u64,
     pub var_min_bytes: u64,
 }
 
-/// What fills the partitions.
-#[derive(Debug, Clone, Copy)]
-pub struct Fills<'a> {
-    pub esp: &'a [fat::Entry<'a>],
-    pub root: Source<'a>,
-    pub verity: Source<'a>,
+/// A partition of the raw image, and what it holds from its first byte on.
+#[derive(Debug, Clone)]
+pub struct Part<'a> {
+    pub partition: Partition,
+    pub fill: Fill<'a>,
 }
 
-/// Why sizes make no disk. The recipe's sizes are at fault, except for `PartChanged`.
+#[derive(Debug, Clone)]
+pub enum Fill<'a> {
+    /// A FAT volume with these files.
+    Fat(Volume, Vec<Entry<'a>>),
+    /// These bytes. None at all leave the partition empty.
+    Bytes(Source<'a>),
+}
+
+impl Fill<'_> {
+    fn bytes(&self) -> u64 {
+        match self {
+            Fill::Fat(volume, _) => volume.bytes,
+            Fill::Bytes(source) => source.length(),
+        }
+    }
+
+    fn write(&self, out: &File, offset: u64) -> anyhow::Result<()> {
+        match self {
+            Fill::Fat(volume, entries) => Ok(fat::write(volume, entries, out, offset)?),
+            Fill::Bytes(source) => Ok(source.write_to(out, offset)?),
+        }
+    }
+}
+
+/// Why there is no such disk. The recipe's sizes are at fault, except for the last two.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DiskError {
     SlotTooSmall {
@@ -100,11 +126,14 @@ pub enum DiskError {
         verity_bytes: u64,
     },
     TooLarge,
-    /// A part that is written has not the size that was planned.
-    PartChanged {
-        name: &'static str,
-        planned_bytes: u64,
+    /// It would run into what lies behind its partition.
+    FillTooLarge {
+        name: String,
+        partition_bytes: u64,
         bytes: u64,
+    },
+    BootCodeTooLarge {
+        bytes: usize,
     },
 }
 
@@ -121,8 +150,11 @@ impl fmt::Display for DiskError {
                 write!(f, "the hash tree has {verity_bytes} bytes, but its slot has only {slot_bytes}")
             }
             DiskError::TooLarge => write!(f, "the sizes add up to more than {BYTES_MAX} bytes"),
-            DiskError::PartChanged { name, planned_bytes, bytes } => {
-                write!(f, "`{name}` was planned with {planned_bytes} bytes and now has {bytes}")
+            DiskError::FillTooLarge { name, partition_bytes, bytes } => {
+                write!(f, "the partition `{name}` has {partition_bytes} bytes and was to hold {bytes}")
+            }
+            DiskError::BootCodeTooLarge { bytes } => {
+                write!(f, "the boot code has {bytes} bytes, and a boot record has room for {BOOT_CODE_MAX}")
             }
         }
     }
@@ -131,8 +163,10 @@ impl fmt::Display for DiskError {
 impl std::error::Error for DiskError {}
 
 /// The layout for `request`.
-pub fn plan(request: &Request<'_>) -> Result<DiskPlan, DiskError> {
-    let Request { image, esp_content_bytes, root_bytes, verity_bytes, var_min_bytes, root_hash, epoch, .. } = *request;
+pub fn plan(request: Request<'_>) -> Result<DiskPlan<'_>, DiskError> {
+    let Request { image, esp, root, verity, var_min_bytes, root_hash, epoch, .. } = request;
+    let esp_content_bytes = esp.iter().fold(0, |sum: u64, entry| sum.saturating_add(entry.source.length()));
+    let (root_bytes, verity_bytes) = (root.length(), verity.length());
     let sizes = [request.esp_bytes, request.slot_bytes, var_min_bytes, esp_content_bytes, root_bytes, verity_bytes];
     if sizes.iter().any(|size| *size > BYTES_MAX) {
         return Err(DiskError::TooLarge);
@@ -153,36 +187,45 @@ pub fn plan(request: &Request<'_>) -> Result<DiskPlan, DiskError> {
 
     let guid = |what: &str| Uuid::new_v5(&NAMESPACE, format!("{image}: {what}").as_bytes());
     let (root_guid, verity_guid) = root_hash::partition_guids(&root_hash.0);
+    // The version's own, so that two images in one machine can be told apart.
+    let id = u32::from_be_bytes(std::array::from_fn(|index| guid("esp volume").as_bytes()[index]));
+    let volume = Volume { bytes: esp_bytes, label: contract::ESP_LABEL.to_owned(), id, epoch };
     let mut next_lba = ALIGNMENT_LBA;
-    let mut partition = |name: &str, type_guid: &str, guid, bytes: u64, attributes| {
+    let mut part = |name: &str, type_guid: &str, guid, bytes: u64, attributes, fill| {
         let first_lba = next_lba;
         next_lba += bytes / SECTOR;
         let type_guid = Uuid::try_parse(type_guid).expect("the tables hold GUIDs");
-        Partition { name: name.to_owned(), type_guid, guid, first_lba, last_lba: next_lba - 1, attributes }
+        let last_lba = next_lba - 1;
+        Part { partition: Partition { name: name.to_owned(), type_guid, guid, first_lba, last_lba, attributes }, fill }
     };
-    let partitions = vec![
-        partition(contract::ESP_LABEL, contract::ESP_TYPE, guid("esp"), esp_bytes, 0),
-        partition(contract::ROOT_A_LABEL, request.arch.root_type, Uuid::from_bytes(root_guid), slot_bytes, READ_ONLY),
-        partition(
+    let parts = vec![
+        part(contract::ESP_LABEL, contract::ESP_TYPE, guid("esp"), esp_bytes, 0, Fill::Fat(volume, esp)),
+        part(
+            contract::ROOT_A_LABEL,
+            request.arch.root_type,
+            Uuid::from_bytes(root_guid),
+            slot_bytes,
+            READ_ONLY,
+            Fill::Bytes(root),
+        ),
+        part(
             contract::VERITY_A_LABEL,
             request.arch.verity_type,
             Uuid::from_bytes(verity_guid),
             verity_slot_bytes,
             READ_ONLY,
+            Fill::Bytes(verity),
         ),
     ];
-    let table = Table { disk_guid: guid("disk"), sectors: next_lba + ALIGNMENT_LBA, partitions };
+    let (disk_guid, sectors) = (guid("disk"), next_lba + ALIGNMENT_LBA);
     let var_first_lba = var_first_lba(esp_bytes, slot_bytes);
-    // The version's own, so that two images in one machine can be told apart.
-    let id = u32::from_be_bytes(std::array::from_fn(|index| guid("esp volume").as_bytes()[index]));
-    let esp = Volume { bytes: esp_bytes, label: contract::ESP_LABEL.to_owned(), id, epoch };
-    Ok(DiskPlan { table, esp, root_bytes, verity_bytes, var_first_lba, var_min_bytes })
+    Ok(DiskPlan { disk_guid, sectors, parts, boot_code: None, var_first_lba, var_min_bytes })
 }
 
-impl DiskPlan {
+impl DiskPlan<'_> {
     /// Size of the raw image: whole MiB, which some clouds demand.
     pub fn image_bytes(&self) -> u64 {
-        self.table.sectors * SECTOR
+        self.sectors * SECTOR
     }
 
     /// The smallest disk that a node may have: both slots, the least var, and room for the backup table.
@@ -190,36 +233,54 @@ impl DiskPlan {
         self.var_first_lba * SECTOR + self.var_min_bytes.next_multiple_of(MIB) + MIB
     }
 
+    /// The partition table of the raw image.
+    pub fn table(&self) -> Table {
+        let partitions = self.parts.iter().map(|part| part.partition.clone()).collect();
+        Table { disk_guid: self.disk_guid, sectors: self.sectors, partitions }
+    }
+
     /// Writes the raw image into `out`, an empty file; what is zero stays a hole.
-    pub fn write(&self, fills: &Fills<'_>, out: &File) -> anyhow::Result<()> {
-        let planned = [("root", self.root_bytes, fills.root), ("verity", self.verity_bytes, fills.verity)];
-        for (name, planned_bytes, source) in planned {
-            let bytes = source.length();
-            if bytes != planned_bytes {
-                return Err(DiskError::PartChanged { name, planned_bytes, bytes }.into());
-            }
-        }
-        let [esp, root, verity] = self.table.partitions.as_slice() else {
-            anyhow::bail!("the plan has {} partitions instead of three", self.table.partitions.len());
-        };
-        let tables = gpt::encode(&self.table)?;
+    pub fn write(&self, out: &File) -> anyhow::Result<()> {
+        self.check()?;
+        let tables = gpt::encode(&self.table())?;
         out.set_len(self.image_bytes()).context("sizing the raw image")?;
         out.write_all_at(&tables.primary, 0).context("writing the partition table")?;
+        out.write_all_at(self.boot_code.unwrap_or_default(), 0).context("writing the boot code")?;
         let backup = self.image_bytes() - tables.backup.len() as u64;
         out.write_all_at(&tables.backup, backup).context("writing the backup partition table")?;
-        fat::write(&self.esp, fills.esp, out, esp.first_lba * SECTOR).context("writing the ESP")?;
-        for (partition, source) in [(root, fills.root), (verity, fills.verity)] {
-            let written = source.write_to(out, partition.first_lba * SECTOR);
+        for Part { partition, fill } in &self.parts {
+            let written = fill.write(out, partition.first_lba * SECTOR);
             written.with_context(|| format!("writing {}", partition.name))?;
+        }
+        Ok(())
+    }
+
+    /// Whether everything fits where it is to lie. That partitions lie apart is seen by who writes the table.
+    fn check(&self) -> Result<(), DiskError> {
+        let code_bytes = self.boot_code.map_or(0, <[u8]>::len);
+        if code_bytes > BOOT_CODE_MAX {
+            return Err(DiskError::BootCodeTooLarge { bytes: code_bytes });
+        }
+        for Part { partition, fill } in &self.parts {
+            let sectors = (partition.last_lba + 1).saturating_sub(partition.first_lba);
+            let (partition_bytes, bytes) = (sectors * SECTOR, fill.bytes());
+            if bytes > partition_bytes {
+                return Err(DiskError::FillTooLarge { name: partition.name.clone(), partition_bytes, bytes });
+            }
         }
         Ok(())
     }
 
     /// The plan for people.
     pub fn dump(&self) -> String {
-        let DiskPlan { root_bytes, verity_bytes, var_first_lba, var_min_bytes, .. } = self;
-        let mut text = gpt::dump(&self.table);
-        text += &format!("root-a holds {root_bytes} bytes, verity-a {verity_bytes}\n");
+        let DiskPlan { var_first_lba, var_min_bytes, .. } = self;
+        let mut text = gpt::dump(&self.table());
+        for Part { partition, fill } in &self.parts {
+            text += &match fill {
+                Fill::Fat(_, entries) => format!("{} is FAT with {} files\n", partition.name, entries.len()),
+                Fill::Bytes(source) => format!("{} holds {} bytes\n", partition.name, source.length()),
+            };
+        }
         text += &format!("var starts at sector {var_first_lba} and has {var_min_bytes} bytes at least\n");
         text += &format!("the image has {} bytes, a disk {} at least\n", self.image_bytes(), self.min_disk_bytes());
         text
@@ -247,36 +308,61 @@ fn esp_needed_bytes(content_bytes: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+
     use super::*;
     use crate::arch;
     use crate::formats::device;
-    use crate::formats::fat::Entry;
     use crate::formats::sparse;
-    use proptest::prelude::*;
+
+    static NOTHING: LazyLock<File> = LazyLock::new(|| tempfile::tempfile().unwrap());
+
+    /// Content of that length which nobody writes.
+    fn content(length: u64) -> Source<'static> {
+        Source::File { file: &NOTHING, length }
+    }
 
     fn request() -> Request<'static> {
         Request {
-            image: "worker 1.36.2-1",
+            image: "worker 1.36.2-1".to_owned(),
             arch: &arch::X86_64,
             esp_bytes: 512 * MIB,
             slot_bytes: 2048 * MIB,
             var_min_bytes: 4096 * MIB,
-            esp_content_bytes: 20_000_000,
-            root_bytes: 103_403_520,
-            verity_bytes: 925_696,
+            esp: vec![Entry { path: "EFI/Linux/a+3.efi", source: content(20_000_000) }],
+            root: content(103_403_520),
+            verity: content(925_696),
             root_hash: Digest(std::array::from_fn(|index| u8::try_from(index).unwrap())),
             epoch: 1_700_000_000,
         }
     }
 
+    /// A small disk that can be written.
+    fn small(root: &[u8]) -> DiskPlan<'_> {
+        let esp = vec![Entry { path: "EFI/Linux/a+3.efi", source: Source::Bytes(b"uki!") }];
+        let (root, verity) = (Source::Bytes(root), Source::Bytes(b"verity"));
+        plan(Request { esp_bytes: 40 * MIB, slot_bytes: 4 * MIB, esp, root, verity, ..request() }).unwrap()
+    }
+
+    /// The first bytes of a sector.
+    fn read(out: &File, lba: u64, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        out.read_exact_at(&mut bytes, lba * SECTOR).unwrap();
+        bytes
+    }
+
     #[test]
     fn the_plan_of_a_worker_reads_like_this() {
-        insta::assert_snapshot!(plan(&request()).unwrap().dump(), @r"
+        insta::assert_snapshot!(plan(request()).unwrap().dump(), @r"
         disk 48cc77c2-a23d-5ee1-8e36-338f4a5910de with 5281792 sectors
         1 esp             2048   1050623    512 MiB type c12a7328-f81f-11d2-ba4b-00a0c93ec93b guid 3398feec-c41f-5a05-9d64-6886d979a2e4 attributes 0x0
         2 root-a       1050624   5244927   2048 MiB type 4f68bce3-e8cd-4db1-96e7-fbcaf984b709 guid 00010203-0405-0607-0809-0a0b0c0d0e0f attributes 0x1000000000000000
         3 verity-a     5244928   5279743     17 MiB type 2c7357ed-ebd2-46d9-aec1-23d437ec2bf5 guid 10111213-1415-1617-1819-1a1b1c1d1e1f attributes 0x1000000000000000
-        root-a holds 103403520 bytes, verity-a 925696
+        esp is FAT with 1 files
+        root-a holds 103403520 bytes
+        verity-a holds 925696 bytes
         var starts at sector 9508864 and has 4294967296 bytes at least
         the image has 2704277504 bytes, a disk 9164554240 at least
         ");
@@ -296,7 +382,7 @@ mod tests {
         let error = |change: &dyn Fn(&mut Request<'_>)| {
             let mut request = request();
             change(&mut request);
-            plan(&request).unwrap_err().to_string()
+            plan(request).unwrap_err().to_string()
         };
         assert_eq!(
             error(&|request| request.slot_bytes = 98 * MIB),
@@ -304,7 +390,7 @@ mod tests {
         );
         assert_eq!(error(&|request| request.esp_bytes = 1), "the ESP has 1048576 bytes, but its files need 35651584");
         assert_eq!(
-            error(&|request| request.verity_bytes = 18 * MIB),
+            error(&|request| request.verity = content(18 * MIB)),
             "the hash tree has 18874368 bytes, but its slot has only 17825792"
         );
         assert!(error(&|request| request.slot_bytes = u64::MAX).contains("add up to more than"));
@@ -313,34 +399,52 @@ mod tests {
     #[test]
     fn the_image_holds_every_part_in_its_place() {
         let root = vec![0xaa; 3_000_000];
-        let request = Request {
-            esp_bytes: 40 * MIB,
-            slot_bytes: 4 * MIB,
-            esp_content_bytes: 4,
-            root_bytes: 3_000_000,
-            verity_bytes: 6,
-            ..request()
-        };
-        let plan = plan(&request).unwrap();
+        let plan = small(&root);
         let out = tempfile::tempfile().unwrap();
-        let esp = [Entry { path: "EFI/Linux/a+3.efi", source: Source::Bytes(b"uki!") }];
-        let fills = Fills { esp: &esp, root: Source::Bytes(&root), verity: Source::Bytes(b"verity") };
-        plan.write(&fills, &out).unwrap();
+        plan.write(&out).unwrap();
         assert_eq!(out.metadata().unwrap().len(), plan.image_bytes());
-        assert_eq!(gpt::read(&mut &out).unwrap(), plan.table);
-        let bytes = |partition: usize, length: usize| {
-            let mut bytes = vec![0; length];
-            out.read_exact_at(&mut bytes, plan.table.partitions[partition].first_lba * SECTOR).unwrap();
-            bytes
-        };
+        assert_eq!(gpt::read(&mut &out).unwrap(), plan.table());
+        let bytes = |part: usize, length: usize| read(&out, plan.parts[part].partition.first_lba, length);
         let listing = fat::dump(device::Window::new(&out, MIB, 40 * MIB)).unwrap();
         assert!(listing.contains("         4 EFI/Linux/a+3.efi"), "{listing}");
         assert!(bytes(1, 3_000_000) == root);
         assert!(sparse::is_zero(&bytes(1, 4 << 20)[3_000_000..]));
         assert_eq!(bytes(2, 7), b"verity\0");
-        let changed = Fills { root: Source::Bytes(b""), ..fills };
-        let error = plan.write(&changed, &out).unwrap_err().to_string();
-        assert_eq!(error, "`root` was planned with 3000000 bytes and now has 0");
+        assert!(sparse::is_zero(&read(&out, 0, BOOT_CODE_MAX)));
+    }
+
+    #[test]
+    fn a_boot_loader_of_the_bios_is_one_more_part_and_boot_code() {
+        // The type of a BIOS boot partition (GRUB's manual); there is room for one in front of the first whole MiB.
+        let type_guid = Uuid::try_parse("21686148-6449-6e6f-744e-656564454649").unwrap();
+        let (name, guid) = ("bios".to_owned(), Uuid::from_u128(7));
+        let partition = Partition { name, type_guid, guid, first_lba: 40, last_lba: 2047, attributes: 0 };
+        let mut plan = small(b"root");
+        let without = plan.table();
+        plan.parts.push(Part { partition, fill: Fill::Bytes(Source::Bytes(b"core image")) });
+        plan.boot_code = Some(b"boot code");
+        let out = tempfile::tempfile().unwrap();
+        plan.write(&out).unwrap();
+        let table = gpt::read(&mut &out).unwrap();
+        assert_eq!(table, plan.table());
+        assert_eq!((&table.partitions[..3], table.partitions.len()), (&without.partitions[..], 4));
+        assert_eq!((read(&out, 40, 11), read(&out, 0, 10)), (b"core image\0".to_vec(), b"boot code\0".to_vec()));
+        assert_eq!(read(&out, 0, 512)[510..], [0x55, 0xaa]);
+    }
+
+    #[test]
+    fn nothing_runs_into_what_lies_behind_it() {
+        let out = tempfile::tempfile().unwrap();
+        let large = vec![0; 5 << 20];
+        let mut plan = small(b"root");
+        plan.parts[1].fill = Fill::Bytes(Source::Bytes(&large));
+        let error = plan.write(&out).unwrap_err().to_string();
+        assert_eq!(error, "the partition `root-a` has 4194304 bytes and was to hold 5242880");
+        let mut plan = small(b"root");
+        plan.boot_code = Some(&large[..441]);
+        let error = plan.write(&out).unwrap_err().to_string();
+        assert_eq!(error, "the boot code has 441 bytes, and a boot record has room for 440");
+        assert_eq!(out.metadata().unwrap().len(), 0);
     }
 
     proptest! {
@@ -354,24 +458,24 @@ mod tests {
             let request = Request {
                 esp_bytes: esp,
                 slot_bytes: slot,
-                root_bytes: root,
                 var_min_bytes: var,
-                esp_content_bytes: 0,
-                verity_bytes: 0,
+                esp: vec![],
+                root: content(root),
+                verity: content(0),
                 ..request()
             };
-            match plan(&request) {
+            match plan(request) {
                 Ok(plan) => {
-                    prop_assert!(gpt::encode(&plan.table).is_ok());
+                    prop_assert!(gpt::encode(&plan.table()).is_ok());
                     let mut next = ALIGNMENT_LBA;
-                    for partition in &plan.table.partitions {
+                    for Part { partition, .. } in &plan.parts {
                         prop_assert_eq!(partition.first_lba, next);
                         prop_assert_eq!(partition.first_lba % ALIGNMENT_LBA, 0);
                         next = partition.last_lba + 1;
                     }
-                    prop_assert!(next + gpt::BACKUP_SECTORS < plan.table.sectors);
+                    prop_assert!(next + gpt::BACKUP_SECTORS < plan.sectors);
                     let size = |index: usize| {
-                        let partition: &Partition = &plan.table.partitions[index];
+                        let partition: &Partition = &plan.parts[index].partition;
                         partition.last_lba + 1 - partition.first_lba
                     };
                     prop_assert_eq!(plan.var_first_lba, next + size(1) + size(2));

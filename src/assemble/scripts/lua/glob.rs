@@ -2,6 +2,7 @@
 
 use super::process::Process;
 use super::values::{Answer, Arguments, Trouble, Value, unsupported};
+use crate::glob;
 use crate::shell::{Bytes, Stop, World};
 
 /// Patterns that braces may make of one, and paths that those may stand for.
@@ -97,7 +98,7 @@ fn expand(process: &mut Process, pattern: &[u8]) -> Result<Vec<Bytes>, Trouble> 
             }
             for name in process.machine.names(&place)?.unwrap_or_default() {
                 process.spend(1 + name.len() as u64)?;
-                if (part.starts_with(b".") || !name.starts_with(b".")) && matches(part, &name) {
+                if (part.starts_with(b".") || !name.starts_with(b".")) && glob::matches(part, &name) {
                     next.push([path.as_slice(), &name].concat());
                 }
             }
@@ -114,88 +115,12 @@ fn expand(process: &mut Process, pattern: &[u8]) -> Result<Vec<Bytes>, Trouble> 
     Ok(found)
 }
 
-/// Whether a name is what a pattern without slashes stands for. After a `*` that did not do, only the last one is
-/// tried again.
-fn matches(pattern: &[u8], name: &[u8]) -> bool {
-    let (mut at, mut read) = (0, 0);
-    let mut again = None;
-    loop {
-        match (pattern.get(at), name.get(read)) {
-            (Some(b'*'), _) => {
-                again = Some((at + 1, read + 1));
-                at += 1;
-                continue;
-            }
-            (None, None) => return true,
-            (Some(_), Some(letter)) => {
-                if let Some(length) = one(&pattern[at..], *letter) {
-                    at += length;
-                    read += 1;
-                    continue;
-                }
-            }
-            _ => {}
-        }
-        match again {
-            Some((star, from)) if from <= name.len() => {
-                (at, read) = (star, from);
-                again = Some((star, from + 1));
-            }
-            _ => return false,
-        }
-    }
-}
-
-/// How much of the pattern stands for `letter`, if its first part does.
-fn one(pattern: &[u8], letter: u8) -> Option<usize> {
-    match pattern.first()? {
-        b'?' => Some(1),
-        b'[' => {
-            let inner = &pattern[1..];
-            let negated = matches!(inner.first(), Some(b'!' | b'^'));
-            let start = usize::from(negated);
-            let end = inner.iter().skip(start + 1).position(|byte| *byte == b']').map(|end| end + start + 1);
-            let Some(set) = end.and_then(|end| inner.get(start..end)) else { return (letter == b'[').then_some(1) };
-            let mut within = false;
-            let mut rest = set;
-            while let [first, after @ ..] = rest {
-                rest = match after {
-                    [b'-', last, after @ ..] => {
-                        within |= (*first..=*last).contains(&letter);
-                        after
-                    }
-                    _ => {
-                        within |= *first == letter;
-                        after
-                    }
-                };
-            }
-            (within != negated).then_some(set.len() + start + 2)
-        }
-        other => (*other == letter).then_some(1),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn patterns_stand_for_names() {
-        for (pattern, name, is) in [
-            ("*.so*", "libc.so.6", true),
-            ("a*b*c", "aXbYbZc", true),
-            ("a*b*c", "aXbYbZ", false),
-            ("?", "", false),
-            ("[a-c]x", "bx", true),
-            ("[!a-c]x", "bx", false),
-            ("[]]", "]", true),
-            ("[a", "[a", true),
-            ("*", "", true),
-            ("**", "x", true),
-        ] {
-            assert_eq!(matches(pattern.as_bytes(), name.as_bytes()), is, "{pattern} {name}");
-        }
+    fn braces_make_a_pattern_of_each_choice() {
         let text = |text: &str| text.as_bytes().to_vec();
         assert_eq!(braces(b"/a{b,c{d,e}}f").unwrap(), ["/abf", "/acdf", "/acef"].map(text));
         assert_eq!(braces(b"a{b").unwrap(), [text("a{b")]);

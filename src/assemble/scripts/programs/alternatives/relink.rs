@@ -1,13 +1,12 @@
 //! After files were pruned: choices and slaves whose files are gone go too, and the links follow.
 
+use super::end::LINKS;
 use super::state::{Alternatives, Choice, Group, Slave};
 use super::{debian, red_hat};
 use crate::assemble::scripts::files::Files;
 use crate::package::Family;
 use crate::shell::{Bytes, Errno};
 use crate::tree::Kind;
-
-const LINKS: &str = debian::LINKS;
 
 impl Alternatives {
     /// Makes links and state true again. A state file that was pruned stays away.

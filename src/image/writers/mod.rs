@@ -1,0 +1,109 @@
+//! What writes the outputs that recipes ask for (`recipe/output.rs`): a row and a file each.
+
+mod qcow2;
+mod raw;
+
+use std::num::NonZeroUsize;
+
+use anyhow::Context;
+
+use self::raw::RawImage;
+use super::disk::layout::DiskPlan;
+use super::outputs::Outputs;
+use crate::recipe::output::{self, Output};
+
+/// How one output is written.
+struct Writer {
+    output: &'static Output,
+    /// Makes the files of the output's endings from the raw image, with that many threads.
+    write: fn(&RawImage, NonZeroUsize, &mut Outputs) -> anyhow::Result<()>,
+}
+
+/// In the order in which manifests list their files.
+const WRITERS: [Writer; output::OUTPUTS.len()] =
+    [Writer { output: &output::QCOW2, write: qcow2::write }, Writer { output: &output::RAW, write: raw::write }];
+
+/// Writes the disk in every form that is wanted.
+pub fn write(
+    plan: &DiskPlan<'_>,
+    wanted: &[&'static Output],
+    threads: NonZeroUsize,
+    outputs: &mut Outputs,
+) -> anyhow::Result<()> {
+    write_by(&WRITERS, plan, wanted, threads, outputs)
+}
+
+fn write_by(
+    writers: &[Writer],
+    plan: &DiskPlan<'_>,
+    wanted: &[&'static Output],
+    threads: NonZeroUsize,
+    outputs: &mut Outputs,
+) -> anyhow::Result<()> {
+    let raw = RawImage::make(plan, outputs)?;
+    for Writer { output, write } in writers.iter().filter(|writer| wanted.contains(&writer.output)) {
+        write(&raw, threads, outputs).with_context(|| format!("writing {}", output.word))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+
+    use super::*;
+    use crate::formats::sparse::Source;
+    use crate::image::disk::layout::{self, Request};
+    use crate::tree::Digest;
+
+    /// The names of what comes out for a small disk, each without `x.` in front.
+    fn written(writers: &[Writer], wanted: &[&'static Output]) -> BTreeSet<String> {
+        let plan = layout::plan(Request {
+            image: "x 1".to_owned(),
+            arch: &crate::arch::X86_64,
+            esp_bytes: 40 << 20,
+            slot_bytes: 1 << 20,
+            var_min_bytes: 0,
+            esp: vec![],
+            root: Source::Bytes(b"root"),
+            verity: Source::Bytes(b"verity"),
+            root_hash: Digest([7; 32]),
+            epoch: 0,
+        })
+        .unwrap();
+        let place = tempfile::tempdir().unwrap();
+        let mut outputs = Outputs::begin(place.path(), "x", &()).unwrap();
+        write_by(writers, &plan, wanted, NonZeroUsize::MIN, &mut outputs).unwrap();
+        outputs.finish().unwrap();
+        let names = fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter_map(|name| Some(name.strip_prefix("x.")?.to_owned())).collect()
+    }
+
+    fn endings(outputs: &[&'static Output]) -> BTreeSet<String> {
+        outputs.iter().flat_map(|output| output.endings).map(|ending| (*ending).to_owned()).collect()
+    }
+
+    #[test]
+    fn every_output_has_a_writer_that_makes_its_files_and_no_others() {
+        for output in output::OUTPUTS {
+            assert_eq!(written(&WRITERS, &[output]), endings(&[output]), "{}", output.word);
+        }
+        assert_eq!(written(&WRITERS, &output::OUTPUTS), endings(&output::OUTPUTS));
+    }
+
+    #[test]
+    fn a_new_output_is_a_row_and_a_function() {
+        const TOY: Output = Output { word: "toy", endings: &["toy", "toy.txt"], about: "to play with", default: false };
+        let toy = Writer {
+            output: &TOY,
+            write: |raw, _, outputs| {
+                outputs.write("toy", &[1; 3])?;
+                outputs.write("toy.txt", format!("of a disk of {} bytes\n", raw.bytes).as_bytes())
+            },
+        };
+        let writers = [toy, Writer { output: &output::RAW, write: raw::write }];
+        assert_eq!(written(&writers, &[&TOY]), endings(&[&TOY]));
+        assert_eq!(written(&writers, &[&output::RAW, &TOY]), endings(&[&output::RAW, &TOY]));
+    }
+}

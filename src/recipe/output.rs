@@ -1,0 +1,91 @@
+//! The forms that a recipe may ask for its disk in, a row each. What writes them stands in `image/writers/`.
+
+use crate::shape::Choice;
+
+/// A form of a node's disk.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Output {
+    /// The word in recipes.
+    pub word: &'static str,
+    /// What the names of its files end in, behind the image's name and a dot.
+    pub endings: &'static [&'static str],
+    /// One line for the schema.
+    pub about: &'static str,
+    /// Whether a recipe that names no output gets it.
+    pub default: bool,
+}
+
+pub const RAW: Output = Output {
+    word: "raw",
+    endings: &["raw"],
+    about: "the disk byte for byte, as it is written to a machine's own",
+    default: true,
+};
+
+pub const QCOW2: Output = Output {
+    word: "qcow2",
+    endings: &["qcow2"],
+    about: "the same disk compressed, for QEMU and what runs on it",
+    default: true,
+};
+
+/// All of them, in the order in which recipes are printed.
+pub const OUTPUTS: [&Output; 2] = [&RAW, &QCOW2];
+
+/// The words of the table, for the shape of recipes.
+pub(super) const CHOICES: [Choice; OUTPUTS.len()] = choices(&OUTPUTS);
+
+const fn choices<const N: usize>(table: &[&Output; N]) -> [Choice; N] {
+    let mut choices = [Choice { word: "", about: "" }; N];
+    let mut at = 0;
+    while at < N {
+        choices[at] = Choice { word: table[at].word, about: table[at].about };
+        at += 1;
+    }
+    choices
+}
+
+/// What these words ask for, in the table's order; the default where none of them is an output's.
+pub(super) fn asked(table: &[&'static Output], words: &[&str]) -> Vec<&'static Output> {
+    let named: Vec<&'static Output> = table.iter().copied().filter(|output| words.contains(&output.word)).collect();
+    if named.is_empty() { table.iter().copied().filter(|output| output.default).collect() } else { named }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::diag::{Diagnostics, Source};
+    use crate::shape::{Shape, conform};
+    use crate::yaml;
+
+    const TOY: Output = Output { word: "toy", endings: &["toy", "toy.txt"], about: "to play with", default: false };
+    const WITH_TOY: [&Output; 3] = [&RAW, &QCOW2, &TOY];
+    const CHOICES: [Choice; 3] = choices(&WITH_TOY);
+    const SHAPE: Shape = Shape::List(&Shape::Choice(&CHOICES));
+
+    #[test]
+    fn a_row_is_all_that_recipes_need_to_ask_for_an_output() {
+        let mistakes = |text: &str| {
+            let mut found = Diagnostics::default();
+            conform(&yaml::parse(&Source::new("t", text)).unwrap(), &SHAPE, "outputs", &mut found);
+            found.to_string()
+        };
+        assert_eq!(mistakes("[toy, raw]"), "");
+        assert!(mistakes("[tony]").contains("did you mean `toy`?"), "{}", mistakes("[tony]"));
+        let words = |words: &[&str]| asked(&WITH_TOY, words).iter().map(|output| output.word).collect::<Vec<_>>();
+        assert_eq!(words(&["toy", "raw"]), ["raw", "toy"]);
+        assert_eq!(words(&[]), ["raw", "qcow2"]);
+        assert_eq!(words(&["tony"]), ["raw", "qcow2"]);
+    }
+
+    #[test]
+    fn no_two_outputs_share_a_word_or_a_file() {
+        let (mut words, mut endings) = (BTreeSet::new(), BTreeSet::new());
+        for output in OUTPUTS {
+            assert!(words.insert(output.word), "{}", output.word);
+            output.endings.iter().for_each(|ending| assert!(endings.insert(ending), "{ending}"));
+        }
+    }
+}
