@@ -7,13 +7,13 @@ use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::description::{Description, Listing};
-use super::root;
 use crate::agent::initrd::cmdline;
-use crate::contract::{ESP_LABEL, ROOT_A_LABEL, VERITY_A_LABEL};
+use crate::contract::ESP_LABEL;
 use crate::formats::device::{ReadAt, Window};
 use crate::formats::gpt::{self, Partition, SECTOR, Table};
 use crate::formats::{fat, pe, verity};
 use crate::root_hash;
+use crate::slot::Slot;
 use crate::tree::Digest;
 
 /// Largest EFI program that is read into memory.
@@ -30,12 +30,12 @@ pub(super) fn describe(device: &dyn ReadAt, files: Listing<'_>) -> anyhow::Resul
         text.push_str(&format!("\n{ESP_LABEL}\n{listing}"));
         json["esp"] = Value::from(listing.lines().collect::<Vec<_>>());
     }
-    let (Some(root_a), Some(verity_a)) = (find(&table, ROOT_A_LABEL), find(&table, VERITY_A_LABEL)) else {
+    let Some((slot, root, hash_tree)) = filled_slot(&table) else {
         return Ok(Description { text, json, verified: None });
     };
-    let named = Digest(root_hash::of_partitions(root_a.guid.into_bytes(), verity_a.guid.into_bytes()));
+    let named = Digest(root_hash::of_partitions(root.guid.into_bytes(), hash_tree.guid.into_bytes()));
     let mut hashes = Vec::new();
-    window(device, verity_a).read_to_end(&mut hashes).context("reading the hash tree")?;
+    window(device, hash_tree).read_to_end(&mut hashes).context("reading the hash tree")?;
     let booted = match find(&table, ESP_LABEL) {
         Some(esp) => booted_hashes(window(device, esp)).context("reading the kernels on the EFI system partition")?,
         None => Vec::new(),
@@ -49,24 +49,24 @@ pub(super) fn describe(device: &dyn ReadAt, files: Listing<'_>) -> anyhow::Resul
     } else if root_hash != named {
         Err(format!("the partitions are named by another root hash, {named}: the node will not find them"))
     } else {
-        verity::verify(&mut window(device, root_a), &hashes, root_hash.0).map_err(|error| error.to_string())
+        verity::verify(&mut window(device, root), &hashes, root_hash.0).map_err(|error| error.to_string())
     };
     let verified = verdict.is_ok();
     let verdict = verdict.map_or_else(|error| format!("DOES NOT VERIFY: {error}"), |()| "verified".to_owned());
     let superblock = verity::dump(&hashes).unwrap_or_else(|error| format!("no superblock: {error}\n"));
-    text.push_str(&format!("\n{VERITY_A_LABEL}\n{superblock}root hash {root_hash}: {verdict}\n"));
+    text.push_str(&format!("\n{}\n{superblock}root hash {root_hash}: {verdict}\n", slot.verity_label()));
     json["verity"] = json!({"root-hash": root_hash.to_string(), "verdict": verdict, "verified": verified});
     // Another build's manifest says nothing about this root.
     let files = match files {
         Listing::Files(Some(manifest)) if manifest["root-hash"] != *root_hash.to_string() => Listing::Files(None),
         files => files,
     };
-    let (root_text, root_json) = match root::describe(window(device, root_a), files) {
+    let (root_text, root_json) = match super::root::describe(window(device, root), files) {
         // What does not verify may not be readable either; the verdict is what counts.
         Err(error) if !verified => (format!("{error:#}\n"), json!({"error": format!("{error:#}")})),
         listing => listing?,
     };
-    text.push_str(&format!("\n{ROOT_A_LABEL}\n{root_text}"));
+    text.push_str(&format!("\n{}\n{root_text}", slot.root_label()));
     json["root"] = root_json;
     Ok(Description { text, json, verified: Some(verified) })
 }
@@ -92,6 +92,12 @@ fn partition_json(partition: &Partition) -> Value {
         "first-lba": partition.first_lba,
         "last-lba": partition.last_lba,
     })
+}
+
+/// The first slot that has both of its partitions.
+fn filled_slot(table: &Table) -> Option<(Slot, &Partition, &Partition)> {
+    let partitions = |slot: Slot| Some((slot, find(table, slot.root_label())?, find(table, slot.verity_label())?));
+    Slot::ALL.into_iter().find_map(partitions)
 }
 
 pub(super) fn find<'a>(table: &'a Table, name: &str) -> Option<&'a Partition> {

@@ -5,7 +5,6 @@ use std::os::unix::fs::FileExt;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::contract::ROOT_A_LABEL;
 use crate::formats::erofs::{self, NoCache};
 use crate::formats::fat::Entry;
 use crate::formats::gpt::{self, SECTOR};
@@ -14,6 +13,7 @@ use crate::formats::sparse::Source;
 use crate::formats::verity;
 use crate::image::disk::layout::{self, Fills};
 use crate::image::uki;
+use crate::slot::Slot;
 use crate::tree::{Content, Digest, Inode, Kind, Origin, Tree, TreePath};
 
 const MIB: u64 = 1 << 20;
@@ -86,6 +86,25 @@ fn a_root_is_verified_against_the_hash_on_the_command_line_and_no_other() {
     assert!(verified == Some(false) && why.contains("no kernel on the EFI system partition"), "{why}");
 }
 
+/// A disk whose root and hash tree lie in slot B alone, as after an update that replaced the other.
+#[test]
+fn a_root_in_slot_b_is_verified_too() {
+    let mut image = image(&|hash| format!("roothash={hash}"));
+    let mut table = gpt::read(&mut image).unwrap();
+    for label in [Slot::root_label, Slot::verity_label] {
+        let partition = table.partitions.iter_mut().find(|partition| partition.name == label(Slot::A)).unwrap();
+        partition.name = label(Slot::B).to_owned();
+    }
+    let tables = gpt::encode(&table).unwrap();
+    image.write_all_at(&tables.primary, 0).unwrap();
+    image.write_all_at(&tables.backup, table.sectors * SECTOR - tables.backup.len() as u64).unwrap();
+    image.seek(SeekFrom::Start(0)).unwrap();
+    let report = inspect(image, Listing::None).unwrap();
+    assert_eq!(report.verified, Some(true));
+    let text = report.text;
+    assert!(text.contains("\nverity-b\n") && text.contains("\nroot-b\n") && !text.contains("root-a"), "{text}");
+}
+
 #[test]
 fn the_manifest_of_the_build_says_who_brought_which_file() {
     let image = image(&|hash| format!("roothash={hash}"));
@@ -108,7 +127,7 @@ fn the_manifest_of_the_build_says_who_brought_which_file() {
 fn a_flipped_byte_of_the_root_does_not_verify() {
     let mut image = image(&|hash| format!("roothash={hash}"));
     let table = gpt::read(&mut image).unwrap();
-    let offset = disk::find(&table, ROOT_A_LABEL).unwrap().first_lba * SECTOR + 10;
+    let offset = disk::find(&table, Slot::A.root_label()).unwrap().first_lba * SECTOR + 10;
     let mut byte = [0];
     FileExt::read_exact_at(&image, &mut byte, offset).unwrap();
     image.write_all_at(&[byte[0] ^ 1], offset).unwrap();

@@ -7,6 +7,7 @@ use super::kubernetes::Kubernetes;
 use super::repository::Repository;
 use crate::diag::Location;
 use crate::image_info::MetadataTrust;
+use crate::var_filesystem::VarFilesystem;
 use crate::yaml::Located;
 
 #[derive(Debug, Clone)]
@@ -199,7 +200,7 @@ pub struct Disk {
     pub esp: u64,
     /// Size of root-A, and of the gap kept for root-B.
     pub slot: u64,
-    pub var: VarFilesystem,
+    pub var: &'static VarFilesystem,
     /// Smallest `/var` that a node may have.
     pub var_min: u64,
 }
@@ -236,21 +237,6 @@ impl Recipe {
     /// The mode of SELinux, named or not.
     pub fn selinux_mode(&self) -> Selinux {
         self.selinux.as_ref().map_or(Selinux::Disabled, |mode| mode.value)
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum VarFilesystem {
-    Ext4,
-    Xfs,
-}
-
-impl VarFilesystem {
-    pub fn word(self) -> &'static str {
-        match self {
-            VarFilesystem::Ext4 => "ext4",
-            VarFilesystem::Xfs => "xfs",
-        }
     }
 }
 

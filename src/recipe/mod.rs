@@ -16,7 +16,7 @@ pub mod shape;
 
 pub use checked::{
     AcceptedScript, Arch, Compression, Containerd, Disk, Dropped, ImageFile, Kernel, Modules, Output, Overlay,
-    PackageRequest, Recipe, Selinux, Services, UnknownPrograms, User, VarFilesystem,
+    PackageRequest, Recipe, Selinux, Services, UnknownPrograms, User,
 };
 pub use repository::{
     AptRepository, DEFAULT_PRIORITY, KeySource, Mirror, Repository, RepositoryKind, RpmRepository, RpmSource,

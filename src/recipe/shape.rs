@@ -4,6 +4,7 @@ use super::{Selinux, UnknownPrograms};
 use crate::image_info::MetadataTrust;
 use crate::shape::{Field, Shape, TEXTS, may, need};
 use crate::trust::Weakness;
+use crate::var_filesystem;
 
 /// The whole recipe.
 pub const RECIPE: Shape = Shape::Record(&[
@@ -165,6 +166,6 @@ const DISK: &[Field] = &[
 ];
 
 const VAR: &[Field] = &[
-    may("filesystem", Shape::Word(&["ext4", "xfs"]), "default ext4"),
+    may("filesystem", Shape::Word(var_filesystem::WORDS), "default ext4"),
     may("minimum", Shape::Text, "smallest size a node may have, default 2GiB"),
 ];

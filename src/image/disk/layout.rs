@@ -25,6 +25,7 @@ use crate::formats::fat::{self, Volume};
 use crate::formats::gpt::{self, Partition, SECTOR, Table};
 use crate::formats::sparse::Source;
 use crate::root_hash;
+use crate::slot::Slot;
 use crate::tree::Digest;
 use crate::verity_superblock::{BLOCK_BYTES, tree_blocks};
 
@@ -160,15 +161,9 @@ pub fn plan(request: &Request<'_>) -> Result<DiskPlan, DiskError> {
     };
     let partitions = vec![
         partition(contract::ESP_LABEL, contract::ESP_TYPE, guid("esp"), esp_bytes, 0),
+        partition(Slot::A.root_label(), contract::ROOT_TYPE_X86_64, Uuid::from_bytes(root_guid), slot_bytes, READ_ONLY),
         partition(
-            contract::ROOT_A_LABEL,
-            contract::ROOT_TYPE_X86_64,
-            Uuid::from_bytes(root_guid),
-            slot_bytes,
-            READ_ONLY,
-        ),
-        partition(
-            contract::VERITY_A_LABEL,
+            Slot::A.verity_label(),
             contract::ROOT_VERITY_TYPE_X86_64,
             Uuid::from_bytes(verity_guid),
             verity_slot_bytes,
@@ -234,7 +229,8 @@ impl DiskPlan {
 /// line inside the ESP.
 pub fn var_first_lba(esp_bytes: u64, slot_bytes: u64) -> u64 {
     let slot_bytes = slot_bytes.next_multiple_of(MIB);
-    ALIGNMENT_LBA + (esp_bytes.next_multiple_of(MIB) + 2 * (slot_bytes + verity_slot_bytes(slot_bytes))) / SECTOR
+    let slots_bytes = Slot::ALL.len() as u64 * (slot_bytes + verity_slot_bytes(slot_bytes));
+    ALIGNMENT_LBA + (esp_bytes.next_multiple_of(MIB) + slots_bytes) / SECTOR
 }
 
 /// Size of a verity partition: superblock and hash tree over a whole root slot, in whole MiB.
