@@ -6,10 +6,8 @@ pub const ESP_TYPE: &str = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b";
 /// GPT partition type of `/var`. The specification ties this type to the machine id; we only use it as a label.
 pub const VAR_TYPE: &str = "4d21b016-b534-45c2-a9fb-5c16e091fd2d";
 
-/// GPT names of the partitions, as they appear in `/dev/disk/by-partlabel`.
+/// GPT names of the partitions, as they appear in `/dev/disk/by-partlabel`; `slot.rs` has those of the root.
 pub const ESP_LABEL: &str = "esp";
-pub const ROOT_A_LABEL: &str = "root-a";
-pub const VERITY_A_LABEL: &str = "verity-a";
 /// The partition that the agent adds at first boot, once its file system is complete.
 pub const VAR_LABEL: &str = "var";
 /// The name that partition has while its file system is being made: a power cut leaves this name, and the next boot
@@ -19,9 +17,9 @@ pub const VAR_UNFINISHED_LABEL: &str = "var-unfinished";
 /// Kernel command line: root hash of the dm-verity tree, 64 hexadecimal digits.
 pub const CMDLINE_ROOT_HASH: &str = "roothash";
 /// Kernel command line: the name that the disk layout gives the agent, `first-sector` of `/var` on the disk.
-/// The sectors before it are the gap for root-B and verity-B.
+/// The sectors before it are the gap for slot B.
 pub const CMDLINE_VAR_START: &str = "nodesmith.var-start";
-/// Kernel command line: file system of `/var`, `ext4` or `xfs`.
+/// Kernel command line: file system of `/var`, a word of `var_filesystem.rs`.
 pub const CMDLINE_VAR_FS: &str = "nodesmith.var-fs";
 /// Kernel command line: smallest size of `/var` in bytes; a smaller disk is an error that names the size needed.
 pub const CMDLINE_VAR_MIN: &str = "nodesmith.var-min";

@@ -19,16 +19,24 @@ pub struct Disk {
     pub sector_bytes: u64,
 }
 
-/// A partition that the kernel knows.
+/// What a file system or a hash tree can lie on: a partition, or a device that is filled otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Partition {
-    pub number: u32,
+pub struct BlockDevice {
     /// `/dev/vda2`.
     pub path: PathBuf,
     /// `major:minor`.
-    pub device: String,
-    pub start_bytes: u64,
+    pub number: String,
     pub bytes: u64,
+}
+
+/// A partition that the kernel knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partition {
+    /// From 1: the `2` of `vda2`.
+    pub number: u32,
+    pub device: BlockDevice,
+    /// Where it begins on its disk.
+    pub start_bytes: u64,
 }
 
 /// The disks of the machine, by name; empty drives are left out.
@@ -68,10 +76,12 @@ impl Disk {
             let Ok(number) = number_in(&child.join("partition")) else { continue };
             partitions.push(Partition {
                 number: u32::try_from(number).context("reading a partition number")?,
-                path: device_path(&name),
-                device: text_in(&child.join("dev"))?,
+                device: BlockDevice {
+                    path: device_path(&name),
+                    number: text_in(&child.join("dev"))?,
+                    bytes: number_in(&child.join("size"))?.saturating_mul(SYSFS_SECTOR),
+                },
                 start_bytes: number_in(&child.join("start"))?.saturating_mul(SYSFS_SECTOR),
-                bytes: number_in(&child.join("size"))?.saturating_mul(SYSFS_SECTOR),
             });
         }
         Ok(partitions)

@@ -34,11 +34,7 @@ impl World {
     pub(crate) fn new() -> World {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(&directory.path().join("store")).unwrap();
-        let path = directory.path().join("recipe.yaml");
-        let keyring = directory.path().join("k.gpg");
-        std::fs::write(&keyring, "").unwrap();
-        std::fs::write(&path, RECIPE.replace("/k.gpg", &keyring.display().to_string())).unwrap();
-        let recipe = recipe(&path);
+        let recipe = recipe_with("");
         let agent = AgentFiles {
             program: Content::inline("agent"),
             units: vec![("nodeinit.service".into(), "[Install]\nWantedBy=multi-user.target\n".into())],
@@ -96,6 +92,15 @@ impl World {
         };
         String::from_utf8(content.read(&self.store).unwrap()).unwrap()
     }
+}
+
+/// The recipe of a [`World`] with more sections.
+pub(crate) fn recipe_with(sections: &str) -> Recipe {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, keyring) = (directory.path().join("recipe.yaml"), directory.path().join("k.gpg"));
+    std::fs::write(&keyring, "").unwrap();
+    std::fs::write(&path, RECIPE.replace("/k.gpg", &keyring.display().to_string()) + sections).unwrap();
+    recipe(&path)
 }
 
 fn recipe(path: &Path) -> Recipe {
@@ -203,7 +208,7 @@ fn units_are_enabled_disabled_and_masked_and_unknown_ones_named() {
     assert_eq!(link(&tree, "/etc/systemd/system/other.service"), None);
     world.recipe.services.enable = vec![named("aa")];
     let text = mistakes(world.assemble());
-    assert!(text.contains("r.yaml:1:1: no package or overlay brings the unit `aa.service`"), "{text}");
+    assert!(text.contains("r.yaml:1:1: no package or overlay brings the unit `aa.service` [unknown-unit]"), "{text}");
     assert!(text.contains("`a.service`"), "{text}");
 }
 
@@ -225,7 +230,8 @@ fn overlays_replace_files_and_take_attributes_from_their_manifest() {
     assert_eq!(world.text(&tree, "/usr/bin/mine"), "#!");
     assert_eq!(link(&tree, "/etc/link").as_deref(), Some("base.conf"));
     std::fs::write(world.directory.path().join("over.manifest.yaml"), "/nowhere: {}\n").unwrap();
-    assert!(mistakes(world.assemble()).contains("over.manifest.yaml:1:1: the manifest of `over` names `/nowhere`"));
+    let nowhere = "over.manifest.yaml:1:1: the manifest of `over` names `/nowhere` [manifest-without-file]";
+    assert!(mistakes(world.assemble()).contains(nowhere));
     let manifest =
         "/etc/base.conf: {mode: 0999, owner: root, user: nobody-at-all, xattrs: [x]}\n/etc/link: {mode: 177777}\n";
     std::fs::write(world.directory.path().join("over.manifest.yaml"), manifest).unwrap();
@@ -297,6 +303,65 @@ fn a_time_zone_that_is_not_there_is_shown_where_it_is_asked_for() {
 }
 
 #[test]
+fn a_root_has_exactly_one_kernel() {
+    let mut world = World::new();
+    world.package("linux-image-y", &[("/boot/vmlinuz-6.13", "kernel")]);
+    let text = mistakes(world.assemble());
+    let two = "two kernels: 6.12 of linux-image-x 1.0, 6.13 of linux-image-y 1.0 [two-kernels]";
+    assert!(text.contains(two), "{text}");
+    world.packages.retain(|package| !package.id.name.starts_with("linux"));
+    let text = mistakes(world.assemble());
+    assert!(text.contains("no package brings a kernel: `linux-image-x` has neither ") && text.contains("[no-kernel]"));
+}
+
+#[test]
+fn a_policy_of_cryptography_that_nobody_brings_is_named() {
+    let mut world = World::new();
+    let policy = "/usr/share/crypto-policies/DEFAULT/openssl.txt";
+    world.package("crypto-policies", &[(policy, "x"), ("/etc/crypto-policies/config", "DEFAULT:SHA1\n")]);
+    let text = mistakes(world.assemble());
+    assert!(text.starts_with("`/etc/crypto-policies/config` names the policy `DEFAULT:SHA1` [unknown-crypto-policy]"));
+    world.packages.pop();
+    world.package("crypto-policies", &[(policy, "x"), ("/etc/crypto-policies/config", "DEFAULT\n")]);
+    let tree = world.assemble().unwrap().tree;
+    assert!(link(&tree, "/etc/crypto-policies/back-ends/openssl.config").is_some());
+}
+
+#[test]
+fn every_shipped_overlay_lies_on_a_root_is_described_and_leaves_the_kubelets_settings_alone() {
+    let readme = std::fs::read_to_string("overlays/README.md").unwrap();
+    let of_kubelet = &crate::recipe::kubernetes::table::table().sysctl;
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir("overlays").unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        match name.strip_suffix(".manifest.yaml") {
+            Some(of) => assert!(path.with_file_name(of).is_dir(), "{name} is of no overlay"),
+            None if path.is_dir() => names.push(name),
+            None => assert_eq!(name, "README.md"),
+        }
+    }
+    assert!(names.len() >= 2, "{names:?}");
+    for name in names {
+        assert!(readme.contains(&format!("| `{name}/` |")), "README.md does not describe {name}");
+        let mut world = World::new();
+        world.recipe.overlays =
+            vec![Overlay { directory: Path::new("overlays").join(&name), name: name.clone(), location: location() }];
+        let tree = world.assemble().unwrap().tree;
+        let origin = format!("overlay {name}");
+        let files = tree.iter().filter(|(_, _, inode)| *inode.origin == *origin && matches!(inode.kind, Kind::File(_)));
+        let paths: Vec<String> = files.map(|(path, _, _)| path.to_string()).collect();
+        assert!(!paths.is_empty(), "{name} is empty");
+        for path in paths.iter().filter(|path| path.contains("sysctl.d")) {
+            let text = world.text(&tree, path);
+            let set = text.lines().filter_map(|line| Some(line.split_once('=')?.0.trim().trim_start_matches('-')));
+            let both: Vec<&str> = set.filter(|key| of_kubelet.iter().any(|need| need.name == *key)).collect();
+            assert!(both.is_empty(), "{path} sets {both:?}");
+        }
+    }
+}
+
+#[test]
 fn containerd_gets_the_schema_of_its_version() {
     let mut world = World::new();
     world.recipe.runtime = Some(crate::recipe::RuntimeSettings {
@@ -306,7 +371,7 @@ fn containerd_gets_the_schema_of_its_version() {
         mirrors: [("docker.io".to_owned(), vec!["https://mirror.example".to_owned()])].into(),
         location: location(),
     });
-    assert!(mistakes(world.assemble()).contains("no package brings containerd"));
+    assert!(mistakes(world.assemble()).contains("no package brings containerd [no-runtime]"));
     world.package("containerd", &[("/usr/lib/cni/bridge", "")]).id.version = "1.7.24~ds1-6".into();
     let tree = world.assemble().unwrap().tree;
     assert!(world.text(&tree, "/etc/containerd/config.toml").starts_with("version = 2\n"));

@@ -3,7 +3,7 @@
 use super::finding::{Finding, Findings};
 use super::subject::Subject;
 use crate::assemble::KernelFiles;
-use crate::recipe::{Compression, VarFilesystem};
+use crate::recipe::Compression;
 use crate::resolve::is_of_line;
 
 /// Whether a line is maintained, and what its kernels can read, is judged by the recipe's word; so the word must be
@@ -27,10 +27,7 @@ pub(super) fn features(subject: &Subject) -> Findings {
         Compression::Zstd { .. } => "EROFS_FS_ZIP_ZSTD",
         Compression::Lz4hc { .. } => "EROFS_FS_ZIP",
     };
-    let filesystem = match subject.recipe.disk.var {
-        VarFilesystem::Ext4 => "EXT4_FS",
-        VarFilesystem::Xfs => "XFS_FS",
-    };
+    let filesystem = subject.recipe.disk.var.kernel_option;
     // Each is needed before or for mounting the root; `m` will do, the initrd brings modules.
     let wanted = ["EROFS_FS", codec, "BLK_DEV_DM", "DM_VERITY", "OVERLAY_FS", filesystem, "VFAT_FS", "CGROUPS"];
     let built_in = ["EFI_STUB", "DEVTMPFS", "TMPFS", "BLK_DEV_INITRD"];

@@ -147,7 +147,7 @@ fn plain(path: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::tree::{Content, Inode, Origin};
 
@@ -163,7 +163,7 @@ mod tests {
     }
 
     /// The smallest shared library that needs another one: two segments, the dynamic section, its strings.
-    fn library(needed: &str) -> Vec<u8> {
+    pub(in crate::checks) fn library(needed: &str) -> Vec<u8> {
         let strings = format!("\0{needed}\0");
         let size = 240 + strings.len() as u64;
         let mut bytes = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0\x3e\0\x01\0\0\0".to_vec();

@@ -25,21 +25,21 @@ use finding::Findings;
 pub use subject::Subject;
 
 pub struct Check {
-    /// The diagnostics' slug.
-    pub name: &'static str,
+    /// Of its diagnostics.
+    pub slug: &'static str,
     pub what: &'static str,
     run: fn(&Subject) -> Findings,
 }
 
 impl std::fmt::Debug for Check {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.name, self.what)
+        write!(f, "{}: {}", self.slug, self.what)
     }
 }
 
 /// One row of the table.
-const fn check(name: &'static str, what: &'static str, run: fn(&Subject) -> Findings) -> Check {
-    Check { name, what, run }
+const fn check(slug: &'static str, what: &'static str, run: fn(&Subject) -> Findings) -> Check {
+    Check { slug, what, run }
 }
 
 pub const CHECKS: &[Check] = &[
@@ -72,7 +72,7 @@ pub fn run(subject: &Subject) -> anyhow::Result<Diagnostics> {
     let mut found = Diagnostics::default();
     for check in CHECKS {
         for finding in (check.run)(subject).with_context(|| format!("checking that {}", check.what))? {
-            let mistake = Diagnostic::new(check.name, finding.text);
+            let mistake = Diagnostic::new(check.slug, finding.text);
             found.push(match &finding.at {
                 Some(location) => mistake.at(location, "asked for here"),
                 None => mistake,

@@ -3,7 +3,6 @@
 use super::finding::Findings;
 use super::subject::{Subject, missing};
 use crate::contract;
-use crate::recipe::VarFilesystem;
 
 pub(super) fn init(subject: &Subject) -> Findings {
     let paths = ["/sbin/init", "/etc/systemd/system/default.target", contract::AGENT, contract::IMAGE_INFO];
@@ -19,9 +18,5 @@ pub(super) fn mount_points(subject: &Subject) -> Findings {
 }
 
 pub(super) fn formatter(subject: &Subject) -> Findings {
-    let path = match subject.recipe.disk.var {
-        VarFilesystem::Ext4 => "/usr/sbin/mkfs.ext4",
-        VarFilesystem::Xfs => "/usr/sbin/mkfs.xfs",
-    };
-    missing(subject, &[path])
+    missing(subject, &[subject.recipe.disk.var.mkfs.path])
 }

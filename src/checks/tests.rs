@@ -70,7 +70,7 @@ pub(super) fn put_from(tree: &mut Tree, at: &str, text: &str, origin: &str) {
 
 #[test]
 fn names_are_slugs_and_no_two_are_the_same() {
-    let slugs: BTreeSet<&str> = CHECKS.iter().map(|check| check.name).collect();
+    let slugs: BTreeSet<&str> = CHECKS.iter().map(|check| check.slug).collect();
     assert_eq!(slugs.len(), CHECKS.len());
     assert!(slugs.iter().all(|slug| slug.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-')));
 }
@@ -258,4 +258,119 @@ fn programs_are_asked_for_as_long_as_preflight_asks() {
     assert_eq!(programs(30), ["conntrack", "ip", "iptables", "mount", "nsenter", "crictl"]);
     assert_eq!(programs(32), ["ip", "iptables", "mount", "nsenter"]);
     assert_eq!(programs(36), ["mount", "nsenter"]);
+}
+
+/// A whole root that no check complains of: a node of a cluster.
+struct Specimen {
+    world: World,
+    assembled: Assembled,
+}
+
+impl Specimen {
+    fn sound() -> Specimen {
+        let mut world = World::new();
+        let location = crate::assemble::tests::location;
+        let at = |directory: &'static str, names: &[&str]| -> Vec<String> {
+            names.iter().map(|name| format!("{directory}/{name}")).collect()
+        };
+        let programs = [
+            at("/usr/sbin", &["init", "mkfs.ext4"]),
+            at("/usr/bin", &["bash", "containerd", "runc", "kubelet", "kubeadm", "mount", "nsenter"]),
+            at("/usr/lib/systemd/system", &["multi-user.target", "containerd.service"]),
+        ];
+        let unit = "/usr/lib/systemd/system/kubelet.service";
+        let drop_in = "/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf";
+        let mut files: Vec<(&str, &str)> = programs.iter().flatten().map(|path| (path.as_str(), "x")).collect();
+        files.push((unit, "[Service]\nExecStart=/usr/bin/kubelet\n"));
+        files.push((drop_in, "[Service]\nEnvironment=A=--bootstrap-kubeconfig=x\n"));
+        files.push(("/usr/lib/systemd/libsystemd-shared-257.so", ""));
+        world.package("containerd", &files).id.version = "2.1.4".into();
+        let section = "runtime: {containerd: {systemd-cgroup: true, sandbox-image: \"registry.k8s.io/pause:3.10\"}}\n\
+                       users: {ops: {}}\n";
+        world.recipe = crate::assemble::tests::recipe_with(section);
+        world.recipe.kubernetes = Some(crate::recipe::kubernetes::Kubernetes {
+            version: crate::recipe::kubernetes::Version { minor: 36, patch: 2 },
+            pull_sandbox_image: true,
+            location: location(),
+        });
+        let mut assembled = world.assemble().unwrap();
+        let options = ["EROFS_FS", "EROFS_FS_ZIP", "EROFS_FS_ZIP_ZSTD", "BLK_DEV_DM", "DM_VERITY", "OVERLAY_FS"];
+        let options = options.into_iter().chain(["EXT4_FS", "XFS_FS", "VFAT_FS", "CGROUPS", "EFI_STUB", "DEVTMPFS"]);
+        let options = options.chain(["TMPFS", "BLK_DEV_INITRD"]);
+        assembled.kernel.config = options.map(|option| format!("CONFIG_{option}=y\n")).collect();
+        Specimen { world, assembled }
+    }
+
+    fn put(&mut self, at: &str, text: &str) {
+        put(&mut self.assembled.tree, at, text);
+    }
+
+    fn remove(&mut self, at: &str) {
+        assert_eq!(self.assembled.tree.remove_all(&path(at)), 1, "{at}");
+    }
+
+    /// The slugs of all that is found, each once.
+    fn found(&self) -> BTreeSet<&'static str> {
+        let Specimen { world, assembled } = self;
+        let found = run(&Subject {
+            recipe: &world.recipe,
+            tree: &assembled.tree,
+            contents: &world.store,
+            kernel: &assembled.kernel,
+            packages: &world.packages,
+        });
+        found.unwrap().0.iter().map(|mistake| mistake.slug).collect()
+    }
+}
+
+/// For each check what it alone complains of, done to a sound root.
+const MUTANTS: &[(&str, fn(&mut Specimen))] = &[
+    ("machine-id-empty", |it| it.put("/etc/machine-id", "0123\n")),
+    ("host-key-in-image", |it| it.put("/etc/ssh/ssh_host_rsa_key", "key")),
+    ("password-in-image", |it| it.put("/etc/shadow", "root:$6$x:1::::::\n")),
+    ("owner-without-account", |it| {
+        it.assembled.tree.update(&path("/usr/bin/bash"), |inode| inode.uid = 4242).unwrap();
+    }),
+    ("user-without-shell", |it| it.world.recipe.users[0].shell = "/usr/bin/fish".into()),
+    ("no-init", |it| it.remove("/usr/sbin/init")),
+    ("dangling-unit", |it| {
+        let link = Inode::new(Kind::Symlink(b"../gone.service".to_vec()), 0o777, 0, &Origin::from("test"));
+        it.assembled.tree.insert(path("/etc/systemd/system/gone.service"), link).unwrap();
+    }),
+    ("unit-setting", |it| {
+        let unit = "[Service]\nType=oneshot\nRestart=always\nExecStart=/bin/true\n";
+        put_from(&mut it.assembled.tree, "/etc/systemd/system/a.service", unit, "overlay site");
+    }),
+    ("no-mount-point", |it| it.world.recipe.writable.push("/opt/nowhere".into())),
+    ("no-formatter", |it| it.remove("/usr/sbin/mkfs.ext4")),
+    ("kernel-line", |it| it.world.recipe.kernel.line = "5.10".into()),
+    ("kernel-cannot", |it| {
+        it.assembled.kernel.config = it.assembled.kernel.config.replace("CONFIG_OVERLAY_FS=y\n", "");
+    }),
+    ("other-kernel-modules", |it| it.put("/usr/lib/modules/6.11/extra/b.ko", "")),
+    ("runtime-configuration", |it| it.put("/etc/containerd/config.toml", "SystemdCgroup = false\n")),
+    ("kubelet-missing", |it| it.remove("/usr/bin/kubelet")),
+    ("preflight-program", |it| it.remove("/usr/bin/nsenter")),
+    ("file-requirement", |it| {
+        it.world.packages[0].family = Family::Rpm;
+        it.world.packages[0].control.push((REQUIRES.into(), "/no/where".into()));
+    }),
+    ("pam-include", |it| it.put("/etc/pam.d/login", "auth include gone\n")),
+    ("missing-library", |it| {
+        let library = Content::inline(libraries::tests::library("libgone.so.1"));
+        it.put("/usr/lib64/libone.so", "");
+        it.assembled.tree.update(&path("/usr/lib64/libone.so"), |inode| inode.kind = Kind::File(library)).unwrap();
+    }),
+];
+
+#[test]
+fn every_check_complains_of_its_mutant_alone_and_of_no_sound_root() {
+    let named: Vec<&str> = MUTANTS.iter().map(|(slug, _)| *slug).collect();
+    assert!(CHECKS.iter().map(|check| check.slug).eq(named), "a mutant for each check, in the order of the checks");
+    assert_eq!(Specimen::sound().found(), BTreeSet::new());
+    for (slug, spoil) in MUTANTS {
+        let mut specimen = Specimen::sound();
+        spoil(&mut specimen);
+        assert_eq!(specimen.found(), BTreeSet::from([*slug]));
+    }
 }

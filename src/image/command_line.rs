@@ -11,7 +11,7 @@ pub fn command_line(recipe: &Recipe, root_hash: &Digest) -> String {
     let mut words = vec![
         format!("{}={root_hash}", contract::CMDLINE_ROOT_HASH),
         format!("{}={var_first_lba}", contract::CMDLINE_VAR_START),
-        format!("{}={}", contract::CMDLINE_VAR_FS, recipe.disk.var.word()),
+        format!("{}={}", contract::CMDLINE_VAR_FS, recipe.disk.var.word),
         format!("{}={}", contract::CMDLINE_VAR_MIN, recipe.disk.var_min),
         "panic=10".to_owned(),
     ];

@@ -9,11 +9,12 @@ use serde_json::json;
 
 use super::root::{self, Listing, Root};
 use crate::agent::initrd::cmdline;
-use crate::contract::{ESP_LABEL, ROOT_A_LABEL, VERITY_A_LABEL};
+use crate::contract::ESP_LABEL;
 use crate::formats::device::{ReadAt, Window};
 use crate::formats::gpt::{self, Partition, SECTOR, Table};
 use crate::formats::{fat, pe, verity};
 use crate::root_hash;
+use crate::slot::Slot;
 use crate::tree::Digest;
 
 /// Largest EFI program that is read into memory.
@@ -34,6 +35,9 @@ pub struct Disk {
 
 #[derive(Debug, Serialize)]
 pub struct VerifiedRoot {
+    /// Where it lies; the partitions say so.
+    #[serde(skip)]
+    slot: Slot,
     pub verity: Verity,
     pub root: Contents,
 }
@@ -63,21 +67,21 @@ pub(super) fn describe(device: &dyn ReadAt, files: Listing<'_>) -> anyhow::Resul
     let table = gpt::read(&mut Window::new(device, 0, length)).context("reading the partition table")?;
     let esp = find(&table, ESP_LABEL).map(|esp| fat::dump(window(device, esp))).transpose();
     let esp = esp.context("reading the EFI system partition")?;
-    let (Some(root_a), Some(verity_a)) = (find(&table, ROOT_A_LABEL), find(&table, VERITY_A_LABEL)) else {
+    let Some((slot, root, hash_tree)) = filled_slot(&table) else {
         return Ok(Disk { table, esp, root: None });
     };
-    let verity = verify(device, &table, root_a, verity_a)?;
-    let root = match root::describe(window(device, root_a), Some(verity.root_hash), files) {
+    let verity = verify(device, &table, root, hash_tree)?;
+    let root = match root::describe(window(device, root), Some(verity.root_hash), files) {
         Err(error) if !verity.verified => Contents::Unreadable { error: format!("{error:#}") },
         root => Contents::Read(Box::new(root?)),
     };
-    Ok(Disk { table, esp, root: Some(VerifiedRoot { verity, root }) })
+    Ok(Disk { table, esp, root: Some(VerifiedRoot { slot, verity, root }) })
 }
 
-fn verify(device: &dyn ReadAt, table: &Table, root_a: &Partition, verity_a: &Partition) -> anyhow::Result<Verity> {
-    let named = Digest(root_hash::of_partitions(root_a.guid.into_bytes(), verity_a.guid.into_bytes()));
+fn verify(device: &dyn ReadAt, table: &Table, root: &Partition, hash_tree: &Partition) -> anyhow::Result<Verity> {
+    let named = Digest(root_hash::of_partitions(root.guid.into_bytes(), hash_tree.guid.into_bytes()));
     let mut hashes = Vec::new();
-    window(device, verity_a).read_to_end(&mut hashes).context("reading the hash tree")?;
+    window(device, hash_tree).read_to_end(&mut hashes).context("reading the hash tree")?;
     let booted = match find(table, ESP_LABEL) {
         Some(esp) => booted_hashes(window(device, esp)).context("reading the kernels on the EFI system partition")?,
         None => Vec::new(),
@@ -91,7 +95,7 @@ fn verify(device: &dyn ReadAt, table: &Table, root_a: &Partition, verity_a: &Par
     } else if root_hash != named {
         Err(format!("the partitions are named by another root hash, {named}: the node will not find them"))
     } else {
-        verity::verify(&mut window(device, root_a), &hashes, root_hash.0).map_err(|error| error.to_string())
+        verity::verify(&mut window(device, root), &hashes, root_hash.0).map_err(|error| error.to_string())
     };
     let verified = verdict.is_ok();
     let verdict = verdict.map_or_else(|error| format!("DOES NOT VERIFY: {error}"), |()| "verified".to_owned());
@@ -105,20 +109,21 @@ impl Disk {
         if let Some(listing) = &self.esp {
             text.push_str(&format!("\n{ESP_LABEL}\n{listing}"));
         }
-        if let Some(VerifiedRoot { verity, root }) = &self.root {
+        if let Some(VerifiedRoot { slot, verity, root }) = &self.root {
             let Verity { root_hash, verdict, superblock, .. } = verity;
-            text.push_str(&format!("\n{VERITY_A_LABEL}\n{superblock}root hash {root_hash}: {verdict}\n"));
+            let (root_label, verity_label) = (slot.root_label(), slot.verity_label());
+            text.push_str(&format!("\n{verity_label}\n{superblock}root hash {root_hash}: {verdict}\n"));
             let root = match root {
                 Contents::Read(root) => root.text(),
                 Contents::Unreadable { error } => format!("{error}\n"),
             };
-            text.push_str(&format!("\n{ROOT_A_LABEL}\n{root}"));
+            text.push_str(&format!("\n{root_label}\n{root}"));
         }
         text
     }
 
     pub(super) fn is_sound(&self) -> bool {
-        self.root.as_ref().is_none_or(|VerifiedRoot { verity, root }| {
+        self.root.as_ref().is_none_or(|VerifiedRoot { verity, root, .. }| {
             verity.verified && matches!(root, Contents::Read(root) if root.is_sound())
         })
     }
@@ -151,6 +156,12 @@ fn partitions<S: Serializer>(table: &Table, serializer: S) -> Result<S::Ok, S::E
 
 fn lines<S: Serializer>(text: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(text.iter().flat_map(|text| text.lines()))
+}
+
+/// The first slot that has both of its partitions.
+fn filled_slot(table: &Table) -> Option<(Slot, &Partition, &Partition)> {
+    let partitions = |slot: Slot| Some((slot, find(table, slot.root_label())?, find(table, slot.verity_label())?));
+    Slot::ALL.into_iter().find_map(partitions)
 }
 
 pub(super) fn find<'a>(table: &'a Table, name: &str) -> Option<&'a Partition> {

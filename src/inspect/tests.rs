@@ -3,7 +3,6 @@
 use std::os::unix::fs::FileExt;
 
 use super::*;
-use crate::contract::ROOT_A_LABEL;
 use crate::formats::erofs;
 use crate::formats::form_cache::NoCache;
 use crate::formats::fat::Entry;
@@ -14,6 +13,7 @@ use crate::formats::verity;
 use crate::image::disk::layout;
 use crate::image::manifest::{self, FileKind, Manifest};
 use crate::image::{record, uki};
+use crate::slot::Slot;
 use crate::tree::{Content, Digest, Inode, Kind, Origin, Tree, TreePath};
 
 const MIB: u64 = 1 << 20;
@@ -106,6 +106,25 @@ fn manifest_of(image: &File) -> Manifest {
     manifest
 }
 
+/// A disk whose root and hash tree lie in slot B alone, as after an update that replaced the other.
+#[test]
+fn a_root_in_slot_b_is_verified_too() {
+    let mut image = image(&|hash| format!("roothash={hash}"));
+    let mut table = gpt::read(&mut image).unwrap();
+    for label in [Slot::root_label, Slot::verity_label] {
+        let partition = table.partitions.iter_mut().find(|partition| partition.name == label(Slot::A)).unwrap();
+        partition.name = label(Slot::B).to_owned();
+    }
+    let tables = gpt::encode(&table).unwrap();
+    image.write_all_at(&tables.primary, 0).unwrap();
+    image.write_all_at(&tables.backup, table.sectors * SECTOR - tables.backup.len() as u64).unwrap();
+    image.seek(SeekFrom::Start(0)).unwrap();
+    let report = inspect(image, Listing::None).unwrap();
+    assert_eq!(report.verified(), Some(true));
+    let text = report.text();
+    assert!(text.contains("\nverity-b\n") && text.contains("\nroot-b\n") && !text.contains("root-a"), "{text}");
+}
+
 #[test]
 fn the_manifest_of_the_build_says_who_brought_which_file() {
     let image = image(&|hash| format!("roothash={hash}"));
@@ -158,7 +177,7 @@ fn another_form_of_a_description_is_a_function_of_the_value() {
 fn a_flipped_byte_of_the_root_does_not_verify() {
     let mut image = image(&|hash| format!("roothash={hash}"));
     let table = gpt::read(&mut image).unwrap();
-    let offset = disk::find(&table, ROOT_A_LABEL).unwrap().first_lba * SECTOR + 10;
+    let offset = disk::find(&table, Slot::A.root_label()).unwrap().first_lba * SECTOR + 10;
     let mut byte = [0];
     FileExt::read_exact_at(&image, &mut byte, offset).unwrap();
     image.write_all_at(&[byte[0] ^ 1], offset).unwrap();

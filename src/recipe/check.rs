@@ -15,7 +15,7 @@ use super::repositories::repositories;
 use super::shape::RECIPE;
 use super::{
     AcceptedScript, Compression, Disk, Dropped, ImageFile, Kernel, Modules, Overlay, PackageRequest, Recipe,
-    RuntimeSettings, Selinux, Services, UnknownPrograms, User, VarFilesystem, kernels,
+    RuntimeSettings, Selinux, Services, UnknownPrograms, User, kernels,
 };
 use crate::arch::{self, Arch};
 use crate::diag::{Diagnostic, Diagnostics, Location};
@@ -23,6 +23,7 @@ use crate::image_info::MetadataTrust;
 use crate::runtime::RUNTIMES;
 use crate::shape;
 use crate::spelling::suggest;
+use crate::var_filesystem::VarFilesystem;
 use crate::words;
 use crate::yaml::{Located, Value};
 
@@ -514,13 +515,13 @@ fn size(section: Option<&Value>, key: &str, default: u64, least: u64, found: &mu
 fn disk(value: &Value, found: &mut Diagnostics) -> Disk {
     let section = value.get("disk");
     let var = section.and_then(|disk| disk.get("var"));
-    let xfs = var.and_then(|var| text(var, "filesystem")).is_some_and(|(text, _)| text == "xfs");
+    let named = var.and_then(|var| text(var, "filesystem")).and_then(|(word, _)| VarFilesystem::named(word));
     Disk {
         location: section.map_or(&value.location, |section| &section.location).clone(),
         // Room for two UKIs with their initrds; FAT32 itself needs 33 MiB.
         esp: size(section, "esp", 512 * MIB, 64 * MIB, found),
         slot: size(section, "slot", 2 * GIB, 64 * MIB, found),
-        var: if xfs { VarFilesystem::Xfs } else { VarFilesystem::Ext4 },
+        var: named.unwrap_or(VarFilesystem::DEFAULT),
         // mkfs.xfs refuses less than 300 MiB.
         var_min: size(var, "minimum", 2 * GIB, 320 * MIB, found),
     }
@@ -559,10 +560,7 @@ fn outputs(value: &Value) -> Vec<&'static Output> {
 
 /// The node formats `/var` itself, with the image's own program.
 fn formatter_is_there(value: &Value, recipe: &Recipe, found: &mut Diagnostics) {
-    let (package, filesystem) = match recipe.disk.var {
-        VarFilesystem::Ext4 => ("e2fsprogs", "ext4"),
-        VarFilesystem::Xfs => ("xfsprogs", "xfs"),
-    };
+    let VarFilesystem { package, word: filesystem, .. } = *recipe.disk.var;
     if recipe.packages.iter().any(|request| request.name == package) {
         return;
     }

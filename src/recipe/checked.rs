@@ -10,6 +10,7 @@ use crate::arch::Arch;
 use crate::diag::Location;
 use crate::image_info::MetadataTrust;
 use crate::runtime::Runtime;
+use crate::var_filesystem::VarFilesystem;
 use crate::yaml::Located;
 
 #[derive(Debug, Clone)]
@@ -183,7 +184,7 @@ pub struct Disk {
     pub esp: u64,
     /// Size of root-A, and of the gap kept for root-B.
     pub slot: u64,
-    pub var: VarFilesystem,
+    pub var: &'static VarFilesystem,
     /// Smallest `/var` that a node may have.
     pub var_min: u64,
 }
@@ -225,21 +226,6 @@ impl Recipe {
     /// The mode of SELinux, named or not.
     pub fn selinux_mode(&self) -> Selinux {
         self.selinux.as_ref().map_or(Selinux::Disabled, |mode| mode.value)
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum VarFilesystem {
-    Ext4,
-    Xfs,
-}
-
-impl VarFilesystem {
-    pub fn word(self) -> &'static str {
-        match self {
-            VarFilesystem::Ext4 => "ext4",
-            VarFilesystem::Xfs => "xfs",
-        }
     }
 }
 

@@ -17,7 +17,7 @@ pub mod shape;
 
 pub use checked::{
     AcceptedScript, Compression, Disk, Dropped, ImageFile, Kernel, Modules, Overlay, PackageRequest, Recipe,
-    RuntimeSettings, Selinux, Services, UnknownPrograms, User, VarFilesystem,
+    RuntimeSettings, Selinux, Services, UnknownPrograms, User,
 };
 pub use repository::{
     AptRepository, DEFAULT_PRIORITY, KeySource, Mirror, Repository, RepositoryKind, RpmRepository, RpmSource,

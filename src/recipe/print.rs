@@ -69,7 +69,7 @@ pub fn print(recipe: &Recipe) -> Value {
             "esp": recipe.disk.esp,
             "slot": recipe.disk.slot,
             "var": {
-                "filesystem": recipe.disk.var.word(),
+                "filesystem": recipe.disk.var.word,
                 "minimum": recipe.disk.var_min,
             },
         },

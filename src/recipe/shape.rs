@@ -6,6 +6,7 @@ use crate::image_info::MetadataTrust;
 use crate::runtime::RUNTIMES;
 use crate::shape::{Field, Shape, TEXTS, may, need};
 use crate::trust::Weakness;
+use crate::var_filesystem;
 
 /// The whole recipe.
 pub const RECIPE: Shape = Shape::Record(&[
@@ -176,6 +177,6 @@ const DISK: &[Field] = &[
 ];
 
 const VAR: &[Field] = &[
-    may("filesystem", Shape::Word(&["ext4", "xfs"]), "default ext4"),
+    may("filesystem", Shape::Word(var_filesystem::WORDS), "default ext4"),
     may("minimum", Shape::Text, "smallest size a node may have, default 2GiB"),
 ];

@@ -110,6 +110,17 @@ mod tests {
     }
 
     #[test]
+    fn directories_within_each_other_end_somewhere() {
+        let dir = tempfile::tempdir().unwrap();
+        let deepest = (0..=DEPTH_MAX).fold(dir.path().to_owned(), |path, _| path.join("d"));
+        fs::create_dir_all(deepest.parent().unwrap()).unwrap();
+        list(dir.path(), 0, &mut Vec::new()).unwrap();
+        fs::create_dir(&deepest).unwrap();
+        let error = list(dir.path(), 0, &mut Vec::new()).unwrap_err().to_string();
+        assert!(error.ends_with("directories deep [too-deep]"), "{error}");
+    }
+
+    #[test]
     fn a_file_of_no_use_is_told_and_the_others_are_offered() {
         let dir = tempfile::tempdir().unwrap();
         let write = |name: &str, bytes: &[u8]| fs::write(dir.path().join(name), bytes).unwrap();

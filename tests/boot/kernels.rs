@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
-use nodesmith::contract::ROOT_A_LABEL;
 use nodesmith::formats::cpio::{self, Entry, Node};
 use nodesmith::formats::device::Window;
 use nodesmith::formats::gpt;
+use nodesmith::slot::Slot;
 use nodesmith::tree::path::escape;
 
 use crate::support::{image, one_guest, place};
@@ -152,7 +152,7 @@ fn run_guest(directory: &Path, kernel: &Path, initrd: &Path, root: &Path, hashes
 fn extract_root(raw: &Path, root: &Path) {
     let mut file = fs::File::open(raw).unwrap();
     let table = gpt::read(&mut file).unwrap();
-    let partition = table.partitions.iter().find(|partition| partition.name == ROOT_A_LABEL).unwrap();
+    let partition = table.partitions.iter().find(|partition| partition.name == Slot::A.root_label()).unwrap();
     let mut out = fs::File::create(root).unwrap();
     let start = partition.first_lba * 512;
     let length = (partition.last_lba + 1) * 512 - start;

@@ -4,10 +4,10 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use nodesmith::contract::{ROOT_A_LABEL, VERITY_A_LABEL};
 use nodesmith::formats::device::Window;
 use nodesmith::formats::erofs::read::Image;
 use nodesmith::formats::gpt;
+use nodesmith::slot::Slot;
 
 use crate::support::{boot, image, place};
 
@@ -46,7 +46,7 @@ fn assert_does_not_come_up(name: &str, partition: &str, offset: u64) {
 
 #[test]
 fn a_flipped_byte_in_the_superblock_stops_the_boot() {
-    assert_does_not_come_up("flip-superblock", ROOT_A_LABEL, 1024 + 40);
+    assert_does_not_come_up("flip-superblock", Slot::A.root_label(), 1024 + 40);
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_flipped_byte_in_the_data_of_a_file_stops_the_boot() {
     // Of a file that every boot reads, wherever the packages of today have put it.
     let raw = image("check").with_extension("raw");
     let file = fs::File::open(&raw).unwrap();
-    let start = partition_start(&raw, ROOT_A_LABEL);
+    let start = partition_start(&raw, Slot::A.root_label());
     let root = Image::open(Window::new(&file, start, file.metadata().unwrap().len() - start)).unwrap();
     let mut inode = root.inode(root.root()).unwrap();
     for name in ["usr", "lib", "systemd", "systemd"] {
@@ -62,23 +62,23 @@ fn a_flipped_byte_in_the_data_of_a_file_stops_the_boot() {
         inode = root.inode(entries.iter().find(|entry| entry.name == name.as_bytes()).unwrap().nid).unwrap();
     }
     let first = root.extents(&inode).unwrap()[0];
-    assert_does_not_come_up("flip-data", ROOT_A_LABEL, first.address + first.stored / 2);
+    assert_does_not_come_up("flip-data", Slot::A.root_label(), first.address + first.stored / 2);
 }
 
 #[test]
 fn a_flipped_byte_in_the_inode_of_the_root_directory_stops_the_boot() {
     // Of EROFS's superblock: byte 14 is the root's number, byte 40 the block where inodes begin, 32 bytes each unit.
     let raw = image("check").with_extension("raw");
-    let start = partition_start(&raw, ROOT_A_LABEL);
+    let start = partition_start(&raw, Slot::A.root_label());
     let mut superblock = [0; 128];
     fs::File::open(&raw).unwrap().read_exact_at(&mut superblock, start + 1024).unwrap();
     let root = u64::from(u16::from_le_bytes([superblock[14], superblock[15]]));
     let inodes = u64::from(u32::from_le_bytes(superblock[40..44].try_into().unwrap())) * 4096;
-    assert_does_not_come_up("flip-inode", ROOT_A_LABEL, inodes + root * 32 + 4);
+    assert_does_not_come_up("flip-inode", Slot::A.root_label(), inodes + root * 32 + 4);
 }
 
 #[test]
 fn a_flipped_byte_in_the_hash_tree_stops_the_boot() {
     // Block 0 is the superblock, block 1 the tree's top: whatever is read first is checked against it.
-    assert_does_not_come_up("flip-hash", VERITY_A_LABEL, 4096 + 5);
+    assert_does_not_come_up("flip-hash", Slot::A.verity_label(), 4096 + 5);
 }

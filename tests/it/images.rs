@@ -6,9 +6,10 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nodesmith::contract::{ESP_LABEL, ROOT_A_LABEL, VERITY_A_LABEL};
+use nodesmith::contract::ESP_LABEL;
 use nodesmith::formats::device::Window;
 use nodesmith::formats::gpt;
+use nodesmith::slot::Slot;
 
 use crate::build::REFERENCE;
 use crate::erofs::fsck;
@@ -67,10 +68,10 @@ fn inspect_fails_for_an_image_that_would_not_boot() {
         file.read_exact_at(&mut byte, offset).unwrap();
         file.write_all_at(&[byte[0] ^ 1], offset).unwrap();
     };
-    flip(start(ROOT_A_LABEL) + 5000);
+    flip(start(Slot::A.root_label()) + 5000);
     let (code, text) = inspect();
     assert!(code == Some(1) && text.contains("DOES NOT VERIFY"), "{text}");
-    flip(start(ROOT_A_LABEL) + 5000);
+    flip(start(Slot::A.root_label()) + 5000);
 
     // The kernel on the ESP names another root.
     let word = format!("roothash={}", manifest()["root-hash"].as_str().unwrap());
@@ -163,8 +164,8 @@ fn inspect_shows_the_same_disk_in_the_qcow2_as_in_the_raw() {
 fn verity(directory: &Path) -> Option<(PathBuf, PathBuf, impl Fn() -> bool)> {
     let veritysetup = oracle("veritysetup")?;
     let (root, hashes) = (directory.join("root"), directory.join("hashes"));
-    partition(ROOT_A_LABEL, &root);
-    partition(VERITY_A_LABEL, &hashes);
+    partition(Slot::A.root_label(), &root);
+    partition(Slot::A.verity_label(), &hashes);
     let hash = manifest()["root-hash"].as_str().unwrap().to_owned();
     let (data, tree) = (root.clone(), hashes.clone());
     let holds = move || {
@@ -206,7 +207,7 @@ fn another_reader_extracts_the_tree_that_the_manifest_records() {
     };
     let directory = tempfile::tempdir().unwrap();
     let (root, unpacked) = (directory.path().join("root"), directory.path().join("unpacked"));
-    partition(ROOT_A_LABEL, &root);
+    partition(Slot::A.root_label(), &root);
     run(Command::new(fsck).arg(format!("--extract={}", unpacked.display())).arg("--xattrs").arg(&root));
     let (tree, _) = import(&unpacked).unwrap();
     // The manifest's records are made by the builder from its own tree; made again from what was unpacked they must be

@@ -19,6 +19,7 @@
 //! * `shell_oracle`: our shell against dash and bash, on random scripts
 //! * `structure`: who imports whom in `src`, and that nobody does in a circle or upwards
 //! * `selinux`: labels of paths against libselinux's
+//! * `slugs`: every kind of mistake has a test
 //! * `support`, `import`: finding those tools, reading directories back
 //! * `mirror`: the suites that the shipped recipes name, and the day by which they are judged
 //! * `testkey`, `testserver`: what the library's own tests sign and serve repositories with
@@ -46,6 +47,7 @@ mod script_oracle;
 mod selinux;
 mod shell_oracle;
 mod signatures;
+mod slugs;
 mod structure;
 mod suites;
 mod support;

@@ -273,6 +273,17 @@ mod tests {
     }
 
     #[test]
+    fn all_words_that_are_final_end_in_their_mistake() {
+        for known in FINAL {
+            let told = judged(Some(1), &format!("error execution phase preflight: {}\n", known.words.join(" … ")));
+            assert!(told.contains(&format!(" [{}]; {}", known.slug, known.help)), "{told}");
+        }
+        let slugs: Vec<&str> = FINAL.iter().map(|known| known.slug).collect();
+        let expected = ["ca-cert-hash", "token-secret", "token-form", "no-token-bootstrap", "cluster-version"];
+        assert!(slugs.starts_with(&expected), "{slugs:?}");
+    }
+
+    #[test]
     fn what_kubeadm_does_not_read_is_final() {
         insta::assert_snapshot!([
             judged(Some(1), "error execution phase preflight: failed to verify JWS signature of received cluster info \

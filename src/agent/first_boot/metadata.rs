@@ -96,5 +96,8 @@ mod tests {
         let error = read_directory(work.path(), "test").unwrap_err();
         let mistakes = error.downcast_ref::<Diagnostics>().unwrap();
         assert_eq!((mistakes.0.len(), mistakes.0[0].slug), (1, "metadata-text"));
+        let most = usize::try_from(MAX_FILE_BYTES).unwrap();
+        source(USER_DATA, vec![b'x'; most], "test").unwrap();
+        assert_eq!(source(USER_DATA, vec![b'x'; most + 1], "test").unwrap_err().0[0].slug, "metadata-size");
     }
 }

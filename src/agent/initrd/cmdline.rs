@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::contract;
 use crate::hex;
 use crate::root_hash;
+use crate::var_filesystem::{VarFilesystem, WORDS};
 
 /// SHA-256 root hash of the dm-verity tree: the trust anchor of everything that is mounted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,22 +24,6 @@ impl RootHash {
 impl std::fmt::Display for RootHash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&hex::encode(&self.0))
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum VarFilesystem {
-    Ext4,
-    Xfs,
-}
-
-impl VarFilesystem {
-    pub fn name(self) -> &'static str {
-        match self {
-            VarFilesystem::Ext4 => "ext4",
-            VarFilesystem::Xfs => "xfs",
-        }
     }
 }
 
@@ -63,7 +48,7 @@ pub struct BootOptions {
     /// First sector (512 bytes) of `/var`; needed only until the partition exists.
     pub var_start: Option<u64>,
     /// File system for a new `/var`.
-    pub var_filesystem: VarFilesystem,
+    pub var_filesystem: &'static VarFilesystem,
     /// Smallest size of a new `/var` in bytes.
     pub var_min: u64,
 }
@@ -144,9 +129,10 @@ pub fn parse(text: &str) -> Result<BootOptions> {
         root_hash,
         var_start: number(contract::CMDLINE_VAR_START)?,
         var_filesystem: match single(&words, contract::CMDLINE_VAR_FS)? {
-            None | Some("ext4") => VarFilesystem::Ext4,
-            Some("xfs") => VarFilesystem::Xfs,
-            Some(other) => bail!("`{}={other}`: must be `ext4` or `xfs`", contract::CMDLINE_VAR_FS),
+            None => VarFilesystem::DEFAULT,
+            Some(word) => VarFilesystem::named(word).with_context(|| {
+                format!("`{}={word}`: must be `{}`", contract::CMDLINE_VAR_FS, WORDS.join("` or `"))
+            })?,
         },
         var_min: number(contract::CMDLINE_VAR_MIN)?.unwrap_or(DEFAULT_VAR_MIN),
     })
@@ -190,7 +176,7 @@ mod tests {
     fn options_are_read_with_their_defaults() {
         let options = parse(&format!("console=ttyS0 roothash={HASH} nodesmith.var-start=4096")).unwrap();
         assert_eq!(options.var_start, Some(4096));
-        assert_eq!(options.var_filesystem, VarFilesystem::Ext4);
+        assert_eq!(options.var_filesystem, VarFilesystem::DEFAULT);
         assert_eq!(options.root_hash.to_string(), HASH);
         let (root, verity) = options.root_hash.partition_guids();
         assert_eq!((root[0], root[15], verity[0], verity[15]), (0x00, 0xff, 0x0f, 0xf0));

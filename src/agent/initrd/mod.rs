@@ -23,16 +23,17 @@ use crate::image_info::ImageInfo;
 
 pub mod cmdline;
 pub mod copy;
+pub mod filesystem_tools;
 pub mod kernel_mounts;
 pub mod loader;
 pub mod machine_id;
 pub mod modules;
 pub mod partition_table;
+pub mod root;
 pub mod root_disk;
 pub mod selinux_label;
 pub mod switch_root;
 pub mod var;
-pub mod var_filesystem;
 pub mod verity_mapping;
 pub mod writable;
 
@@ -58,13 +59,13 @@ fn boot(arguments: &[OsString]) -> Result<Infallible> {
     let text = fs::read_to_string("/proc/cmdline").context("reading /proc/cmdline")?;
     let options = cmdline::parse(&text)?;
     let modules = modules::load(Path::new(contract::INITRD_MODULES))?;
-    let mut root = root_disk::wait_for_root(&options.root_hash).map_err(|error| modules.explain(error))?;
-    let mapping = verity_mapping::open(&root.root, &root.verity, &options.root_hash)?;
+    let root = root_disk::wait_for_root(&options.root_hash).map_err(|error| modules.explain(error))?;
+    let mapping = verity_mapping::open(&root.data, &root.hash, &options.root_hash)?;
     rustix::mount::mount(&mapping.device, SYSROOT, "erofs", MountFlags::RDONLY, None)
         .with_context(|| format!("mounting the root {}", mapping.device.display()))?;
-    console::say(&format!("root {} on {}, verified", options.root_hash, root.root.path.display()));
+    console::say(&format!("root {} on {}, verified", options.root_hash, root.data.path.display()));
     kernel_mounts::bind()?;
-    let var = var::mount(&mut root, &options)?;
+    let var = var::mount(&root, &options)?;
     let sysroot = Path::new(SYSROOT);
     let populated = writable::populate(sysroot)?;
     writable::overlay_etc(sysroot)?;
@@ -72,8 +73,8 @@ fn boot(arguments: &[OsString]) -> Result<Infallible> {
     let new_machine_id = machine_id::make(sysroot)?;
     let report = Report {
         root_hash: options.root_hash.to_string(),
-        disk: root.disk.path.clone(),
-        root: root.root.path.clone(),
+        disk: root.disk.map(|on| on.disk.path),
+        root: root.data.path,
         verity_uuid: mapping.uuid,
         root_bytes: mapping.data_bytes,
         var,
@@ -91,7 +92,8 @@ fn boot(arguments: &[OsString]) -> Result<Infallible> {
 #[derive(Debug, Serialize)]
 struct Report {
     root_hash: String,
-    disk: PathBuf,
+    /// None under a root that was fetched.
+    disk: Option<PathBuf>,
     root: PathBuf,
     verity_uuid: String,
     root_bytes: u64,

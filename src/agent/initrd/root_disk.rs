@@ -1,6 +1,6 @@
 //! The disk whose partitions carry the two halves of the root hash.
 //!
-//! Looks at each disk's GPT, gives a [`RootDisk`]. The kernel (6.12) has no PARTUUID in sysfs, so the table is read
+//! Looks at each disk's GPT, gives a [`Root`] with its disk. The kernel (6.12) has no PARTUUID in sysfs, so the table is read
 //! here; kernel and table must agree on where the partitions lie.
 
 use std::time::{Duration, Instant};
@@ -9,20 +9,12 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use super::cmdline::RootHash;
 use super::partition_table::{self, Copies, Gpt};
+use super::root::{Root, RootDisk};
 use super::{loader, verity_mapping};
-use crate::agent::block_device::{Disk, Partition, disks};
+use crate::agent::block_device::{BlockDevice, Disk, disks};
 use crate::agent::report::console;
 use crate::agent::sys;
 use crate::hex;
-
-/// The disk that holds the root of this boot.
-#[derive(Debug)]
-pub struct RootDisk {
-    pub disk: Disk,
-    pub gpt: Gpt,
-    pub root: Partition,
-    pub verity: Partition,
-}
 
 /// How long to wait for disks, how often to look, how often to say so.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -34,7 +26,7 @@ const SAY_EACH: Duration = Duration::from_secs(5);
 /// # Errors
 /// None within [`DEADLINE`]: the message says what was seen instead. Two, and the boot loader does not tell from which it
 /// came: both are named, because booting one of two clones would depend on which disk the kernel shows first.
-pub fn wait_for_root(root_hash: &RootHash) -> Result<RootDisk> {
+pub fn wait_for_root(root_hash: &RootHash) -> Result<Root> {
     // By the clock, not by attempts: opening an empty drive can take a second.
     let started = Instant::now();
     let mut next_word = SAY_EACH;
@@ -132,7 +124,7 @@ fn holds_tree(disk: &Disk, gpt: &Gpt, verity: u32, root_hash: &RootHash) -> Resu
 }
 
 /// Repairs a damaged primary table (a power cut while `/var` was added), and matches table and kernel.
-fn settle(candidate: Candidate) -> Result<RootDisk> {
+fn settle(candidate: Candidate) -> Result<Root> {
     let Candidate { disk, mut gpt, root, verity } = candidate;
     if gpt.copies == Copies::BackupOnly {
         console::say(&format!("{}: restoring the partition table from its backup", disk.name));
@@ -140,7 +132,7 @@ fn settle(candidate: Candidate) -> Result<RootDisk> {
         gpt.write(&file)?;
         sys::reread_partitions(&file).with_context(|| format!("rereading the partitions of {}", disk.name))?;
     }
-    let known = |number: u32| -> Result<Partition> {
+    let known = |number: u32| -> Result<BlockDevice> {
         let partition = disk
             .partition(number)?
             .with_context(|| format!("the kernel does not know partition {number} of {}", disk.name))?;
@@ -149,13 +141,13 @@ fn settle(candidate: Candidate) -> Result<RootDisk> {
         ensure!(
             start == Some(partition.start_bytes),
             "{} starts at byte {}, but its table says otherwise",
-            partition.path.display(),
+            partition.device.path.display(),
             partition.start_bytes
         );
-        Ok(partition)
+        Ok(partition.device)
     };
-    let (root, verity) = (known(root)?, known(verity)?);
-    Ok(RootDisk { disk, gpt, root, verity })
+    let (data, hash) = (known(root)?, known(verity)?);
+    Ok(Root { data, hash, disk: Some(RootDisk { disk, gpt }) })
 }
 
 fn dashed(guid: [u8; 16]) -> String {

@@ -1,7 +1,8 @@
-//! The partition of `/var`: found, or added at the first boot, or grown with its disk.
+//! `/var`: a partition on the root's disk, found, or added at the first boot, or grown with the disk; in memory where the
+//! root has no disk.
 //!
-//! Takes the root's disk (busy: the root is mounted from it) and gives a mounted `/sysroot/var`. The order of writes
-//! makes every power cut harmless:
+//! Gives a mounted `/sysroot/var`. The disk is busy (the root is mounted from it). The order of writes makes every power
+//! cut harmless:
 //!
 //! ```text
 //! no partition ──table──► `var-unfinished` ──mkfs, sync──► ──table──► `var` ──mount──► grow ──► /sysroot/var
@@ -14,10 +15,10 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, ensure};
 use rustix::mount::MountFlags;
 
-use super::cmdline::{BootOptions, VarFilesystem};
+use super::cmdline::BootOptions;
+use super::filesystem_tools::{self, GROW_AT_LEAST};
 use super::partition_table::{self, Entry, Gpt};
-use super::root_disk::RootDisk;
-use super::var_filesystem::{self, GROW_AT_LEAST};
+use super::root::{Root, RootDisk};
 use crate::agent::block_device::{Disk, Partition};
 use crate::agent::random;
 use crate::agent::report::console;
@@ -25,11 +26,16 @@ use crate::agent::sys::{self, PartitionCall};
 use crate::agent::sysroot::SYSROOT;
 use crate::contract;
 
+/// What holds `/var` where the root has no disk, by the kernel's name.
+const IN_MEMORY: &str = "tmpfs";
+
 /// What became of `/var` at this boot.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Var {
+    /// `/dev/vda4`, or `tmpfs`.
     pub device: PathBuf,
-    pub filesystem: VarFilesystem,
+    /// The kernel's name of it.
+    pub filesystem: &'static str,
     pub bytes: u64,
     /// The file system was made at this boot.
     pub formatted: bool,
@@ -37,47 +43,89 @@ pub struct Var {
     pub grown: bool,
 }
 
-/// Finds or makes the partition and mounts it at `/sysroot/var`.
-pub fn mount(root: &mut RootDisk, options: &BootOptions) -> Result<Var> {
-    let placement = place(&root.gpt, root.disk.bytes, options)
-        .with_context(|| format!("planning /var on {}", root.disk.path.display()))?;
+/// What `/var` is to be at this boot.
+#[derive(Debug)]
+enum Plan<'a> {
+    OnDisk(&'a Disk, Placement),
+    InMemory,
+}
+
+/// Finds or makes what holds `/var` and mounts it at `/sysroot/var`.
+pub fn mount(root: &Root, options: &BootOptions) -> Result<Var> {
+    match plan(root, options)? {
+        Plan::OnDisk(disk, placement) => mount_partition(disk, placement, options),
+        Plan::InMemory => mount_memory(options),
+    }
+}
+
+fn plan<'a>(root: &'a Root, options: &BootOptions) -> Result<Plan<'a>> {
+    let Some(RootDisk { disk, gpt }) = &root.disk else { return Ok(Plan::InMemory) };
+    let placement = place(gpt, disk.bytes, options);
+    Ok(Plan::OnDisk(disk, placement.with_context(|| format!("planning /var on {}", disk.path.display()))?))
+}
+
+fn mount_partition(disk: &Disk, placement: Placement, options: &BootOptions) -> Result<Var> {
     let mut gpt = placement.gpt;
-    let file = root.disk.open_writable()?;
+    let file = disk.open_writable()?;
     if placement.write {
         gpt.write(&file)?;
     }
-    let partition = publish(&root.disk, &file, &placement.entry, gpt.sector_bytes)?;
+    let device = publish(disk, &file, &placement.entry, gpt.sector_bytes)?.device;
     if placement.format {
         console::say(&format!(
             "making the {} file system of /var on {} ({} MiB)",
-            options.var_filesystem.name(),
-            partition.path.display(),
-            partition.bytes >> 20
+            options.var_filesystem.word,
+            device.path.display(),
+            device.bytes >> 20
         ));
-        var_filesystem::make(&partition, options.var_filesystem)?;
+        filesystem_tools::make(&device, options.var_filesystem)?;
         gpt.put_entry(&Entry { name: contract::VAR_LABEL.to_owned(), ..placement.entry })?;
         gpt.write(&file)?;
     }
-    root.gpt = gpt;
-    let filesystem = var_filesystem::detect(&partition)?;
-    if filesystem == VarFilesystem::Ext4 && !placement.format {
-        var_filesystem::check_ext4(&partition);
+    let filesystem = filesystem_tools::detect(&device)?;
+    if !placement.format {
+        filesystem_tools::mend(&device, filesystem);
     }
     let target = format!("{SYSROOT}/var");
-    rustix::mount::mount(
-        &partition.path,
-        target.as_str(),
-        filesystem.name(),
-        MountFlags::NODEV | MountFlags::NOSUID,
-        None,
-    )
-    .with_context(|| format!("mounting {} at {target}", partition.path.display()))?;
+    let flags = MountFlags::NODEV | MountFlags::NOSUID;
+    rustix::mount::mount(&device.path, target.as_str(), filesystem.word, flags, None)
+        .with_context(|| format!("mounting {} at {target}", device.path.display()))?;
     // A /var that stays as large as it is still serves; a node that does not boot does not.
-    let grown = var_filesystem::grow(&partition, filesystem).unwrap_or_else(|error| {
+    let grown = filesystem_tools::grow(&device, filesystem).unwrap_or_else(|error| {
         console::complain(&format!("/var stays as large as it is: {error:#}"));
         false
     });
-    Ok(Var { device: partition.path, filesystem, bytes: partition.bytes, formatted: placement.format, grown })
+    Ok(Var {
+        device: device.path,
+        filesystem: filesystem.word,
+        bytes: device.bytes,
+        formatted: placement.format,
+        grown,
+    })
+}
+
+/// New at each boot: what a node without a disk writes is lost with its power. The kernel gives it half of the memory.
+fn mount_memory(options: &BootOptions) -> Result<Var> {
+    let target = format!("{SYSROOT}/var");
+    let flags = MountFlags::NODEV | MountFlags::NOSUID;
+    rustix::mount::mount(IN_MEMORY, target.as_str(), IN_MEMORY, flags, Some(c"mode=755"))
+        .with_context(|| format!("mounting memory at {target}"))?;
+    let size = rustix::fs::statvfs(target.as_str()).with_context(|| format!("measuring {target}"))?;
+    let var = in_memory(size.f_blocks.saturating_mul(size.f_frsize), options)?;
+    console::say("the root has no disk: /var is in memory and lost when the node goes down");
+    Ok(var)
+}
+
+/// # Errors
+/// It is smaller than the image asks for.
+fn in_memory(bytes: u64, options: &BootOptions) -> Result<Var> {
+    ensure!(
+        bytes >= options.var_min,
+        "the memory is too small: /var in it has {} MiB, half of it, and this image needs {} MiB for /var",
+        bytes >> 20,
+        options.var_min.div_ceil(1 << 20)
+    );
+    Ok(Var { device: IN_MEMORY.into(), filesystem: IN_MEMORY, bytes, formatted: true, grown: false })
 }
 
 /// Where `/var` is to be: the table as it should be, and its entry in it.
@@ -174,11 +222,12 @@ fn publish(disk: &Disk, file: &File, entry: &Entry, sector_bytes: u64) -> Result
     };
     let (start, length) = bounds().context("the partition of /var has impossible bounds")?;
     match disk.partition(entry.number)? {
-        Some(known) if (known.start_bytes, known.bytes) == (start, length) => return Ok(known),
+        Some(known) if (known.start_bytes, known.device.bytes) == (start, length) => return Ok(known),
         Some(known) => {
-            ensure!(known.start_bytes == start, "{} does not start where its table says", known.path.display());
+            let path = known.device.path.display();
+            ensure!(known.start_bytes == start, "{path} does not start where its table says");
             sys::change_partition(file, PartitionCall::Resize, entry.number, start, length)
-                .with_context(|| format!("resizing {} in the kernel", known.path.display()))?;
+                .with_context(|| format!("resizing {path} in the kernel"))?;
         }
         None => sys::change_partition(file, PartitionCall::Add, entry.number, start, length)
             .with_context(|| format!("adding partition {} of {} in the kernel", entry.number, disk.path.display()))?,
@@ -190,8 +239,10 @@ fn publish(disk: &Disk, file: &File, entry: &Entry, sector_bytes: u64) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::block_device::BlockDevice;
     use crate::agent::initrd::cmdline::RootHash;
     use crate::agent::initrd::partition_table::tests::{blank, entry};
+    use crate::var_filesystem::VarFilesystem;
 
     const MIB: u64 = 1 << 20;
 
@@ -199,7 +250,7 @@ mod tests {
         BootOptions {
             root_hash: RootHash([0; 32]),
             var_start: Some(8192),
-            var_filesystem: VarFilesystem::Ext4,
+            var_filesystem: VarFilesystem::DEFAULT,
             var_min,
         }
     }
@@ -261,6 +312,21 @@ mod tests {
         assert!(error.to_string().contains("nodesmith.var-start="), "{error}");
         let overlap = BootOptions { var_start: Some(3000), ..options(MIB) };
         assert!(place(&image_table(), 512 * MIB, &overlap).unwrap_err().to_string().contains("overlap partition 1"));
+    }
+
+    #[test]
+    fn a_root_without_a_disk_has_its_var_in_memory() {
+        let device = |name: &str| BlockDevice { path: name.into(), number: "7:0".to_owned(), bytes: 64 * MIB };
+        let fetched = Root { data: device("/dev/loop0"), hash: device("/dev/loop1"), disk: None };
+        assert!(matches!(plan(&fetched, &options(MIB)).unwrap(), Plan::InMemory));
+        let told = serde_json::to_string(&in_memory(512 * MIB, &options(256 * MIB)).unwrap()).unwrap();
+        assert!(told.starts_with(r#"{"device":"tmpfs","filesystem":"tmpfs","bytes":536870912,"#), "{told}");
+        let error = in_memory(128 * MIB, &options(256 * MIB)).unwrap_err().to_string();
+        assert!(error.contains("has 128 MiB") && error.contains("needs 256 MiB for /var"), "{error}");
+        let disk = Disk { name: "vda".into(), path: "/dev/vda".into(), bytes: 512 * MIB, sector_bytes: 512 };
+        let root = Root { disk: Some(RootDisk { disk, gpt: image_table() }), ..fetched };
+        let Plan::OnDisk(disk, placement) = plan(&root, &options(MIB)).unwrap() else { panic!("not on its disk") };
+        assert!(disk.name == "vda" && placement.format);
     }
 
     #[test]

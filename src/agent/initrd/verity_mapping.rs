@@ -1,6 +1,6 @@
 //! dm-verity's mapping `root`, from the superblock on the hash device.
 //!
-//! Takes the two partitions and the root hash of the kernel command line. Everything in the superblock is checked
+//! Takes the two devices and the root hash of the kernel command line. Everything in the superblock is checked
 //! against the devices, but trust comes from the root hash alone: a forged salt or size only makes the hashes wrong.
 //! Format: cryptsetup's DMVerity page; oracle: `veritysetup verify`, `veritysetup dump`.
 
@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use sha2::{Digest as _, Sha256};
 
 use super::cmdline::RootHash;
-use crate::agent::block_device::Partition;
+use crate::agent::block_device::BlockDevice;
 use crate::agent::sys::{self, DM_BUFFER_BYTES, DM_HEADER_BYTES, DmCall};
 use crate::hex;
 use crate::verity_superblock::{BLOCK_BYTES, SUPERBLOCK_BYTES, Superblock, tree_blocks};
@@ -65,7 +65,7 @@ pub struct Mapping {
 }
 
 /// Creates the mapping.
-pub fn open(data: &Partition, hash: &Partition, root_hash: &RootHash) -> Result<Mapping> {
+pub fn open(data: &BlockDevice, hash: &BlockDevice, root_hash: &RootHash) -> Result<Mapping> {
     let device = File::open(&hash.path).with_context(|| format!("opening {}", hash.path.display()))?;
     let mut bytes = [0; SUPERBLOCK_BYTES];
     device.read_exact_at(&mut bytes, 0).with_context(|| format!("reading {}", hash.path.display()))?;
@@ -77,7 +77,7 @@ pub fn open(data: &Partition, hash: &Partition, root_hash: &RootHash) -> Result<
     let minor = create(
         &format!("CRYPT-VERITY-{uuid}-{NAME}"),
         sectors,
-        &table(&superblock, &data.device, &hash.device, root_hash),
+        &table(&superblock, &data.number, &hash.number, root_hash),
     )?;
     Ok(Mapping { device: PathBuf::from(format!("/dev/dm-{minor}")), uuid, data_bytes: sectors * 512 })
 }

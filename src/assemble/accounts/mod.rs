@@ -273,6 +273,7 @@ pub(crate) fn write(root: &mut Root) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::assemble::tests::World;
 
     fn group(name: &str, id: Id) -> Line {
         Line::Group { name: name.into(), id }
@@ -315,8 +316,42 @@ mod tests {
     }
 
     #[test]
+    fn mistakes_about_accounts_are_told_by_the_build() {
+        let mistakes = |world: &World| {
+            let error = world.assemble().unwrap_err();
+            let mistakes = error.downcast::<crate::diag::Diagnostics>().unwrap().0;
+            mistakes.into_iter().map(|mistake| format!("{} [{}]", mistake.title, mistake.slug)).collect::<Vec<_>>()
+        };
+        let mut world = World::new();
+        let number = |name: &str| Accounts::default().free_id(name, book::DERIVED_IDS);
+        let names: Vec<String> = (0..100).map(|index| format!("service-{index}")).collect();
+        let same = |one: &&String| names.iter().any(|other| *one < other && number(one) == number(other));
+        let one = names.iter().find(same).unwrap();
+        let other = names.iter().rfind(|other| number(one) == number(other)).unwrap();
+        world.package("one", &[("/usr/lib/sysusers.d/x.conf", &format!("g {one} -\ng {other} -\n"))]);
+        let taken = format!("`{other}` would get the number {}, which `{one}` has [system-id-taken]", number(one));
+        assert_eq!(mistakes(&world), [taken]);
+        world.packages.pop();
+        world.package("two", &[("/usr/lib/sysusers.d/y.conf", "g fine -\nq odd -\n")]);
+        let bad =
+            "`/usr/lib/sysusers.d/y.conf` of two 1.0, line 2: the type `q` is none of u, u!, g, m, r [bad-sysusers]";
+        assert_eq!(mistakes(&world), [bad]);
+        world.packages.pop();
+        world.recipe.users.push(crate::recipe::User {
+            name: "ops".into(),
+            uid: None,
+            groups: vec!["wheel-of-time".into()],
+            shell: "/bin/bash".into(),
+            home: "/home/ops".into(),
+            ssh_authorized_keys: vec![],
+            location: crate::assemble::tests::location(),
+        });
+        assert_eq!(mistakes(&world), ["user `ops` is in no such group: `wheel-of-time` [unknown-group]"]);
+    }
+
+    #[test]
     fn a_fixed_number_that_somebody_has_is_a_mistake_that_names_both() {
-        let mut world = crate::assemble::tests::World::new();
+        let mut world = World::new();
         let conf = "/usr/lib/sysusers.d/x.conf";
         world.package("one", &[(conf, "u dupa 778\ng tape 779\n# again\nu dupa 778\nu other 65534:nogroup\n")]);
         world.package("two", &[("/usr/lib/sysusers.d/y.conf", "u dupb 778\ng disk 779\nu owner 779\nu fine 780\n")]);

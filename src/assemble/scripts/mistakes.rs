@@ -105,3 +105,29 @@ pub(super) fn unmeant(accepted: &[AcceptedScript], packages: &[&Package]) -> Dia
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::package::PackageId;
+
+    #[test]
+    fn every_kind_of_stop_has_a_slug_of_its_own() {
+        let stopped = |kind| Why::Stopped(Stop::new(kind));
+        let text = || "x".to_owned();
+        for (why, slug) in [
+            (stopped(StopKind::UnknownProgram(text())), "unknown-program"),
+            (stopped(StopKind::Refused(text(), text())), "refused-program"),
+            (stopped(StopKind::Unsupported(text(), text())), "unsupported-in-script"),
+            (stopped(StopKind::Limit(text())), "script-limit"),
+            (stopped(StopKind::Syntax(text())), "script-syntax"),
+            (stopped(StopKind::Failure(text())), "script-failure"),
+            (Why::Failed(1, text()), "script-failed"),
+        ] {
+            let package = PackageId { name: "p".into(), version: "1".into(), arch: "amd64".into() };
+            let found = mistakes(vec![Problem { package, script: "postinst".into(), why }]).0;
+            assert_eq!((found.len(), found[0].slug), (1, slug));
+            assert!(found[0].title.contains("`postinst` of p 1") && !found[0].help.is_empty(), "{found:?}");
+        }
+    }
+}

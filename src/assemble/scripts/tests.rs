@@ -220,4 +220,6 @@ fn what_a_node_makes_for_itself_is_never_cut_nor_digested_into_an_image() {
     }
     let (slug, title) = with_secret("mkdir -p /usr/share/q; echo $p >/usr/share/q/secret").unwrap();
     assert_eq!((slug, title.contains("/usr/share/q/secret")), ("first-boot-read-only", true), "{title}");
+    let (slug, title) = with_secret("rm /usr/bin/pwgen; echo $p >/etc/q").unwrap();
+    assert_eq!((slug, title.contains("`/usr/bin/pwgen`")), ("first-boot-program", true), "{title}");
 }

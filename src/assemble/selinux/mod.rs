@@ -15,7 +15,7 @@ use crate::assemble::scripts::{REMOVAL, full_name, is_meant};
 use crate::contract;
 use crate::diag::Diagnostic;
 use crate::package::{Family, Package, Script};
-use crate::recipe::{Selinux, VarFilesystem};
+use crate::recipe::Selinux;
 use crate::tree::{InodeId, TreePath};
 
 const CONFIGURATION: &str = "/etc/selinux/config";
@@ -69,7 +69,7 @@ pub(crate) fn label(root: &mut Root) -> anyhow::Result<()> {
     for path in MADE_EARLY {
         root.directory(&format!("{}{}", contract::VAR_TEMPLATE, path.trim_start_matches("/var")))?;
     }
-    if root.inputs.recipe.disk.var == VarFilesystem::Ext4 {
+    if root.inputs.recipe.disk.var.has_lost_and_found {
         root.directory_with(&format!("{}{LOST_AND_FOUND}", contract::VAR_TEMPLATE), 0o700, 0, 0)?;
     }
     let inodes: Vec<(TreePath, InodeId, char)> =

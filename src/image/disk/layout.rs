@@ -26,6 +26,7 @@ use crate::formats::fat::{self, Entry, Volume};
 use crate::formats::gpt::{self, Partition, SECTOR, Table};
 use crate::formats::sparse::Source;
 use crate::root_hash;
+use crate::slot::Slot;
 use crate::tree::Digest;
 use crate::verity_superblock::{BLOCK_BYTES, tree_blocks};
 
@@ -201,7 +202,7 @@ pub fn plan(request: Request<'_>) -> Result<DiskPlan<'_>, DiskError> {
     let parts = vec![
         part(contract::ESP_LABEL, contract::ESP_TYPE, guid("esp"), esp_bytes, 0, Fill::Fat(volume, esp)),
         part(
-            contract::ROOT_A_LABEL,
+            Slot::A.root_label(),
             request.arch.root_type,
             Uuid::from_bytes(root_guid),
             slot_bytes,
@@ -209,7 +210,7 @@ pub fn plan(request: Request<'_>) -> Result<DiskPlan<'_>, DiskError> {
             Fill::Bytes(root),
         ),
         part(
-            contract::VERITY_A_LABEL,
+            Slot::A.verity_label(),
             request.arch.verity_type,
             Uuid::from_bytes(verity_guid),
             verity_slot_bytes,
@@ -291,7 +292,8 @@ impl DiskPlan<'_> {
 /// line inside the ESP.
 pub fn var_first_lba(esp_bytes: u64, slot_bytes: u64) -> u64 {
     let slot_bytes = slot_bytes.next_multiple_of(MIB);
-    ALIGNMENT_LBA + (esp_bytes.next_multiple_of(MIB) + 2 * (slot_bytes + verity_slot_bytes(slot_bytes))) / SECTOR
+    let slots_bytes = Slot::ALL.len() as u64 * (slot_bytes + verity_slot_bytes(slot_bytes));
+    ALIGNMENT_LBA + (esp_bytes.next_multiple_of(MIB) + slots_bytes) / SECTOR
 }
 
 /// Size of a verity partition: superblock and hash tree over a whole root slot, in whole MiB.

@@ -43,7 +43,7 @@ pub(super) fn wanted(recipe: &Recipe) -> Vec<WantedModule> {
     };
     let kernel = Some(&recipe.kernel.package.location);
     let mut modules: Vec<WantedModule> = HARDWARE.iter().map(|name| wanted(name, None, false)).collect();
-    modules.extend(NEEDED.iter().copied().chain([recipe.disk.var.word()]).map(|name| wanted(name, kernel, true)));
+    modules.extend(NEEDED.iter().copied().chain([recipe.disk.var.module]).map(|name| wanted(name, kernel, true)));
     let asked = recipe.kernel.initrd_modules.iter();
     modules.extend(asked.map(|module| wanted(&module.value, Some(&module.location), true)));
     modules

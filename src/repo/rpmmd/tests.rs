@@ -418,6 +418,8 @@ fn lists_of_files_are_read_only_when_a_path_is_wanted() {
         }
     };
     assert_eq!(refused(&text, &text), "1 found");
+    let other_root = text.replace("filelists", "otherdata");
+    assert_eq!(refused(&other_root, &other_root), "not-filelists");
     assert_eq!(refused(&text, "another text"), "open-digest");
     let short = text.replace(&other, "bbbb");
     assert_eq!(refused(&short, &short), "bad-pkgid");

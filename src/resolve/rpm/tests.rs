@@ -96,6 +96,13 @@ fn file_lists_are_asked_only_for_paths_of_what_is_chosen() {
     assert_eq!(solve_knowing(lines, &["a"], &owners).unwrap(), ("a 1-1, b 1-1".to_owned(), BTreeSet::new()));
 }
 
+#[test]
+fn what_nobody_could_decide_is_no_contradiction() {
+    let asked = request("a");
+    let slug = |impossible| refusal(&[&asked], None, impossible).slug;
+    assert_eq!((slug(false), slug(true)), ("undecided", "unsatisfiable"));
+}
+
 /// The places that a refusal blames, and what it says.
 fn why(lines: &str, names: &[&str]) -> String {
     let error = solve(lines, names).unwrap_err();

@@ -27,7 +27,7 @@ pub fn read(value: &Value, found: &mut Diagnostics) -> Option<Kubernetes> {
             .iter()
             .map(|(registry, hosts)| Mirror {
                 registry: words::check(&words::REGISTRY, (&registry.text, &registry.location), found),
-                hosts: list(Some(hosts), ("registry-mirror", "the URL of a mirror"), found, |text| {
+                hosts: list(Some(hosts), word("registry-mirror", "the URL of a mirror"), found, |text| {
                     url(text, &["http", "https"]).map(|()| text.to_owned())
                 }),
             })
@@ -35,17 +35,25 @@ pub fn read(value: &Value, found: &mut Diagnostics) -> Option<Kubernetes> {
     })
 }
 
-/// Slug and noun of a kind of word.
-type Word = (&'static str, &'static str);
+/// A kind of word: the slug of mistakes in it, and what it is called.
+#[derive(Clone, Copy)]
+struct Word {
+    slug: &'static str,
+    noun: &'static str,
+}
 
-const LABEL: Word = ("label", "a label of a node");
-const ARGUMENT: Word = ("kubelet-argument", "an argument of the kubelet for this place");
+const fn word(slug: &'static str, noun: &'static str) -> Word {
+    Word { slug, noun }
+}
+
+const LABEL: Word = word("label", "a label of a node");
+const ARGUMENT: Word = word("kubelet-argument", "an argument of the kubelet for this place");
 
 /// The checked value; a mistake that shows the word otherwise.
 fn judge<T>(
     text: &str,
     at: &Location,
-    (slug, noun): Word,
+    Word { slug, noun }: Word,
     found: &mut Diagnostics,
     check: impl FnOnce(&str) -> Result<T, String>,
 ) -> Option<T> {
@@ -59,7 +67,7 @@ fn judge<T>(
 /// Like [`judge`], for words that nobody may read.
 fn judge_secret<T>(
     value: &Value,
-    (slug, noun): Word,
+    Word { slug, noun }: Word,
     found: &mut Diagnostics,
     check: impl FnOnce(&str) -> Result<T, String>,
 ) -> Option<Located<T>> {
@@ -81,15 +89,16 @@ fn list<T>(
 
 fn join(value: &Value, found: &mut Diagnostics) -> Option<Join> {
     let endpoint = value.get("endpoint").and_then(|value| {
-        let endpoint =
-            judge(value.text()?, &value.location, ("endpoint", "the address of an API server"), found, endpoint::parse);
+        let kind = word("endpoint", "the address of an API server");
+        let endpoint = judge(value.text()?, &value.location, kind, found, endpoint::parse);
         Some(Located::new(endpoint?, &value.location))
     });
     let token = value
         .get("token")
-        .and_then(|value| judge_secret(value, ("token", "a bootstrap token"), found, join_words::token));
+        .and_then(|value| judge_secret(value, word("token", "a bootstrap token"), found, join_words::token));
     let ca_cert_hashes = value.get("ca-cert-hashes").map(|value| {
-        let hashes = list(Some(value), ("ca-cert-hash", "the hash of a certificate"), found, join_words::ca_cert_hash);
+        let kind = word("ca-cert-hash", "the hash of a certificate");
+        let hashes = list(Some(value), kind, found, join_words::ca_cert_hash);
         if matches!(&value.kind, Kind::List(items) if items.is_empty()) {
             let help = "`kubeadm token create --print-join-command` on the control plane shows it";
             let mistake = Diagnostic::new("no-ca-cert-hash", "without a hash anybody could be the cluster");
@@ -98,12 +107,12 @@ fn join(value: &Value, found: &mut Diagnostics) -> Option<Join> {
         Located::new(hashes, &value.location)
     });
     let node_name = value.get("node-name").and_then(|value| {
-        judge(value.text()?, &value.location, ("node-name", "the name of a node"), found, |text| {
+        judge(value.text()?, &value.location, word("node-name", "the name of a node"), found, |text| {
             dns_name::check(text).map(|()| text.to_owned())
         })
     });
     let labels = table(value.get("labels"), LABEL, found, join_words::label_key, join_words::label_value);
-    let taints = list(value.get("taints"), ("taint", "a taint"), found, join_words::taint);
+    let taints = list(value.get("taints"), word("taint", "a taint"), found, join_words::taint);
     let kubelet_extra_args = table(
         value.get("kubelet-extra-args"),
         ARGUMENT,
@@ -112,9 +121,9 @@ fn join(value: &Value, found: &mut Diagnostics) -> Option<Join> {
         join_words::extra_argument_value,
     );
     let ignored = value.get("ignore-preflight-errors").map(|value| {
-        let word = ("preflight-check", "a preflight check to ignore");
+        let kind = word("preflight-check", "a preflight check to ignore");
         Located::new(
-            list(Some(value), word, found, |text| join_words::preflight_check(text).map(|()| text.to_owned())),
+            list(Some(value), kind, found, |text| join_words::preflight_check(text).map(|()| text.to_owned())),
             &value.location,
         )
     });
@@ -150,13 +159,13 @@ fn table(
 
 fn proxy(value: &Value, found: &mut Diagnostics) -> Proxy {
     let mut given = |key| {
-        let checked = judge_secret(value.get(key)?, ("proxy", "the URL of a proxy"), found, |text| {
+        let checked = judge_secret(value.get(key)?, word("proxy", "the URL of a proxy"), found, |text| {
             url(text, &["http", "https", "socks5"]).map(|()| Secret::new(text))
         });
         checked.map(|url| url.value)
     };
     let (http, https) = (given("http"), given("https"));
-    let no = list(value.get("no"), ("no-proxy", "a host, domain or network"), found, |text| {
+    let no = list(value.get("no"), word("no-proxy", "a host, domain or network"), found, |text| {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '/' | '*' | '[' | ']');
         if !text.is_empty() && text.chars().all(plain) {
             Ok(text.to_owned())
@@ -187,7 +196,7 @@ pub fn certificates(value: &Value, found: &mut Diagnostics) -> Vec<String> {
     let mut lines = Vec::new();
     for item in value.get("trusted").map(Value::items).unwrap_or_default() {
         // Long, and perhaps a private key by mistake.
-        let checked = judge_secret(item, ("certificate", "a list of PEM certificates"), found, pem::certificates);
+        let checked = judge_secret(item, word("certificate", "a list of PEM certificates"), found, pem::certificates);
         lines.extend(checked.into_iter().flat_map(|checked| checked.value));
     }
     lines

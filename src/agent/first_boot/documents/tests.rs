@@ -57,6 +57,16 @@ ntp: {{servers: [10.0.0.1], pools: [pool.example.org]}}
 }
 
 #[test]
+fn a_full_name_and_an_instance_id_are_of_one_line() {
+    let text = mistakes(&[META, (USER_DATA, "#cloud-config\nusers:\n  - {name: a, gecos: 'a:b'}\n")]);
+    assert_eq!(text, "user-data:3:22: a user's full name has no `:` and no line break [gecos]");
+    for id in ["'i 1'", "''"] {
+        let text = mistakes(&[(META_DATA, &format!("instance-id: {id}\n"))]);
+        assert_eq!(text, "meta-data:1:14: `instance-id` is empty or has blanks [instance-id]");
+    }
+}
+
+#[test]
 fn the_host_name_comes_from_user_data_then_meta_data() {
     let name = |files: &[(&'static str, &str)]| {
         let name = parse(&metadata(files)).unwrap().name;

@@ -72,8 +72,8 @@ fn scan(only: Option<&str>) -> Result<Vec<(PathBuf, Volume)>> {
             continue;
         }
         for partition in disk.partitions()? {
-            if let Some(volume) = labelled(&partition.path) {
-                found.push((partition.path, volume));
+            if let Some(volume) = labelled(&partition.device.path) {
+                found.push((partition.device.path, volume));
             }
         }
     }
