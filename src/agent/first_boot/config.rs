@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use crate::agent::cluster::endpoint::Endpoint;
 use crate::agent::cluster::join_words::Taint;
+use crate::agent::cluster::request::Role;
 use crate::agent::secret::Secret;
 use crate::diag::Location;
 use crate::yaml::Located;
@@ -121,6 +122,8 @@ pub struct Kubernetes {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Join {
     pub location: Location,
+    /// What the node becomes.
+    pub role: Role,
     pub endpoint: Located<Endpoint>,
     pub token: Located<Secret>,
     /// At least one.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use chrono::NaiveDate;
-use nodesmith::agent::cluster::join_configuration::join_configuration;
+use nodesmith::agent::cluster::configuration::join_configuration::join_configuration;
 use nodesmith::agent::cluster::request::Request;
 use nodesmith::agent::first_boot::documents;
 use nodesmith::agent::first_boot::facts::{Facts, Interface, TimeDaemon};
