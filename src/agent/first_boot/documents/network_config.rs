@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::shapes;
 use crate::agent::dns_name;
-use crate::agent::first_boot::config::{Ethernet, Match, Network, Route};
+use crate::agent::first_boot::config::{Ethernet, Match, Network, NodeConfig, Route};
 use crate::diag::{Diagnostic, Diagnostics, Location, Source};
 use crate::shape::conform;
 use crate::yaml::{self, Kind, Located, Value};
@@ -16,8 +16,12 @@ use crate::yaml::{self, Kind, Located, Value};
 #[cfg(test)]
 mod tests;
 
-/// Reads the file; `None` if it is empty.
-pub fn read(source: &Arc<Source>, found: &mut Diagnostics) -> Option<Network> {
+/// Fills in the network, which an empty text leaves to the image.
+pub fn read(source: &Arc<Source>, config: &mut NodeConfig, found: &mut Diagnostics) {
+    config.network = network(source, found);
+}
+
+fn network(source: &Arc<Source>, found: &mut Diagnostics) -> Option<Network> {
     let value = yaml::parse(source).map_err(|mistakes| found.0.extend(mistakes.0)).ok()?;
     // Netplan's own files have everything under `network`.
     let inner = match value.entries() {

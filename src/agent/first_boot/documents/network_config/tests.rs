@@ -5,7 +5,7 @@ use crate::agent::first_boot::plan::networkd::units;
 
 fn rendered(text: &str) -> String {
     let mut found = Diagnostics::default();
-    let network = read(&Source::new("network-config", text), &mut found);
+    let network = network(&Source::new("network-config", text), &mut found);
     if !found.is_empty() {
         return found.to_string();
     }
