@@ -33,7 +33,7 @@ pub mod step;
 pub mod text_block;
 
 use apply::Target;
-use config::NodeConfig;
+use config::{Network, NodeConfig};
 use metadata::{Metadata, Origin};
 use step::{NO_METADATA, Plan, Step};
 
@@ -183,9 +183,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Waits for the interfaces that the metadata names by address.
 fn wait_for_interfaces(config: &NodeConfig, root: &Path) -> Result<()> {
-    let ethernets = config.network.iter().flat_map(|network| &network.ethernets);
-    let wanted: Vec<&String> =
-        ethernets.filter(|ethernet| !ethernet.optional).filter_map(|ethernet| ethernet.matching.mac.as_ref()).collect();
+    let wanted: Vec<&str> = config.network.iter().flat_map(Network::awaited).map(|(_, mac)| mac).collect();
     let started = Instant::now();
     while started.elapsed() < INTERFACE_DEADLINE {
         let present = facts::interfaces(root)?;

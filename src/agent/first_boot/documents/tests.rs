@@ -253,7 +253,7 @@ fn another_document_is_a_row_that_can_stand_for_meta_data() {
     let network = (NETWORK_CONFIG, "{version: 2, ethernets: {eth0: {dhcp4: true}}}");
     let documents = [&[TOY], DOCUMENTS].concat();
     let config = parse_by(&documents, &metadata(&[("toy", "i-2"), network])).unwrap();
-    assert_eq!((config.instance_id.as_deref(), config.network.unwrap().ethernets.len()), (Some("i-2"), 1));
+    assert_eq!((config.instance_id.as_deref(), config.network.unwrap().links.len()), (Some("i-2"), 1));
     // A text that no row names is not read, so nobody says which instance this is.
     let texts = metadata(&[("other", "x"), (USER_DATA, "#!/bin/sh\n")]);
     let mistakes = parse_by(&documents, &texts).unwrap_err();
