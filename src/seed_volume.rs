@@ -11,8 +11,9 @@ use std::path::Path;
 use anyhow::{Context, bail, ensure};
 
 use crate::agent::first_boot::documents;
-use crate::agent::first_boot::metadata::{FILES, Metadata, source};
-use crate::agent::first_boot::source::{LABEL, volume};
+use crate::agent::first_boot::metadata::{Metadata, Origin, text};
+use crate::agent::first_boot::source::nocloud::{FILES, LABEL};
+use crate::agent::first_boot::source::volume;
 use crate::bounded;
 use crate::diag::Diagnostics;
 use crate::formats::{fat, iso9660};
@@ -43,10 +44,10 @@ pub fn read(directory: &Path) -> anyhow::Result<Files> {
 /// Every mistake that the node would find in the files.
 pub fn check(files: &Files) -> Result<(), Diagnostics> {
     let mut found = Diagnostics::default();
-    let mut metadata = Metadata { origin: "of this seed".to_owned(), ..Metadata::default() };
+    let mut metadata = Metadata { origin: Origin::named("of this seed"), ..Metadata::default() };
     for (name, bytes) in files {
-        match source(name, bytes.clone(), "the seed") {
-            Ok(source) => drop(metadata.files.insert(name, source)),
+        match text(name, bytes.clone(), "the seed") {
+            Ok(text) => drop(metadata.texts.insert(name, text)),
             Err(mistakes) => found.0.extend(mistakes.0),
         }
     }

@@ -36,7 +36,8 @@ pub mod sys;
 pub mod sysroot;
 pub mod units;
 
-use first_boot::metadata::read_directory;
+use first_boot::metadata::Origin;
+use first_boot::source::nocloud;
 use report::status::Status;
 
 const USAGE: &str = "\
@@ -98,7 +99,7 @@ fn print_plan(words: &[OsString]) -> Result<()> {
         }
     }
     let directory: &Path = seed.as_deref().context("`plan` needs `--seed DIR`")?;
-    let metadata = read_directory(directory, &directory.display().to_string())?;
+    let metadata = nocloud::read_directory(directory, Origin::named(directory.display().to_string()))?;
     let config = first_boot::config_of(Some(&metadata))?;
     print(&first_boot::plan_for(&config, &root)?.to_string())
 }

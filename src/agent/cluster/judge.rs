@@ -5,7 +5,7 @@
 //! They were read in kubeadm 1.20.2 and compared with later sources. What nobody knows is tried again: a node that
 //! gives up for a reason that passes needs a person, one that tries in vain only says so.
 
-use super::kubeadm::{Ended, JoinPhase};
+use super::kubeadm::Ended;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Judgement {
@@ -123,7 +123,8 @@ const FINAL_CHECKS: &[&str] = &[
 /// kubeadm's exit status for a configuration that it does not take.
 const VALIDATION: i32 = 3;
 
-pub fn judge(phase: JoinPhase, ended: &Ended) -> Judgement {
+/// `phase` is its name.
+pub fn judge(phase: &str, ended: &Ended) -> Judgement {
     if ended.code == Some(0) {
         return Judgement::Done;
     }
@@ -156,8 +157,8 @@ pub fn judge(phase: JoinPhase, ended: &Ended) -> Judgement {
     }
     let explained = EXPLAINED.iter().find(|(words, _)| in_one_line(words)).map(|(_, text)| *text);
     Judgement::Again(match explained {
-        Some(text) => format!("{text} ({}: {reason})", phase.name()),
-        None => format!("{}: {reason}", phase.name()),
+        Some(text) => format!("{text} ({phase}: {reason})"),
+        None => format!("{phase}: {reason}"),
     })
 }
 
@@ -213,7 +214,7 @@ mod tests {
     use super::*;
 
     fn judged(code: Option<i32>, output: &str) -> String {
-        match judge(JoinPhase::Preflight, &Ended { code, output: output.to_owned() }) {
+        match judge("preflight", &Ended { code, output: output.to_owned() }) {
             Judgement::Done => "done".to_owned(),
             Judgement::Mistake(mistake) => mistake.shown(&request().places),
             Judgement::Again(why) => format!("again: {why}"),

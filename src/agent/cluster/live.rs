@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use super::endpoint::Endpoint;
-use super::kubeadm::{CONFIGURATION, Ended, JoinPhase};
+use super::kubeadm::{CONFIGURATION, Ended, Phase};
 use super::reach;
 use super::world::World;
 use crate::agent::report::console;
@@ -49,7 +49,7 @@ impl World for Live {
         durable::wipe(Path::new(path))
     }
 
-    fn kubeadm(&mut self, phase: JoinPhase, configuration: &Secret) -> Result<Ended> {
+    fn kubeadm(&mut self, phase: &Phase, configuration: &Secret) -> Result<Ended> {
         fs::create_dir_all("/run/nodeinit").context("making /run/nodeinit")?;
         durable::write(Path::new(CONFIGURATION), configuration.expose().as_bytes(), 0o600)?;
         let ended = run_kubeadm(phase);
@@ -96,12 +96,13 @@ impl World for Live {
     }
 }
 
-fn run_kubeadm(phase: JoinPhase) -> Result<Ended> {
+fn run_kubeadm(phase: &Phase) -> Result<Ended> {
     let open = || OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(OUTPUT);
     let output = open().with_context(|| format!("opening {OUTPUT}"))?;
     let errors = output.try_clone().with_context(|| format!("opening {OUTPUT}"))?;
     let mut child = Command::new(KUBEADM)
-        .args(["join", "phase", phase.name(), "--config", CONFIGURATION])
+        .args(phase.arguments)
+        .args(["--config", CONFIGURATION])
         .env_clear()
         .env("PATH", run::PATH)
         .env("LC_ALL", "C.UTF-8")

@@ -2,8 +2,10 @@
 //!
 //! ```text
 //! first boot:  user-data ─► join_words ─► Request ─► /var/lib/nodeinit/join.json
-//! join:        join.json ─► flow { remains, reach, join_configuration ─► kubeadm ─► judge } ─► joined, token wiped
+//! join:        join.json ─► flow { remains, reach, configuration ─► kubeadm ─► judge } ─► joined, token wiped
 //! ```
+//! Which of kubeadm's phases the flow takes is the role's matter (`roles/`).
+//!
 //! The unit runs only while the request is there, or the word of its refusal. A mistake is final (exit 1) and names its
 //! place in user-data; a failure of the cluster is tried again for ever and says what it waits for; one of the node
 //! (exit 2) is left to systemd to try again.
@@ -19,10 +21,10 @@ use super::{durable, exit_code};
 use crate::contract;
 use crate::image_info::ImageInfo;
 
+pub mod configuration;
 pub mod dns;
 pub mod endpoint;
 pub mod flow;
-pub mod join_configuration;
 pub mod join_words;
 pub mod judge;
 pub mod kubeadm;
@@ -30,6 +32,7 @@ pub mod live;
 pub mod reach;
 pub mod remains;
 pub mod request;
+pub mod roles;
 pub mod world;
 
 use flow::End;
@@ -81,5 +84,5 @@ fn join() -> Result<Option<End>> {
     let request = Request::read(&text)?;
     let image = ImageInfo::read(Path::new(contract::IMAGE_INFO))?;
     let image = image.kubernetes.context("this image has no Kubernetes that could join")?;
-    flow::join(&mut world, &request, &image).map(Some)
+    flow::join(&mut world, roles::workflow(request.role), &request, &image).map(Some)
 }

@@ -20,6 +20,8 @@ const SCHEMA: u32 = 1;
 #[serde(rename_all = "kebab-case")]
 pub struct Request {
     pub schema: u32,
+    #[serde(default)]
+    pub role: Role,
     /// Of the metadata that asks for the join.
     pub instance_id: Option<String>,
     pub endpoint: Endpoint,
@@ -33,6 +35,15 @@ pub struct Request {
     pub kubelet_extra_args: BTreeMap<String, String>,
     pub ignore_preflight_errors: Vec<String>,
     pub places: Places,
+}
+
+/// What the node becomes in its cluster.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Also in requests of agents that knew no other.
+    #[default]
+    Worker,
 }
 
 /// Where the values stand, as `user-data:LINE:COLUMN`.
@@ -59,6 +70,7 @@ impl Request {
     pub fn new(node: String, instance_id: Option<String>, cluster: Cluster, places: Places) -> Request {
         Request {
             schema: SCHEMA,
+            role: Role::default(),
             instance_id,
             endpoint: cluster.endpoint,
             token: cluster.token,
@@ -159,6 +171,9 @@ pub(crate) mod tests {
         assert_eq!(Request::read(request.text().expose().as_bytes()).unwrap(), request);
         assert!(request.text().expose().contains(TOKEN));
         assert!(!format!("{request:?}").contains("0123456789abcdef"));
+        let text = request.text().expose().replace("  \"role\": \"worker\",\n", "");
+        assert_eq!(Request::read(text.as_bytes()).unwrap(), request, "an older one");
+        assert!(Request::read(text.replace("{", "{\"role\": \"king\",").as_bytes()).is_err());
         let error = format!("{:#}", Request::read(b"{\"token\": 12").unwrap_err());
         assert!(error.contains(contract::JOIN_REQUEST) && !error.contains("12\""), "{error}");
     }

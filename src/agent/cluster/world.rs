@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::endpoint::Endpoint;
-use super::kubeadm::{Ended, JoinPhase};
+use super::kubeadm::{Ended, Phase};
 use crate::agent::report::membership::Membership;
 use crate::agent::secret::Secret;
 
@@ -17,8 +17,8 @@ pub trait World {
     fn write(&mut self, path: &str, text: &str) -> Result<()>;
     /// Overwrites a file and removes it; a missing one is well.
     fn wipe(&mut self, path: &str) -> Result<()>;
-    /// Runs one phase of `kubeadm join` with this configuration.
-    fn kubeadm(&mut self, phase: JoinPhase, configuration: &Secret) -> Result<Ended>;
+    /// Runs one phase of kubeadm with this configuration.
+    fn kubeadm(&mut self, phase: &Phase, configuration: &Secret) -> Result<Ended>;
     /// Keeps what a program wrote, for people who look closer.
     fn log(&mut self, output: &str);
     fn start_kubelet(&mut self) -> Result<()>;

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use crate::agent::cluster::endpoint::Endpoint;
 use crate::agent::cluster::join_words::Taint;
+use crate::agent::cluster::request::Role;
 use crate::agent::secret::Secret;
 use crate::diag::Location;
 use crate::yaml::Located;
@@ -64,28 +65,54 @@ pub struct TimeServers {
     pub pools: Vec<String>,
 }
 
-/// network-config version 2.
+/// The node's network, in whatever form it was written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Network {
-    pub ethernets: Vec<Ethernet>,
+    /// In the order written: of two that mean the same interface the first has it.
+    pub links: Vec<Link>,
 }
 
+impl Network {
+    /// The links that the node waits for and knows by a MAC address, with that address.
+    pub fn awaited(&self) -> impl Iterator<Item = (&Link, &str)> {
+        self.links.iter().filter(|link| !link.optional).filter_map(|link| match &link.kind {
+            LinkKind::Ethernet { matching, .. } => Some((link, matching.mac.as_deref()?)),
+        })
+    }
+}
+
+/// An interface: what it is, and how it is addressed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ethernet {
-    /// The name under `ethernets`.
+pub struct Link {
+    /// Its name in the metadata, and the stem of its files.
     pub id: Located<String>,
-    pub matching: Match,
-    pub set_name: Option<String>,
-    pub dhcp4: bool,
-    pub dhcp6: bool,
-    pub accept_ra: Option<bool>,
-    pub addresses: Vec<(IpAddr, u8)>,
-    pub routes: Vec<Route>,
-    pub nameservers: Vec<IpAddr>,
-    pub search: Vec<String>,
+    pub kind: LinkKind,
+    /// Bytes.
     pub mtu: Option<u32>,
     /// The node does not wait for it.
     pub optional: bool,
+    pub addressing: Addressing,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkKind {
+    /// Wired interfaces of the machine.
+    Ethernet { matching: Match, set_name: Option<String> },
+}
+
+/// The part of a link that IP needs; by default nothing is configured.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Addressing {
+    pub dhcp4: bool,
+    pub dhcp6: bool,
+    /// `None`: as the kernel does.
+    pub accept_ra: Option<bool>,
+    /// With the length of the network's prefix.
+    pub addresses: Vec<(IpAddr, u8)>,
+    pub routes: Vec<Route>,
+    pub nameservers: Vec<IpAddr>,
+    /// Domains in which short names are looked up.
+    pub search: Vec<String>,
 }
 
 /// Which interfaces are meant; all that is given must fit.
@@ -121,6 +148,8 @@ pub struct Kubernetes {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Join {
     pub location: Location,
+    /// What the node becomes.
+    pub role: Role,
     pub endpoint: Located<Endpoint>,
     pub token: Located<Secret>,
     /// At least one.

@@ -10,7 +10,6 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use serde::{Deserialize, Serialize};
 
 use super::report::console;
 use super::report::status::{Outcome, State, Status, StepStatus};
@@ -34,8 +33,8 @@ pub mod step;
 pub mod text_block;
 
 use apply::Target;
-use config::NodeConfig;
-use metadata::Metadata;
+use config::{Network, NodeConfig};
+use metadata::{Metadata, Origin};
 use step::{NO_METADATA, Plan, Step};
 
 /// Does the first boot and tells how it went.
@@ -84,13 +83,13 @@ fn configure() -> Result<()> {
         (Some(_), MetadataTrust::SameDevice) => source::find(Some(&source.place))?,
         _ => source::find(None)?,
     };
-    let origin = metadata.as_ref().map(|metadata| metadata.origin.clone());
+    let origin = metadata.as_ref().map(|metadata| metadata.origin.name.clone());
     match (&origin, trusted) {
         (Some(origin), _) => console::say(&format!("metadata on {origin}")),
         (None, Some(applied)) => console::say(&format!("set up with the metadata of {applied}")),
         (None, None) => console::say("no metadata volume"),
     }
-    let known = trusted.map(|_| source.origin);
+    let known = trusted.map(|_| source.name);
     Status::update(|status| status.source = origin.or(known))?;
     if let Some(applied) = applied
         && metadata.as_ref().is_none_or(|metadata| documents::instance_id(metadata).as_deref() == Some(&applied))
@@ -111,9 +110,8 @@ fn configure() -> Result<()> {
         status.instance_id = config.instance_id;
         status.messages.extend(plan.notes);
     })?;
-    if let Some(Metadata { origin, place, .. }) = metadata {
-        let source =
-            serde_json::to_vec(&AppliedFrom { origin, place }).context("writing where the metadata is from")?;
+    if let Some(Metadata { origin, .. }) = metadata {
+        let source = serde_json::to_vec(&origin).context("writing where the metadata is from")?;
         durable::write(Path::new(contract::APPLIED_FROM), &source, 0o600)?;
     }
     let target = Target::live()?;
@@ -152,17 +150,11 @@ fn applied() -> Result<Option<String>> {
     }
 }
 
-/// [`contract::APPLIED_FROM`]
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct AppliedFrom {
-    origin: String,
-    place: String,
-}
-
-fn applied_from() -> Result<AppliedFrom> {
+/// An empty one, whose place nothing has, if there is no such file.
+fn applied_from() -> Result<Origin> {
     let reading = || format!("reading {}", contract::APPLIED_FROM);
     let text = durable::read(Path::new(contract::APPLIED_FROM))?;
-    text.map_or(Ok(AppliedFrom::default()), |text| serde_json::from_slice(&text).with_context(reading))
+    text.map_or(Ok(Origin::default()), |text| serde_json::from_slice(&text).with_context(reading))
 }
 
 /// What the metadata says; without any, the defaults.
@@ -191,9 +183,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Waits for the interfaces that the metadata names by address.
 fn wait_for_interfaces(config: &NodeConfig, root: &Path) -> Result<()> {
-    let ethernets = config.network.iter().flat_map(|network| &network.ethernets);
-    let wanted: Vec<&String> =
-        ethernets.filter(|ethernet| !ethernet.optional).filter_map(|ethernet| ethernet.matching.mac.as_ref()).collect();
+    let wanted: Vec<&str> = config.network.iter().flat_map(Network::awaited).map(|(_, mac)| mac).collect();
     let started = Instant::now();
     while started.elapsed() < INTERFACE_DEADLINE {
         let present = facts::interfaces(root)?;

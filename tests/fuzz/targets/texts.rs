@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use chrono::NaiveDate;
-use nodesmith::agent::cluster::join_configuration::join_configuration;
+use nodesmith::agent::cluster::configuration::join_configuration::join_configuration;
 use nodesmith::agent::cluster::request::Request;
 use nodesmith::agent::first_boot::documents;
 use nodesmith::agent::first_boot::facts::{Facts, Interface, TimeDaemon};
-use nodesmith::agent::first_boot::metadata::{META_DATA, Metadata, NETWORK_CONFIG, USER_DATA};
+use nodesmith::agent::first_boot::metadata::{META_DATA, Metadata, NETWORK_CONFIG, Origin, USER_DATA};
 use nodesmith::agent::first_boot::paths::ZONEINFO;
 use nodesmith::agent::first_boot::plan::{self, networkd};
 use nodesmith::agent::first_boot::step::Step;
@@ -72,8 +72,8 @@ pub(crate) fn file_contexts(data: &[u8]) {
 pub(crate) fn nocloud(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let names = [META_DATA, USER_DATA, NETWORK_CONFIG];
-    let files = names.into_iter().zip(text.split("\n%%\n")).map(|(name, text)| (name, Source::new(name, text)));
-    let metadata = Metadata { origin: "/dev/vdb (vfat)".to_owned(), files: files.collect(), ..Metadata::default() };
+    let texts = names.into_iter().zip(text.split("\n%%\n")).map(|(name, text)| (name, Source::new(name, text)));
+    let metadata = Metadata { origin: Origin::named("/dev/vdb (vfat)"), texts: texts.collect() };
     let config = match documents::parse(&metadata) {
         Ok(config) => config,
         Err(mistakes) => return show(&mistakes),

@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::join_configuration::join_configuration;
 use super::judge::{Judgement, judge};
-use super::kubeadm::{CONFIGURATION, JoinPhase};
+use super::kubeadm::{BOOTSTRAP_KUBECONFIG, CONFIGURATION, Phase, Workflow};
 use super::remains;
 use super::request::{Joined, Request};
 use super::world::World;
@@ -35,11 +34,12 @@ const LAST_PAUSE: Duration = Duration::from_secs(300);
 const LATE_LOOKS: u32 = 60;
 const MOST_LATE_LOOKS: u32 = 300;
 
-/// Joins a node that is no member yet. Returns only with an end; failures of the cluster are tried again for ever.
+/// Makes a member of a node that is none yet, by the workflow of its role. Returns only with an end; failures of the
+/// cluster are tried again for ever.
 ///
 /// # Errors
 /// The node's own disk or service manager failed.
-pub fn join(world: &mut dyn World, request: &Request, image: &ImageKubernetes) -> Result<End> {
+pub fn join(world: &mut dyn World, workflow: &Workflow, request: &Request, image: &ImageKubernetes) -> Result<End> {
     let mut told = Membership {
         state: MembershipState::Waiting,
         endpoint: Some(request.endpoint.to_string()),
@@ -49,7 +49,7 @@ pub fn join(world: &mut dyn World, request: &Request, image: &ImageKubernetes) -
     };
     loop {
         told.attempt += 1;
-        match attempt(world, request, image, &mut told)? {
+        match attempt(world, workflow, request, image, &mut told)? {
             Attempt::Member => break,
             Attempt::Mistake(text) => {
                 world.write(contract::JOIN_REFUSED, &text)?;
@@ -78,7 +78,7 @@ pub fn join(world: &mut dyn World, request: &Request, image: &ImageKubernetes) -
 /// The end of a join that made a member: what was for the join only goes. The request last, because with it this is
 /// done again after a cut.
 pub fn clean_up(world: &mut dyn World) -> Result<()> {
-    [CONFIGURATION, remains::BOOTSTRAP_KUBECONFIG, contract::JOIN_BEGUN, contract::JOIN_REQUEST]
+    [CONFIGURATION, BOOTSTRAP_KUBECONFIG, contract::JOIN_BEGUN, contract::JOIN_REQUEST]
         .iter()
         .try_for_each(|path| world.wipe(path))
 }
@@ -86,7 +86,7 @@ pub fn clean_up(world: &mut dyn World) -> Result<()> {
 /// The end of a join in a mistake: the token goes. Files of a join that has not begun are somebody else's.
 pub fn wipe_token(world: &mut dyn World) -> Result<()> {
     if world.read(contract::JOIN_BEGUN)?.is_some() {
-        world.wipe(remains::BOOTSTRAP_KUBECONFIG)?;
+        world.wipe(BOOTSTRAP_KUBECONFIG)?;
     }
     [CONFIGURATION, contract::JOIN_REQUEST].iter().try_for_each(|path| world.wipe(path))
 }
@@ -100,6 +100,7 @@ enum Attempt {
 
 fn attempt(
     world: &mut dyn World,
+    workflow: &Workflow,
     request: &Request,
     image: &ImageKubernetes,
     told: &mut Membership,
@@ -107,11 +108,11 @@ fn attempt(
     if world.read(contract::JOIN_BEGUN)?.is_some() {
         // It may be running, on the leftovers, and may even be about to finish what kubeadm began.
         world.stop_kubelet()?;
-        if remains::is_member(world)? {
+        if remains::is_member(world, workflow)? {
             world.start_kubelet()?;
             return Ok(Attempt::Member);
         }
-        for path in remains::LEFTOVERS {
+        for path in workflow.leftovers {
             world.wipe(path)?;
         }
     }
@@ -119,10 +120,10 @@ fn attempt(
         tell(world, told, MembershipState::Waiting, Some(format!("the API server {}: {why}", request.endpoint)))?;
         world.pause(LOOK_AGAIN);
     }
-    let configuration = join_configuration(request, image);
-    for phase in [JoinPhase::Preflight, JoinPhase::KubeletStart] {
-        tell(world, told, MembershipState::Joining, Some(format!("kubeadm's phase {phase}")))?;
-        if phase == JoinPhase::KubeletStart {
+    let configuration = (workflow.document)(request, image);
+    for phase in workflow.phases {
+        tell(world, told, MembershipState::Joining, Some(format!("kubeadm's phase {}", phase.name)))?;
+        if !phase.leaves.is_empty() {
             // From here on files of the cluster may appear; without this mark they would be somebody else's.
             world.write(contract::JOIN_BEGUN, "")?;
         }
@@ -130,16 +131,14 @@ fn attempt(
         // kubeadm does not print its token, but nobody promises that.
         ended.output = request.token.hide_in(&ended.output);
         world.log(&ended.output);
-        match judge(phase, &ended) {
+        match judge(phase.name, &ended) {
             Judgement::Done => {}
             Judgement::Mistake(mistake) => return Ok(Attempt::Mistake(mistake.shown(&request.places))),
-            Judgement::Again(why) => {
-                let late = phase == JoinPhase::KubeletStart && finishes_late(world, told)?;
-                return Ok(if late { Attempt::Member } else { Attempt::Failed(why) });
-            }
+            Judgement::Again(_) if finishes_late(world, phase, told)? => {}
+            Judgement::Again(why) => return Ok(Attempt::Failed(why)),
         }
     }
-    if remains::is_member(world)? {
+    if remains::is_member(world, workflow)? {
         return Ok(Attempt::Member);
     }
     Ok(Attempt::Failed("kubeadm ended well, but the node's certificate and configuration are not there".to_owned()))
@@ -147,15 +146,16 @@ fn attempt(
 
 /// kubeadm gives the kubelet some 155 s, which a busy machine may not be enough for: the kubelet goes on, and gets its
 /// certificate. Stopping it for the next attempt would begin all over.
-fn finishes_late(world: &mut dyn World, told: &mut Membership) -> Result<bool> {
-    if world.read(remains::KUBELET_ARGUMENTS)?.is_none() {
+fn finishes_late(world: &mut dyn World, phase: &Phase, told: &mut Membership) -> Result<bool> {
+    let Some(started) = phase.starts_kubelet else { return Ok(false) };
+    if world.read(started)?.is_none() {
         return Ok(false);
     }
     let text = "the kubelet, which kubeadm gave up waiting for".to_owned();
     tell(world, told, MembershipState::Joining, Some(text))?;
     let looks = LATE_LOOKS.saturating_mul(told.attempt).min(MOST_LATE_LOOKS);
     for _ in 0..looks {
-        if remains::is_member(world)? {
+        if remains::are_whole(world, phase.leaves)? {
             return Ok(true);
         }
         world.pause(LOOK_AGAIN);

@@ -8,6 +8,7 @@ use super::*;
 use crate::agent::cluster::endpoint::Endpoint;
 use crate::agent::cluster::kubeadm::Ended;
 use crate::agent::cluster::request::tests::{TOKEN, request};
+use crate::agent::cluster::roles;
 use crate::agent::secret::Secret;
 use crate::image_info::KubeadmApi;
 use crate::image_info::tests::kubernetes;
@@ -43,12 +44,14 @@ struct Node {
     logged: String,
     /// Writes and runs until the power is cut.
     left: Option<u32>,
+    /// In place of that of the request's role.
+    workflow: Option<&'static Workflow>,
 }
 
 /// What kubeadm and the kubelet write in `kubelet-start`, in their order.
 fn member_files() -> [(&'static str, String); 6] {
     [
-        (remains::BOOTSTRAP_KUBECONFIG, format!("token: {TOKEN}\n")),
+        (BOOTSTRAP_KUBECONFIG, format!("token: {TOKEN}\n")),
         ("/etc/kubernetes/pki/ca.crt", "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n".to_owned()),
         ("/var/lib/kubelet/config.yaml", "kind: KubeletConfiguration\n".to_owned()),
         ("/var/lib/kubelet/kubeadm-flags.env", "KUBELET_KUBEADM_ARGS=\"\"\n".to_owned()),
@@ -86,7 +89,9 @@ impl Node {
             return Ok(End::Joined);
         }
         let text = self.files.get(contract::JOIN_REQUEST).expect("the unit's condition").clone();
-        join(self, &Request::read(text.as_bytes())?, &kubernetes(KubeadmApi::V1Beta2))
+        let request = Request::read(text.as_bytes())?;
+        let workflow = self.workflow.unwrap_or(roles::workflow(request.role));
+        join(self, workflow, &request, &kubernetes(KubeadmApi::V1Beta2))
     }
 
     fn start(&mut self, fails: Option<&'static str>) -> Result<Ended> {
@@ -101,12 +106,28 @@ impl Node {
             }
         }
         self.tick()?;
-        self.files.remove(remains::BOOTSTRAP_KUBECONFIG);
+        self.files.remove(BOOTSTRAP_KUBECONFIG);
         if let Some(words) = fails {
             return Ok(Ended { code: Some(1), output: words.to_owned() });
         }
         self.joined += 1;
         Ok(Ended { code: Some(0), output: format!("leaked {TOKEN}") })
+    }
+
+    /// A phase of a role that only tests have: leaves its files, the last one only if it is good.
+    fn make(&mut self, phase: &Phase, run: Kubeadm, configuration: &Secret) -> Result<Ended> {
+        let kind = configuration.expose().lines().next().unwrap_or_default();
+        self.logged.push_str(&format!("{} --config {kind}\n", phase.arguments.join(" ")));
+        for (index, (path, _)) in phase.leaves.iter().enumerate() {
+            self.tick()?;
+            assert!(!self.files.contains_key(*path), "{path} of an earlier attempt is in the way");
+            if let (Kubeadm::StartsBadly(words), true) = (run, index + 1 == phase.leaves.len()) {
+                return Ok(Ended { code: Some(1), output: words.to_owned() });
+            }
+            self.files.insert((*path).to_owned(), "whole\n".to_owned());
+        }
+        self.kubelet_runs = true;
+        Ok(Ended { code: Some(0), output: String::new() })
     }
 
     fn states(&self) -> Vec<String> {
@@ -136,30 +157,31 @@ impl World for Node {
         Ok(())
     }
 
-    fn kubeadm(&mut self, phase: JoinPhase, configuration: &Secret) -> Result<Ended> {
+    fn kubeadm(&mut self, phase: &Phase, configuration: &Secret) -> Result<Ended> {
         self.tick()?;
         assert!(configuration.expose().contains(TOKEN));
         let run = *self.kubeadm.front().expect("a script for kubeadm");
-        if phase == JoinPhase::KubeletStart && self.kubeadm.len() > 1 {
+        if !phase.leaves.is_empty() && self.kubeadm.len() > 1 {
             self.kubeadm.pop_front();
         }
-        let refused = ["/etc/kubernetes/kubelet.conf", remains::BOOTSTRAP_KUBECONFIG, "/etc/kubernetes/pki/ca.crt"];
-        match (phase, run) {
-            (JoinPhase::Preflight, _) if refused.iter().any(|path| self.files.contains_key(*path)) => {
+        let refused = ["/etc/kubernetes/kubelet.conf", BOOTSTRAP_KUBECONFIG, "/etc/kubernetes/pki/ca.crt"];
+        match (phase.name, run) {
+            ("preflight", _) if refused.iter().any(|path| self.files.contains_key(*path)) => {
                 Ok(Ended { code: Some(1), output: "\t[ERROR FileAvailable--x]: x already exists\n".to_owned() })
             }
-            (JoinPhase::Preflight, _) if self.kubelet_runs => {
+            ("preflight", _) if self.kubelet_runs => {
                 Ok(Ended { code: Some(1), output: "\t[ERROR Port-10250]: Port 10250 is in use\n".to_owned() })
             }
-            (JoinPhase::Preflight, Kubeadm::Fails(words)) => {
+            ("preflight", Kubeadm::Fails(words)) => {
                 if self.kubeadm.len() > 1 {
                     self.kubeadm.pop_front();
                 }
                 Ok(Ended { code: Some(1), output: words.to_owned() })
             }
-            (JoinPhase::Preflight, _) => Ok(Ended { code: Some(0), output: String::new() }),
-            (JoinPhase::KubeletStart, Kubeadm::StartsBadly(words)) => self.start(Some(words)),
-            (JoinPhase::KubeletStart, _) => self.start(None),
+            ("preflight", _) => Ok(Ended { code: Some(0), output: String::new() }),
+            ("kubelet-start", Kubeadm::StartsBadly(words)) => self.start(Some(words)),
+            ("kubelet-start", _) => self.start(None),
+            (_, run) => self.make(phase, run, configuration),
         }
     }
 
@@ -225,7 +247,7 @@ fn assert_joined_once(node: &Node, when: &str) {
     assert!(node.kubelet_runs, "{when}: the kubelet does not run");
     let joined = Joined::read(node.files[contract::JOINED].as_bytes()).unwrap();
     assert_eq!((joined.endpoint.as_str(), joined.node.as_str()), ("10.0.2.2:6443", "n1"));
-    for gone in [contract::JOIN_REQUEST, contract::JOIN_BEGUN, remains::BOOTSTRAP_KUBECONFIG] {
+    for gone in [contract::JOIN_REQUEST, contract::JOIN_BEGUN, BOOTSTRAP_KUBECONFIG] {
         assert!(!node.files.contains_key(gone), "{when}: {gone} is still there");
     }
     let secret = "0123456789abcdef";
@@ -379,4 +401,53 @@ fn a_kubelet_that_is_slower_than_kubeadm_is_not_stopped() {
     assert_eq!(node.run().unwrap(), End::Joined);
     assert_joined_once(&node, "late");
     assert_eq!(node.told.last().unwrap().attempt, 1);
+}
+
+/// A toy role: kubeadm makes certificates, then what runs with them.
+const TOY: Workflow = Workflow {
+    phases: &[
+        Phase {
+            name: "certs",
+            arguments: &["init", "phase", "certs", "all"],
+            leaves: &[("/etc/toy/ca.crt", |text| text.contains("whole"))],
+            starts_kubelet: None,
+        },
+        Phase {
+            name: "manifests",
+            arguments: &["init", "phase", "control-plane", "all"],
+            leaves: &[("/etc/toy/scheduler", |text| text.contains("whole")), ("/etc/toy/api", |_| true)],
+            starts_kubelet: None,
+        },
+    ],
+    leftovers: &["/etc/toy/ca.crt", "/etc/toy/scheduler", "/etc/toy/api"],
+    document: |request, _| Secret::new(format!("ToyConfiguration\ntoken: {}\n", request.token.expose())),
+};
+
+#[test]
+fn another_role_is_another_workflow_of_the_same_flow() {
+    let bad = Kubeadm::StartsBadly("error execution phase manifests: no room");
+    let toy = || Node { workflow: Some(&TOY), ..Node::new(&[Kubeadm::Good, bad, Kubeadm::Good]) };
+    let mut node = toy();
+    assert_eq!(node.run().unwrap(), End::Joined);
+    insta::assert_snapshot!(node.states().join("\n"), @r"
+    joining 10.0.2.2:6443 as n1 (attempt 1): kubeadm's phase certs
+    joining 10.0.2.2:6443 as n1 (attempt 1): kubeadm's phase manifests
+    joining 10.0.2.2:6443 as n1: waiting for attempt 2 in 5 s, after: manifests: no room
+    joining 10.0.2.2:6443 as n1 (attempt 2): kubeadm's phase certs
+    joining 10.0.2.2:6443 as n1 (attempt 2): kubeadm's phase manifests
+    member of 10.0.2.2:6443 as n1
+    ");
+    let run = |phase: &str| format!("init phase {phase} all --config ToyConfiguration\n");
+    assert!(node.logged.starts_with(&(run("certs") + &run("control-plane") + "error execution")), "{}", node.logged);
+    assert!(node.logged.ends_with(&(run("certs") + &run("control-plane"))), "{}", node.logged);
+    for cut in 0.. {
+        let mut node = toy();
+        let was_cut = joins_after_a_cut(&mut node, cut);
+        assert!(node.files.remove(contract::JOINED).is_some(), "cut after {cut}");
+        assert!(node.files.keys().eq(["/etc/toy/api", "/etc/toy/ca.crt", "/etc/toy/scheduler"]), "cut after {cut}");
+        if !was_cut {
+            assert!(cut > 12, "only {cut} places to cut");
+            break;
+        }
+    }
 }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::agent::cluster::request::Role;
 use crate::agent::cluster::{endpoint, join_words};
 use crate::agent::dns_name;
 use crate::agent::first_boot::config::{Join, Kubernetes, Mirror, Proxy};
@@ -129,6 +130,7 @@ fn join(value: &Value, found: &mut Diagnostics) -> Option<Join> {
     });
     Some(Join {
         location: value.location.clone(),
+        role: Role::Worker,
         endpoint: endpoint?,
         token: token?,
         ca_cert_hashes: ca_cert_hashes?,

@@ -1,20 +1,16 @@
 //! `meta-data`: what its values mean.
 
+use std::sync::Arc;
+
 use super::identity::{node_name, public_key};
 use super::{file, shapes};
-use crate::agent::first_boot::config::{NodeConfig, NodeName};
-use crate::agent::first_boot::metadata::{META_DATA, Metadata};
-use crate::diag::{Diagnostic, Diagnostics};
-use crate::yaml::Value;
+use crate::agent::first_boot::config::NodeConfig;
+use crate::diag::{Diagnostic, Diagnostics, Source};
+use crate::yaml::{self, Value};
 
-/// Fills in the instance id and keys, and returns the name: `user-data` has a say in that.
-pub fn read(metadata: &Metadata, config: &mut NodeConfig, found: &mut Diagnostics) -> Option<NodeName> {
-    let Some(source) = metadata.files.get(META_DATA) else {
-        let title = format!("the metadata volume {} has no `{META_DATA}`", metadata.origin);
-        found.push(Diagnostic::new("no-meta-data", title).help("it holds at least `instance-id: NAME`"));
-        return None;
-    };
-    let value = file::read(source, &shapes::META_DATA, found)?;
+/// Fills in the instance id, keys and the name.
+pub fn read(source: &Arc<Source>, config: &mut NodeConfig, found: &mut Diagnostics) {
+    let Some(value) = file::read(source, &shapes::META_DATA, found) else { return };
     config.instance_id = value.get("instance-id").and_then(Value::located).map(|id| {
         if id.value.is_empty() || id.value.contains(char::is_whitespace) {
             let title = "`instance-id` is empty or has blanks";
@@ -28,5 +24,10 @@ pub fn read(metadata: &Metadata, config: &mut NodeConfig, found: &mut Diagnostic
         config.root_keys.extend(listed.filter_map(|key| public_key(key, found)));
     }
     let name = value.get("local-hostname").or_else(|| value.get("hostname"));
-    node_name(name.and_then(Value::located), None, found)
+    config.name = node_name(name.and_then(Value::located), None, found);
+}
+
+/// The instance id alone, if it can be read.
+pub fn instance_id(source: &Arc<Source>) -> Option<String> {
+    yaml::parse(source).ok()?.get("instance-id")?.text().map(str::to_owned)
 }

@@ -1,13 +1,14 @@
 //! The metadata's documents → [`NodeConfig`]: `meta-data`, `user-data` (the part of `#cloud-config` that fits an
-//! immutable node) and `network-config`. Pure.
+//! immutable node) and `network-config`. Pure: whoever brings the texts, here they are only read.
 //!
-//! Every mistake of all three files is reported with its place: `shapes` has the keys and kinds, the other modules say
-//! what the values mean. Format: cloud-init's documentation (NoCloud, cloud-config examples).
+//! Every mistake of all texts is reported with its place: `shapes` has the keys and kinds, the other modules say what
+//! the values mean. Format: cloud-init's documentation (NoCloud, cloud-config examples).
+
+use std::sync::Arc;
 
 use super::config::NodeConfig;
 use super::metadata::{META_DATA, Metadata, NETWORK_CONFIG, USER_DATA};
-use crate::diag::Diagnostics;
-use crate::yaml;
+use crate::diag::{Diagnostic, Diagnostics, Source};
 
 pub mod file;
 pub mod identity;
@@ -19,29 +20,54 @@ pub mod shapes;
 mod tests;
 pub mod user_data;
 
-/// Reads all files.
+/// A kind of text that metadata can have.
+#[derive(Debug, Clone, Copy)]
+struct Document {
+    /// Of the text in [`Metadata`].
+    name: &'static str,
+    /// Fills in what the text says. What an earlier one has said too gives way, except that keys add up.
+    read: fn(&Arc<Source>, &mut NodeConfig, &mut Diagnostics),
+    /// The instance id alone, for a text that has it.
+    instance_id: Option<fn(&Arc<Source>) -> Option<String>>,
+}
+
+/// In the order in which they are read, and in which people mend them.
+const DOCUMENTS: &[Document] = &[
+    Document { name: META_DATA, read: meta_data::read, instance_id: Some(meta_data::instance_id) },
+    Document { name: USER_DATA, read: user_data::read, instance_id: None },
+    Document { name: NETWORK_CONFIG, read: network_config::read, instance_id: None },
+];
+
+/// Reads all texts.
+///
+/// # Errors
+/// Every mistake in them, by their order, or that none has an instance id.
 pub fn parse(metadata: &Metadata) -> Result<NodeConfig, Diagnostics> {
+    parse_by(DOCUMENTS, metadata)
+}
+
+fn parse_by(documents: &[Document], metadata: &Metadata) -> Result<NodeConfig, Diagnostics> {
     let mut found = Diagnostics::default();
     let mut config = NodeConfig::default();
-    let meta_name = meta_data::read(metadata, &mut config, &mut found);
-    let user_name = metadata.files.get(USER_DATA).and_then(|source| user_data::read(source, &mut config, &mut found));
-    config.name = user_name.or(meta_name);
-    if let Some(source) = metadata.files.get(NETWORK_CONFIG) {
-        config.network = network_config::read(source, &mut found);
+    let there = || documents.iter().filter_map(|document| Some((document, metadata.texts.get(document.name)?)));
+    if there().all(|(document, _)| document.instance_id.is_none()) {
+        let title = format!("{} has no `{META_DATA}`", metadata.origin.noun());
+        found.push(Diagnostic::new("no-meta-data", title).help("it holds at least `instance-id: NAME`"));
     }
-    // In the order of the files, which is the order in which people mend them.
+    for (document, text) in there() {
+        (document.read)(text, &mut config, &mut found);
+    }
     found.0.sort_by_key(|mistake| {
         mistake.location.as_ref().map(|(at, _)| {
-            let file = [META_DATA, USER_DATA, NETWORK_CONFIG].iter().position(|name| *name == at.source.name);
-            (file, at.span.start)
+            let document = documents.iter().position(|document| document.name == at.source.name);
+            (document, at.span.start)
         })
     });
     found.or(config)
 }
 
 /// The instance id alone, if it can be read: enough to know that the metadata was applied already, whatever has become
-/// of its other files since.
+/// of its other texts since.
 pub fn instance_id(metadata: &Metadata) -> Option<String> {
-    let value = yaml::parse(metadata.files.get(META_DATA)?).ok()?;
-    value.get("instance-id")?.text().map(str::to_owned)
+    DOCUMENTS.iter().find_map(|document| (document.instance_id?)(metadata.texts.get(document.name)?))
 }

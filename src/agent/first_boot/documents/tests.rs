@@ -1,12 +1,13 @@
 //! Metadata as people write it, good and bad.
 
 use super::*;
+use crate::agent::first_boot::metadata::Origin;
 use crate::diag::Source;
 use crate::ssh_key::tests::KEY;
 
 fn metadata(files: &[(&'static str, &str)]) -> Metadata {
-    let files = files.iter().map(|(name, text)| (*name, Source::new(*name, *text))).collect();
-    Metadata { origin: "/dev/vdb (vfat)".to_owned(), files, ..Metadata::default() }
+    let texts = files.iter().map(|(name, text)| (*name, Source::new(*name, *text))).collect();
+    Metadata { origin: Origin::named("/dev/vdb (vfat)"), texts }
 }
 
 fn mistakes(files: &[(&'static str, &str)]) -> String {
@@ -248,4 +249,23 @@ kubernetes:
     user-data:2:20: `join` has no `token` [missing-key]; `token`: a bootstrap token, as `kubeadm token create` makes it
     user-data:2:37: without a hash anybody could be the cluster [no-ca-cert-hash]; `kubeadm token create --print-join-command` on the control plane shows it
     ");
+}
+
+/// A toy, as a source of another family might bring: an instance id and nothing else.
+const TOY: Document = Document {
+    name: "toy",
+    read: |source, config, _| config.instance_id = Some(source.text.clone()),
+    instance_id: Some(|source| Some(source.text.clone())),
+};
+
+#[test]
+fn another_document_is_a_row_that_can_stand_for_meta_data() {
+    let network = (NETWORK_CONFIG, "{version: 2, ethernets: {eth0: {dhcp4: true}}}");
+    let documents = [&[TOY], DOCUMENTS].concat();
+    let config = parse_by(&documents, &metadata(&[("toy", "i-2"), network])).unwrap();
+    assert_eq!((config.instance_id.as_deref(), config.network.unwrap().links.len()), (Some("i-2"), 1));
+    // A text that no row names is not read, so nobody says which instance this is.
+    let texts = metadata(&[("other", "x"), (USER_DATA, "#!/bin/sh\n")]);
+    let mistakes = parse_by(&documents, &texts).unwrap_err();
+    assert_eq!(mistakes.0.iter().map(|mistake| mistake.slug).collect::<Vec<_>>(), ["no-meta-data", "not-cloud-config"]);
 }

@@ -9,7 +9,7 @@ use super::identity::{node_name, public_key};
 use super::shapes::{self, NO_PASSWORDS, NO_SCRIPTS};
 use super::{file, kubernetes};
 use crate::agent::dns_name;
-use crate::agent::first_boot::config::{FileToWrite, NodeConfig, NodeName, TimeServers, User};
+use crate::agent::first_boot::config::{FileToWrite, NodeConfig, TimeServers, User};
 use crate::base64;
 use crate::diag::{Diagnostic, Diagnostics, Location, Source};
 use crate::words;
@@ -24,19 +24,19 @@ const ACCEPTED: [(&str, bool); 5] = [
     ("ssh_pwauth", false),
 ];
 
-/// Fills in everything but the name, which it returns: `meta-data` has a say in that.
-pub fn read(source: &Arc<Source>, config: &mut NodeConfig, found: &mut Diagnostics) -> Option<NodeName> {
+/// Fills in all but the network. A name that it gives counts before that of `meta-data`.
+pub fn read(source: &Arc<Source>, config: &mut NodeConfig, found: &mut Diagnostics) {
     if source.text.trim().is_empty() {
-        return None;
+        return;
     }
     let first = source.text.lines().next().unwrap_or_default();
     if first.trim_end() != "#cloud-config" {
         let at = Location::new(source, 0..first.len());
         let mistake = Diagnostic::new("not-cloud-config", "the first line is not `#cloud-config`");
         found.push(mistake.at(&at, "another kind of user-data").help(NO_SCRIPTS));
-        return None;
+        return;
     }
-    let value = file::read(source, &shapes::USER_DATA, found)?;
+    let Some(value) = file::read(source, &shapes::USER_DATA, found) else { return };
     for (key, only) in ACCEPTED {
         only_value(&value, key, only, "leave it out", found);
     }
@@ -52,7 +52,7 @@ pub fn read(source: &Arc<Source>, config: &mut NodeConfig, found: &mut Diagnosti
     config.kubernetes = value.get("kubernetes").and_then(|value| kubernetes::read(value, found));
     config.certificates = value.get("ca_certs").map(|value| kubernetes::certificates(value, found)).unwrap_or_default();
     let name = |key| value.get(key).and_then(Value::located);
-    node_name(name("hostname"), name("fqdn"), found)
+    config.name = node_name(name("hostname"), name("fqdn"), found).or(config.name.take());
 }
 
 /// A flag that can have one value only.

@@ -124,6 +124,7 @@ fn request(join: &Join, config: &NodeConfig, host: &str) -> Request {
     };
     let node = join.node_name.clone().unwrap_or_else(|| host.to_owned());
     Request {
+        role: join.role,
         labels: join.labels.clone(),
         taints: join.taints.clone(),
         kubelet_extra_args: join.kubelet_extra_args.clone(),

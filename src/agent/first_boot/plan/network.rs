@@ -2,7 +2,7 @@
 
 use super::networkd;
 use super::planner::Planner;
-use crate::agent::first_boot::config::NodeConfig;
+use crate::agent::first_boot::config::{Network, NodeConfig};
 use crate::agent::first_boot::paths::NETWORK_DIRECTORY;
 use crate::agent::first_boot::step::{Owner, Step};
 use crate::contract;
@@ -15,15 +15,14 @@ impl Planner<'_> {
             None => Vec::new(),
         };
         self.default_network(config.network.is_some());
-        for ethernet in config.network.iter().flat_map(|network| &network.ethernets) {
-            let Some(mac) = &ethernet.matching.mac else { continue };
-            if !ethernet.optional && !self.facts.interfaces.iter().any(|interface| interface.mac == *mac) {
+        for (link, mac) in config.network.iter().flat_map(Network::awaited) {
+            if !self.facts.interfaces.iter().any(|interface| interface.mac == mac) {
                 let seen: Vec<String> =
                     self.facts.interfaces.iter().map(|seen| format!("{} {}", seen.name, seen.mac)).collect();
                 let seen = if seen.is_empty() { "none".to_owned() } else { seen.join(", ") };
                 self.plan
                     .notes
-                    .push(format!("no interface has the address {mac} of `{}`; there are: {seen}", ethernet.id.value));
+                    .push(format!("no interface has the address {mac} of `{}`; there are: {seen}", link.id.value));
             }
         }
         let mut changed_links = false;

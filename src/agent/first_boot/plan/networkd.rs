@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::agent::first_boot::config::{Ethernet, Match, Network, Route};
+use crate::agent::first_boot::config::{Addressing, Link, LinkKind, Match, Network, Route};
 use crate::agent::first_boot::paths::OURS;
 
 /// A file of `/etc/systemd/network`.
@@ -12,23 +12,22 @@ pub struct UnitFile {
     pub text: String,
 }
 
-/// One `.network` for each definition, and a `.link` where the interface gets a name. The order of the definitions is
-/// the order of the file names: networkd takes the first that matches.
+/// One `.network` for each link, and a `.link` where an interface gets a name. The order of the links is the order of
+/// the file names: networkd takes the first that matches.
 pub fn units(network: &Network) -> Vec<UnitFile> {
     let mut files = Vec::new();
-    for (index, ethernet) in network.ethernets.iter().enumerate() {
-        let id: String = ethernet
-            .id
-            .value
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.') { c } else { '_' })
-            .collect();
+    for (index, link) in network.links.iter().enumerate() {
+        let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.') { c } else { '_' };
+        let id: String = link.id.value.chars().map(plain).collect();
         let stem = format!("10-nodeinit-{index:02}-{id}");
-        if let Some(name) = &ethernet.set_name {
-            let text = format!("{OURS}{}\n[Link]\nName={name}\n", match_section(&ethernet.matching, true));
-            files.push(UnitFile { name: format!("{stem}.link"), text });
+        match &link.kind {
+            LinkKind::Ethernet { matching, set_name: Some(name) } => {
+                let text = format!("{OURS}{}\n[Link]\nName={name}\n", match_section(matching, true));
+                files.push(UnitFile { name: format!("{stem}.link"), text });
+            }
+            LinkKind::Ethernet { set_name: None, .. } => {}
         }
-        files.push(UnitFile { name: format!("{stem}.network"), text: network_unit(ethernet) });
+        files.push(UnitFile { name: format!("{stem}.network"), text: network_unit(link) });
     }
     files
 }
@@ -47,46 +46,52 @@ fn match_section(matching: &Match, link: bool) -> String {
     text
 }
 
-fn network_unit(ethernet: &Ethernet) -> String {
-    let matching = match &ethernet.set_name {
-        Some(name) => Match { name: Some(name.clone()), ..Match::default() },
-        None => ethernet.matching.clone(),
+fn network_unit(link: &Link) -> String {
+    let matching = match &link.kind {
+        LinkKind::Ethernet { set_name: Some(name), .. } => Match { name: Some(name.clone()), ..Match::default() },
+        LinkKind::Ethernet { matching, set_name: None } => matching.clone(),
     };
     let mut text = format!("{OURS}{}", match_section(&matching, false));
     // A MAC address alone would match the VLANs and bridges above the interface too.
     if matching.name.is_none() {
         text.push_str("Kind=!*\n");
     }
-    let mut link = String::new();
-    if let Some(mtu) = ethernet.mtu {
-        let _ = writeln!(link, "MTUBytes={mtu}");
+    text + &link_section(link) + &addressing_sections(&link.addressing)
+}
+
+/// Empty if there is nothing to say.
+fn link_section(link: &Link) -> String {
+    let mut text = String::new();
+    if let Some(mtu) = link.mtu {
+        let _ = writeln!(text, "MTUBytes={mtu}");
     }
-    if ethernet.optional {
-        link.push_str("RequiredForOnline=no\n");
+    if link.optional {
+        text.push_str("RequiredForOnline=no\n");
     }
-    if !link.is_empty() {
-        let _ = write!(text, "\n[Link]\n{link}");
-    }
-    let dhcp = match (ethernet.dhcp4, ethernet.dhcp6) {
+    if text.is_empty() { text } else { format!("\n[Link]\n{text}") }
+}
+
+fn addressing_sections(addressing: &Addressing) -> String {
+    let dhcp = match (addressing.dhcp4, addressing.dhcp6) {
         (true, true) => "yes",
         (true, false) => "ipv4",
         (false, true) => "ipv6",
         (false, false) => "no",
     };
-    let _ = write!(text, "\n[Network]\nDHCP={dhcp}\n");
-    if let Some(accept) = ethernet.accept_ra {
+    let mut text = format!("\n[Network]\nDHCP={dhcp}\n");
+    if let Some(accept) = addressing.accept_ra {
         let _ = writeln!(text, "IPv6AcceptRA={}", if accept { "yes" } else { "no" });
     }
-    for (address, prefix) in &ethernet.addresses {
+    for (address, prefix) in &addressing.addresses {
         let _ = writeln!(text, "Address={address}/{prefix}");
     }
-    for server in &ethernet.nameservers {
+    for server in &addressing.nameservers {
         let _ = writeln!(text, "DNS={server}");
     }
-    if !ethernet.search.is_empty() {
-        let _ = writeln!(text, "Domains={}", ethernet.search.join(" "));
+    if !addressing.search.is_empty() {
+        let _ = writeln!(text, "Domains={}", addressing.search.join(" "));
     }
-    for route in &ethernet.routes {
+    for route in &addressing.routes {
         text.push_str(&route_section(route));
     }
     text

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::agent::first_boot::documents;
 use crate::agent::first_boot::facts::{Interface, TimeDaemon};
-use crate::agent::first_boot::metadata::{META_DATA, Metadata, NETWORK_CONFIG, USER_DATA};
+use crate::agent::first_boot::metadata::{META_DATA, Metadata, NETWORK_CONFIG, Origin, USER_DATA};
 use crate::agent::first_boot::paths::ZONEINFO;
 use crate::diag::Source;
 use crate::ssh_key::tests::KEY;
@@ -32,13 +32,13 @@ pub(crate) fn facts() -> Facts {
 }
 
 pub(crate) fn config(user_data: &str, network_config: &str) -> NodeConfig {
-    let files = [
+    let texts = [
         (META_DATA, "instance-id: i-1\nlocal-hostname: node-7\n"),
         (USER_DATA, user_data),
         (NETWORK_CONFIG, network_config),
     ];
-    let files = files.into_iter().map(|(name, text)| (name, Source::new(name, text))).collect();
-    documents::parse(&Metadata { origin: "test".to_owned(), files, ..Metadata::default() }).unwrap()
+    let texts = texts.into_iter().map(|(name, text)| (name, Source::new(name, text))).collect();
+    documents::parse(&Metadata { origin: Origin::named("test"), texts }).unwrap()
 }
 
 #[test]

@@ -1,110 +1,77 @@
-//! Where the metadata is: block devices → [`Metadata`].
+//! Where metadata comes from: a table of sources → [`Metadata`].
 //!
-//! Looks at every disk and partition for a FAT or ISO 9660 volume labelled `cidata` (cloud-init's NoCloud), mounts it
-//! read-only and reads its files. The only reader of the outside world in the first boot, beside `facts.rs`.
+//! With `facts.rs` the only reader of the outside world in the first boot. Which documents a source brings is its own
+//! matter, what they mean is for `documents/`.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
-use rustix::mount::{MountFlags, UnmountFlags};
+use anyhow::Result;
 
-use super::metadata::{Metadata, read_directory};
+use super::metadata::Metadata;
 use crate::agent::report::console;
-use crate::agent::{block_device, run};
-use crate::contract;
-use crate::diag::{Diagnostic, Diagnostics};
+use crate::agent::run;
 
+pub mod attached;
+pub mod nocloud;
+#[cfg(test)]
+mod tests;
 pub mod volume;
 
-use volume::Volume;
+/// One way in which a node can be given metadata.
+#[derive(Debug, Clone, Copy)]
+pub struct Source {
+    /// Of its format, as cloud-init calls it.
+    pub name: &'static str,
+    /// It is asked only if those that do not need the network have nothing.
+    pub needs_network: bool,
+    /// Looks once: `None` if there is nothing, or nothing yet. With a place, metadata of other places does not count.
+    pub find: Find,
+}
 
-/// Of the volume, in either case.
-pub const LABEL: &str = "cidata";
+type Find = fn(Option<&str>) -> Result<Option<Metadata>>;
+
+/// In the order in which they are asked.
+pub const SOURCES: &[Source] = &[Source { name: "nocloud", needs_network: false, find: nocloud::find }];
 
 /// How long a volume may take to appear after udev has settled.
 const GRACE: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Finds and reads the metadata volume; `None` if the node has none. With `only`, volumes of other places do not count.
+/// Finds and reads the metadata; `None` if the node has none. With `only`, metadata of other places does not count.
 ///
 /// # Errors
-/// [`Diagnostics`] if there are two volumes or a file is unreadable as text; a volume that cannot be mounted is a
-/// failure, which the unit tries again.
+/// [`crate::diag::Diagnostics`] for mistakes in how it is given; what cannot be reached is a failure, which the unit
+/// tries again.
 pub fn find(only: Option<&str>) -> Result<Option<Metadata>> {
-    let scan = || scan(only);
-    let mut found = scan()?;
-    if found.is_empty() {
-        // Drivers may still be loading (a CD's, say). Where udev is not used its absence is not an error.
-        if let Err(error) = run::program("/usr/bin/udevadm", &["settle", "--timeout=20"]) {
-            console::say(&format!("not waiting for udev: {error:#}"));
-        }
-        let deadline = Instant::now() + GRACE;
-        found = scan()?;
-        while found.is_empty() && Instant::now() < deadline {
-            std::thread::sleep(PAUSE);
-            found = scan()?;
-        }
-    }
-    match found.as_slice() {
-        [] => Ok(None),
-        [(path, volume)] => mount_and_read(path, volume).map(Some),
-        several => {
-            let names: Vec<String> = several.iter().map(|(path, _)| path.display().to_string()).collect();
-            let title = format!("there are {} metadata volumes: {}", names.len(), names.join(", "));
-            Err(Diagnostics::from(Diagnostic::new("two-seeds", title).help("leave only one attached")).into())
-        }
-    }
-}
-
-/// Every device with the label, disks and partitions. A whole disk whose partition starts at its first sector (a
-/// hybrid CD) would be found twice: the disk then counts.
-fn scan(only: Option<&str>) -> Result<Vec<(PathBuf, Volume)>> {
-    let labelled = |path: &Path| {
-        let counts = only.is_none_or(|only| block_device::place(path).is_ok_and(|place| place == only));
-        if counts { labelled(path) } else { None }
-    };
-    let mut found = Vec::new();
-    for disk in block_device::disks()? {
-        if let Some(volume) = labelled(&disk.path) {
-            found.push((disk.path, volume));
-            continue;
-        }
-        for partition in disk.partitions()? {
-            if let Some(volume) = labelled(&partition.device.path) {
-                found.push((partition.device.path, volume));
+    let mut deadline = None;
+    find_in(SOURCES, only, || {
+        let Some(deadline) = deadline else {
+            // Drivers may still be loading (a CD's, say). Where udev is not used its absence is not an error.
+            if let Err(error) = run::program("/usr/bin/udevadm", &["settle", "--timeout=20"]) {
+                console::say(&format!("not waiting for udev: {error:#}"));
             }
+            deadline = Some(Instant::now() + GRACE);
+            return true;
+        };
+        let waits = Instant::now() < deadline;
+        if waits {
+            std::thread::sleep(PAUSE);
         }
-    }
-    Ok(found)
+        waits
+    })
 }
 
-fn labelled(path: &Path) -> Option<Volume> {
-    // An empty drive cannot be opened; it holds no metadata.
-    let device = File::open(path).ok()?;
-    volume::read(&device).filter(|volume| volume.label.eq_ignore_ascii_case(LABEL))
-}
-
-fn mount_and_read(path: &Path, volume: &Volume) -> Result<Metadata> {
-    let target = Path::new(contract::SEED_MOUNT);
-    fs::create_dir_all(target).with_context(|| format!("making {}", target.display()))?;
-    let flags = MountFlags::RDONLY | MountFlags::NODEV | MountFlags::NOSUID | MountFlags::NOEXEC;
-    let mount = || rustix::mount::mount(path, target, volume.filesystem, flags, None);
-    let mut outcome = mount();
-    if outcome == Err(rustix::io::Errno::NODEV) {
-        // The kernel asks for the module itself only through a modprobe that it finds; this finds it surely.
-        let module = if volume.filesystem == "vfat" { "vfat" } else { "isofs" };
-        run::program("/usr/sbin/modprobe", &["--all", module])?;
-        outcome = mount();
+/// The first metadata there is. `wait` lets time pass after a look in vain, for devices that are still to come, and
+/// says whether another look is worth it.
+fn find_in(sources: &[Source], only: Option<&str>, mut wait: impl FnMut() -> bool) -> Result<Option<Metadata>> {
+    let look = |needs_network| {
+        let mut asked = sources.iter().filter(|source| source.needs_network == needs_network);
+        asked.find_map(|source| (source.find)(only).transpose()).transpose()
+    };
+    let mut found = look(false)?;
+    while found.is_none() && wait() {
+        found = look(false)?;
     }
-    if outcome == Err(rustix::io::Errno::INVAL) && volume.filesystem == "vfat" {
-        // FAT's default character sets are modules of their own.
-        run::program("/usr/sbin/modprobe", &["--all", "nls_cp437", "nls_ascii", "nls_iso8859-1"])?;
-        outcome = mount();
-    }
-    outcome.with_context(|| format!("mounting the metadata volume {}", path.display()))?;
-    let metadata = read_directory(target, &format!("{} ({})", path.display(), volume.filesystem));
-    rustix::mount::unmount(target, UnmountFlags::DETACH).context("unmounting the metadata volume")?;
-    Ok(Metadata { place: block_device::place(path)?, ..metadata? })
+    // The unit runs before the network: a source that needs it makes it wait for that, here.
+    if found.is_some() { Ok(found) } else { look(true) }
 }

@@ -1,11 +1,18 @@
 //! Good files as the units they become, bad files as what is said about them.
 
 use super::*;
+use crate::agent::first_boot::config::{Addressing, Match};
 use crate::agent::first_boot::plan::networkd::units;
+use crate::shape::need;
+use crate::yaml::Located;
 
 fn rendered(text: &str) -> String {
+    rendered_by(VERSIONS, text)
+}
+
+fn rendered_by(versions: &[Version], text: &str) -> String {
     let mut found = Diagnostics::default();
-    let network = read(&Source::new("network-config", text), &mut found);
+    let network = network(versions, &Source::new("network-config", text), &mut found);
     if !found.is_empty() {
         return found.to_string();
     }
@@ -142,4 +149,55 @@ ethernets:
     network-config:13:54: `UPPER` is not a domain: it has `U` [search]; for example `example.org`
     network-config:10:3: `e` and `f` are for the same interface [same-interface]
     ");
+}
+
+/// A toy: one interface a file, by its address.
+const TOY: Version = Version {
+    word: "toy",
+    shape: &Shape::Record(&[
+        need("version", Shape::Word(&["toy"]), "the format"),
+        need("mac", Shape::Text, "the interface"),
+        need("ip", Shape::Text, "its address"),
+    ]),
+    read: |value, found| {
+        let mut link = |mac: &Value| {
+            let matching = Match { mac: words::mac_address(mac, found), ..Match::default() };
+            Link {
+                id: Located::new("toy".to_owned(), &mac.location),
+                kind: LinkKind::Ethernet { matching, set_name: None },
+                mtu: None,
+                optional: false,
+                addressing: Addressing {
+                    addresses: value.get("ip").and_then(|ip| words::own_address(ip, found)).into_iter().collect(),
+                    ..Addressing::default()
+                },
+            }
+        };
+        Network { links: value.get("mac").map(&mut link).into_iter().collect() }
+    },
+};
+
+#[test]
+fn another_version_is_a_reader_into_the_same_model() {
+    let versions = [&[TOY], VERSIONS].concat();
+    insta::assert_snapshot!(rendered_by(&versions, "{version: toy, mac: 52-54-00-12-34-56, ip: 10.0.0.5/24}"), @r"
+    --- 10-nodeinit-00-toy.network
+    # Written by nodeinit from the node's metadata.
+
+    [Match]
+    MACAddress=52:54:00:12:34:56
+    Kind=!*
+
+    [Network]
+    DHCP=no
+    Address=10.0.0.5/24
+    ");
+    insta::assert_snapshot!(rendered_by(&versions, "{version: toy, mac: x, ip: 10.0.0.5, ethernets: {}}"), @r"
+    network-config:1:38: `network-config` has no key `ethernets` [unknown-key]; known are: version, mac, ip
+    network-config:1:21: `x` is not a MAC address [mac-address]; six pairs of hexadecimal digits, `52:54:00:12:34:56`
+    network-config:1:28: `10.0.0.5` is not an address with a prefix [address]; for example `10.0.0.5/24`
+    ");
+    let second = "{version: 2, ethernets: {eth0: {dhcp4: true}}}";
+    assert_eq!(rendered_by(&versions, second), rendered(second));
+    assert!(rendered_by(&versions, "{version: 7}").contains("only `2` is known"));
 }

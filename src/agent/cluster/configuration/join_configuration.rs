@@ -1,13 +1,11 @@
-//! [`Request`] and the image's Kubernetes → kubeadm's `JoinConfiguration`, as JSON, which is YAML too. Pure.
+//! [`Request`] and the image's Kubernetes → `JoinConfiguration`.
 //!
-//! Forms: kubeadm's API reference. `v1beta2` and `v1beta3` take the kubelet's arguments as a map, `v1beta4` as a list;
-//! the time limit of the discovery moved to `timeouts` in `v1beta4`.
+//! The time limit of the discovery moved to `timeouts` in `v1beta4`.
 
-use std::collections::BTreeMap;
+use serde_json::json;
 
-use serde_json::{Value, json};
-
-use super::request::Request;
+use super::node_registration::node_registration;
+use crate::agent::cluster::request::Request;
 use crate::agent::secret::Secret;
 use crate::image_info::{ImageKubernetes, KubeadmApi};
 
@@ -16,17 +14,6 @@ const DISCOVERY: &str = "1m0s";
 
 pub fn join_configuration(request: &Request, image: &ImageKubernetes) -> Secret {
     let api = image.kubeadm_api;
-    let mut registration = json!({
-        "name": request.node,
-        "criSocket": cri_socket(image),
-        "kubeletExtraArgs": arguments(api, kubelet_arguments(request, image)),
-    });
-    if !request.taints.is_empty() {
-        registration["taints"] = json!(request.taints);
-    }
-    if !request.ignore_preflight_errors.is_empty() {
-        registration["ignorePreflightErrors"] = json!(request.ignore_preflight_errors);
-    }
     let mut document = json!({
         "apiVersion": format!("kubeadm.k8s.io/{}", api.name()),
         "kind": "JoinConfiguration",
@@ -37,7 +24,7 @@ pub fn join_configuration(request: &Request, image: &ImageKubernetes) -> Secret 
                 "caCertHashes": request.ca_cert_hashes,
             },
         },
-        "nodeRegistration": registration,
+        "nodeRegistration": node_registration(request, image),
     });
     match api {
         KubeadmApi::V1Beta2 | KubeadmApi::V1Beta3 => document["discovery"]["timeout"] = json!(DISCOVERY),
@@ -46,43 +33,12 @@ pub fn join_configuration(request: &Request, image: &ImageKubernetes) -> Secret 
     Secret::new(document.to_string() + "\n")
 }
 
-/// kubeadm 1.24 and later complain about a socket that is no URL.
-fn cri_socket(image: &ImageKubernetes) -> String {
-    match image.kubeadm_api {
-        KubeadmApi::V1Beta3 | KubeadmApi::V1Beta4 if !image.cri_socket.contains("://") => {
-            format!("unix://{}", image.cri_socket)
-        }
-        _ => image.cri_socket.clone(),
-    }
-}
-
-fn kubelet_arguments(request: &Request, image: &ImageKubernetes) -> BTreeMap<String, String> {
-    let mut arguments = request.kubelet_extra_args.clone();
-    // The cluster's kubelet configuration may not say it, and then old kubelets take cgroupfs: the image's container
-    // runtime decides.
-    arguments.insert("cgroup-driver".to_owned(), image.cgroup_driver.clone());
-    // The image that the kubelet's garbage collection keeps must be the one that the runtime uses.
-    if image.kubeadm_api != KubeadmApi::V1Beta4 {
-        arguments.insert("pod-infra-container-image".to_owned(), image.sandbox_image.clone());
-    }
-    if !request.labels.is_empty() {
-        let labels: Vec<String> = request.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        arguments.insert("node-labels".to_owned(), labels.join(","));
-    }
-    arguments
-}
-
-fn arguments(api: KubeadmApi, arguments: BTreeMap<String, String>) -> Value {
-    match api {
-        KubeadmApi::V1Beta2 | KubeadmApi::V1Beta3 => json!(arguments),
-        KubeadmApi::V1Beta4 => {
-            arguments.into_iter().map(|(name, value)| json!({ "name": name, "value": value })).collect()
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::Value;
+
     use super::*;
     use crate::agent::cluster::request::tests::request;
     use crate::image_info::tests::kubernetes;
