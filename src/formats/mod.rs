@@ -7,6 +7,7 @@ pub mod device;
 pub mod erofs;
 pub mod fat;
 pub mod gpt;
+pub mod grub;
 pub mod iso9660;
 pub mod pe;
 pub mod qcow2;
