@@ -8,6 +8,7 @@ pub mod erofs;
 pub mod fat;
 pub mod form_cache;
 pub mod gpt;
+pub mod grub;
 pub mod iso9660;
 pub mod pe;
 pub mod qcow2;

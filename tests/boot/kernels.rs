@@ -194,7 +194,7 @@ fn guest_initrd(kernel: &Path) -> Vec<u8> {
 }
 
 /// The kernel package of a suite, unpacked.
-fn unpacked_kernel(suite: &str, prefix: &str) -> PathBuf {
+pub(crate) fn unpacked_kernel(suite: &str, prefix: &str) -> PathBuf {
     // Two tests want the same kernel: the second one waits for the first one's.
     static FETCH: Mutex<()> = Mutex::new(());
     let _fetch = FETCH.lock().unwrap_or_else(PoisonError::into_inner);
@@ -210,7 +210,7 @@ fn unpacked_kernel(suite: &str, prefix: &str) -> PathBuf {
     directory
 }
 
-fn find(directory: &Path, prefix: &str) -> PathBuf {
+pub(crate) fn find(directory: &Path, prefix: &str) -> PathBuf {
     let mut entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let starts = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with(prefix);
     entries.find(starts).unwrap_or_else(|| panic!("no {prefix} in {}", directory.display()))

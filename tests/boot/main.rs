@@ -8,12 +8,14 @@
 //! * `selinux`: labels and domains of a node with SELinux
 //! * `tampering`: flipped bytes in the root must not come up
 //! * `mirror`: the day by which what comes from the Debian mirror is judged
+//! * `bios`: GRUB, put together here, starts a kernel under SeaBIOS and counts its tries
 //! * `kernels`: kernels 6.12 and 6.1 read every file of the root back
 //!
 //! One guest runs at a time: two emulated machines on two cores would only time each other out.
 
 #![expect(clippy::unwrap_used, reason = "clippy knows only functions marked as tests for tests")]
 
+mod bios;
 mod cluster;
 mod command;
 mod join;

@@ -11,7 +11,7 @@
 //! * `signatures`: repositories that are not to be believed, and the same ones when they are
 //! * `suites`: several suites of one distribution, on mirrors of two archives
 //! * `images`: other people's tools look at what a build left
-//! * `erofs`, `oracles_disk`: other people's tools look at what each format writer writes
+//! * `erofs`, `oracles_disk`, `oracles_grub`: other people's tools look at what each format writer writes
 //! * `rpm`: our reading of RPMs against rpm's own
 //! * `rpm_repositories`: mirrors, modules and signatures of RPM-md repositories, locked by the program
 //! * `rpm_root`: roots of nothing but RPMs against rpm, ldconfig, systemctl and p11-kit
@@ -37,6 +37,7 @@ mod images;
 mod import;
 mod mirror;
 mod oracles_disk;
+mod oracles_grub;
 mod policy;
 mod recipes;
 mod rpm;
