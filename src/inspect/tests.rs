@@ -4,8 +4,8 @@ use std::os::unix::fs::FileExt;
 
 use super::*;
 use crate::formats::erofs;
-use crate::formats::form_cache::NoCache;
 use crate::formats::fat::Entry;
+use crate::formats::form_cache::NoCache;
 use crate::formats::gpt::{self, SECTOR};
 use crate::formats::pe::tests::stub;
 use crate::formats::sparse::Source;

@@ -231,7 +231,8 @@ mod tests {
     #[test]
     fn the_bytes_are_these() {
         // A change of these digests changes every initrd (a new libzstd or zlib-rs may do it): say so in the changelog.
-        let digest = |compression| Digest::of(build(b"x", &MODULES, 7, compression, &NoCache).unwrap().bytes).to_string();
+        let digest =
+            |compression| Digest::of(build(b"x", &MODULES, 7, compression, &NoCache).unwrap().bytes).to_string();
         assert_eq!(digest(Compression::Zstd), "343590eab0349e0215b703f3694fdb3c5c8fc4565de723733e69c24e2e865d9d");
         assert_eq!(digest(Compression::Gzip), "667a59abdcfa29e060a9e5d59dded9ef9510cf82c30a1a2430ee2fad1d9b10d4");
     }

@@ -10,11 +10,11 @@ use anyhow::{Context, Result, bail, ensure};
 use pgp::crypto::hash::HashAlgorithm;
 
 use super::header::Header;
-use crate::{file_capabilities, hex};
 use crate::package::Owner;
 use crate::tree::path::escape;
 use crate::tree::{Digest, TreePath};
 use crate::trust::Refused;
+use crate::{file_capabilities, hex};
 
 const OLD_FILE_NAMES: u32 = 1027;
 const SIZES: u32 = 1028;
