@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows recipes, locks or the command line; `tests/it/policy.rs` keeps it so.
 
+pub mod authenticode;
 pub mod cpio;
 pub mod device;
 pub mod erofs;
@@ -9,6 +10,7 @@ pub mod fat;
 pub mod gpt;
 pub mod iso9660;
 pub mod pe;
+pub mod pkcs7;
 pub mod qcow2;
 pub mod sparse;
 pub mod verity;
