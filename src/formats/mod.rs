@@ -5,6 +5,8 @@
 pub mod authenticode;
 pub mod cpio;
 pub mod device;
+pub mod efi_signature_list;
+pub mod efi_variable;
 pub mod erofs;
 pub mod fat;
 pub mod gpt;
