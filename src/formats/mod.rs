@@ -11,6 +11,7 @@ pub mod erofs;
 pub mod fat;
 pub mod gpt;
 pub mod iso9660;
+pub mod pcr;
 pub mod pe;
 pub mod pkcs7;
 pub mod qcow2;
