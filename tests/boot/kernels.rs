@@ -210,7 +210,8 @@ fn unpacked_kernel(suite: &str, prefix: &str) -> PathBuf {
     directory
 }
 
-fn find(directory: &Path, prefix: &str) -> PathBuf {
+/// The file of a directory whose name begins so.
+pub(crate) fn find(directory: &Path, prefix: &str) -> PathBuf {
     let mut entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let starts = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with(prefix);
     entries.find(starts).unwrap_or_else(|| panic!("no {prefix} in {}", directory.display()))
