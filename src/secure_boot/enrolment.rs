@@ -1,7 +1,8 @@
 //! Keys for a firmware that has none (setup mode): systemd-boot finds them on the EFI system partition and puts them in.
 //!
-//! `secure-boot-enroll` in `loader.conf` says whether it does: `if-safe`, the default, does it in virtual machines only
-//! and with the keys named `auto`; else they are an entry of the boot menu.
+//! `secure-boot-enroll` in `loader.conf` says whether it does: `if-safe`, the default from systemd 253 on, does it in
+//! virtual machines only, and `force` on every machine, with the keys named `auto`; else each name is an entry of the
+//! boot menu. Option ROMs signed by others do not run on such a machine any more, so `force` may lock out its owner.
 
 use anyhow::Context;
 use uuid::Uuid;

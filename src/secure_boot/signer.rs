@@ -109,3 +109,38 @@ impl Signer for SignCommand {
         Ok(signature)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rsa::pkcs1::EncodeRsaPrivateKey;
+    use rsa::pkcs8::{EncodePrivateKey, LineEnding};
+
+    use super::*;
+    use crate::formats::pkcs7::testkey::TestKey;
+
+    #[test]
+    fn both_forms_of_a_key_sign_alike_and_every_time_the_same() {
+        let test = TestKey::new(1);
+        let forms = [test.key.to_pkcs8_pem(LineEnding::LF).unwrap(), test.key.to_pkcs1_pem(LineEnding::LF).unwrap()];
+        let digest = Digest::of(b"text");
+        for form in forms {
+            let key = PemKey::parse(&form).unwrap();
+            for _ in 0..2 {
+                assert_eq!(key.sign(&digest).unwrap(), test.sign(&digest));
+            }
+            assert_eq!(format!("{key:?}"), "PemKey");
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused_and_not_shown() {
+        let error = |text: &str| PemKey::parse(text).unwrap_err().to_string();
+        for text in ["", "secret", "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n"] {
+            let error = error(text);
+            assert!(error.starts_with("it is not the PEM of an RSA private key: "), "{error}");
+            assert!(!error.contains("secret") && !error.contains("c2Vj"), "{error}");
+        }
+        let locked = error("-----BEGIN ENCRYPTED PRIVATE KEY-----\nc2VjcmV0\n-----END ENCRYPTED PRIVATE KEY-----\n");
+        assert!(locked.contains("has a passphrase"), "{locked}");
+    }
+}
