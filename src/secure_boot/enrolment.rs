@@ -1,4 +1,4 @@
-//! Keys for a firmware that has none (setup mode): systemd-boot finds them on the EFI system partition and puts them in.
+//! Keys for a firmware that has none (setup mode): systemd-boot finds them on the EFI system partition and enrols them.
 //!
 //! `secure-boot-enroll` in `loader.conf` says whether it does: `if-safe`, the default from systemd 253 on, does it in
 //! virtual machines only, and `force` on every machine, with the keys named `auto`; else each name is an entry of the

@@ -1,8 +1,8 @@
 //! The oracle of record for Secure Boot is firmware: EDK2 takes our keys, starts what they signed and nothing else, and
 //! its TPM (swtpm) holds the value that was foretold.
 //!
-//! The disk has Debian's systemd-boot with a kernel image of Debian's kernel and its static busybox. The firmware begins
-//! in setup mode; systemd-boot enrols the keys and starts the machine anew.
+//! The disk has Debian's systemd-boot with a kernel image of Debian's kernel and its static busybox. The firmware
+//! begins in setup mode; systemd-boot enrols the keys and starts the machine anew.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

@@ -52,7 +52,7 @@ impl Keys {
     }
 }
 
-/// EFI programs: with something behind the last section, so that they end on no multiple of 8 or do, and a kernel image.
+/// EFI programs whose ends are no multiple of 8 or are, behind the last section, and a kernel image.
 fn images() -> Vec<Vec<u8>> {
     let program = tiny_efi_program();
     let sections =

@@ -113,7 +113,10 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_image_is_an_error_and_no_panic(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4), cut in any::<prop::sample::Index>()) {
+    fn a_damaged_image_is_an_error_and_no_panic(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        cut in any::<prop::sample::Index>(),
+    ) {
         let mut image = sign(&image(), 1);
         for (at, byte) in changes {
             let at = at.index(image.len());

@@ -37,7 +37,7 @@ fn a_signature_names_its_signer_with_and_without_the_outer_shell_and_padding() {
     shelled.extend([0; 5]);
     for bytes in [&bare, &shelled] {
         let signed = Signed::read(bytes).unwrap();
-        assert_eq!(signed.signers(), [signer.clone()]);
+        assert_eq!(signed.signers(), std::slice::from_ref(&signer));
         assert_eq!(signed.content(KIND).unwrap().value(), b"text");
         assert_eq!(signed.content(DATA), None);
     }
