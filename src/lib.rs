@@ -73,6 +73,8 @@ pub mod report;
 #[cfg(feature = "builder")]
 pub mod resolve;
 #[cfg(feature = "builder")]
+pub mod secure_boot;
+#[cfg(feature = "builder")]
 pub mod seed_volume;
 #[cfg(feature = "builder")]
 pub mod shell;

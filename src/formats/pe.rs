@@ -167,14 +167,14 @@ pub fn dump(image: &[u8]) -> Result<String, PeError> {
     Ok(sections(image)?.iter().map(line).collect())
 }
 
-/// Places and numbers in the headers that appending needs. All places are within the image.
-struct Headers {
+/// Places and numbers in the headers that appending and signing need. All places are within the image.
+pub(super) struct Headers {
     /// Offset of the COFF file header, behind the signature.
     coff: usize,
     /// Offset of the optional header.
-    optional: usize,
+    pub(super) optional: usize,
     /// Offset of the data directory of certificates, if there is one.
-    certificates: Option<usize>,
+    pub(super) certificates: Option<usize>,
     /// Offset of the section table, and entries in it.
     table: usize,
     count: usize,
@@ -183,12 +183,12 @@ struct Headers {
     /// Bytes that the headers may take: up to `SizeOfHeaders`, and up to the first section's bytes.
     room: usize,
     /// End of the last section in the file and in memory.
-    data_end: usize,
+    pub(super) data_end: usize,
     memory_end: usize,
 }
 
 impl Headers {
-    fn read(image: &[u8]) -> Result<Headers, PeError> {
+    pub(super) fn read(image: &[u8]) -> Result<Headers, PeError> {
         let bad = |offset: usize, problem: &str| Err(PeError::NotPe { offset, problem: problem.to_owned() });
         if field_u16(image, 0)? != u16::from_le_bytes(*b"MZ") {
             return bad(0, "no `MZ`");
@@ -254,23 +254,23 @@ fn field<const N: usize>(image: &[u8], offset: usize) -> Result<[u8; N], PeError
     bytes.ok_or_else(|| PeError::NotPe { offset, problem: "the file ends here".to_owned() })
 }
 
-fn field_u16(image: &[u8], offset: usize) -> Result<u16, PeError> {
+pub(super) fn field_u16(image: &[u8], offset: usize) -> Result<u16, PeError> {
     field(image, offset).map(u16::from_le_bytes)
 }
 
-fn field_u32(image: &[u8], offset: usize) -> Result<u32, PeError> {
+pub(super) fn field_u32(image: &[u8], offset: usize) -> Result<u32, PeError> {
     field(image, offset).map(u32::from_le_bytes)
 }
 
-fn put_u32(image: &mut [u8], offset: usize, value: u32) {
+pub(super) fn put_u32(image: &mut [u8], offset: usize, value: u32) {
     image[offset..offset + 4].copy_from_slice(&value.to_le_bytes());
 }
 
-fn large(value: u32) -> usize {
+pub(super) fn large(value: u32) -> usize {
     usize::try_from(value).expect("an address has at least 32 bits")
 }
 
-fn small(value: usize) -> Result<u32, PeError> {
+pub(super) fn small(value: usize) -> Result<u32, PeError> {
     u32::try_from(value).map_err(|_| PeError::TooLarge)
 }
 

@@ -210,6 +210,7 @@ pub(crate) fn unpacked_kernel(suite: &str, prefix: &str) -> PathBuf {
     directory
 }
 
+/// The file of a directory whose name begins so.
 pub(crate) fn find(directory: &Path, prefix: &str) -> PathBuf {
     let mut entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let starts = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with(prefix);

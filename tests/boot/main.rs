@@ -7,6 +7,7 @@
 //! * `rpm_node`: all of that on a node made of RPMs alone
 //! * `selinux`: labels and domains of a node with SELinux
 //! * `tampering`: flipped bytes in the root must not come up
+//! * `secure_boot`: firmware takes our keys, starts what they signed and nothing else, and measures what we foretold
 //! * `mirror`: the day by which what comes from the Debian mirror is judged
 //! * `bios`: GRUB, put together here, starts a kernel under SeaBIOS and counts its tries
 //! * `kernels`: kernels 6.12 and 6.1 read every file of the root back
@@ -26,6 +27,7 @@ mod mirror;
 mod mutants;
 mod node;
 mod rpm_node;
+mod secure_boot;
 mod selinux;
 mod support;
 mod tampering;

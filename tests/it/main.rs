@@ -12,6 +12,7 @@
 //! * `suites`: several suites of one distribution, on mirrors of two archives
 //! * `images`: other people's tools look at what a build left
 //! * `erofs`, `oracles_disk`, `oracles_grub`: other people's tools look at what each format writer writes
+//! * `secure_boot`: signing tools, efitools and systemd-measure against our signatures, keys and registers
 //! * `rpm`: our reading of RPMs against rpm's own
 //! * `rpm_repositories`: mirrors, modules and signatures of RPM-md repositories, locked by the program
 //! * `rpm_root`: roots of nothing but RPMs against rpm, ldconfig, systemctl and p11-kit
@@ -22,6 +23,7 @@
 //! * `slugs`: every kind of mistake has a test
 //! * `support`, `import`: finding those tools, reading directories back
 //! * `mirror`: the suites that the shipped recipes name, and the day by which they are judged
+//! * `efi_program`: what some of them look at
 //! * `testkey`, `testserver`: what the library's own tests sign and serve repositories with
 
 #![expect(clippy::unwrap_used, reason = "clippy knows only functions marked as tests for tests")]
@@ -29,6 +31,7 @@
 mod apt_closure;
 mod build;
 mod dnf_closure;
+mod efi_program;
 mod erofs;
 mod failures;
 mod fresh;
@@ -45,6 +48,7 @@ mod rpm_repositories;
 mod rpm_root;
 mod rpm_samples;
 mod script_oracle;
+mod secure_boot;
 mod selinux;
 mod shell_oracle;
 mod signatures;

@@ -13,12 +13,14 @@ mod texts;
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 pub(crate) const TARGETS: &[Target] = &[
+    ("authenticode", programs::authenticode),
     ("awk", programs::awk),
     ("cmdline", texts::cmdline),
     ("control", archives::control),
     ("cpio", archives::cpio),
     ("deb", archives::deb),
     ("debconf", programs::debconf),
+    ("efi-variable", programs::efi_variable),
     ("erofs", disks::erofs),
     ("expansion", programs::expansion),
     ("fat", disks::fat),

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use nodesmith::assemble::modules::modinfo;
 use nodesmith::assemble::{scripts, units};
+use nodesmith::formats::efi_signature_list;
+use nodesmith::formats::efi_variable::{Authenticated, Variable};
 use nodesmith::formats::pe::{self as efi, NewSection};
+use nodesmith::formats::{authenticode as signed, pcr};
 use nodesmith::package::{Family, Package, PackageId, Script};
 
 pub(crate) fn pe(data: &[u8]) {
@@ -21,6 +24,25 @@ pub(crate) fn pe(data: &[u8]) {
         for NewSection { name, content } in sections {
             assert_eq!(efi::content(&image, name).unwrap(), Some(content));
         }
+    }
+}
+
+pub(crate) fn authenticode(data: &[u8]) {
+    let _ = signed::dump(data);
+    let _ = pcr::kernel_image(data);
+    if signed::signatures(data).is_ok()
+        && let Ok(image) = efi::append(data, &[NewSection { name: ".fuzz", content: b"one" }])
+    {
+        // Sections that are not whole units of the file leave a gap before new ones, which is refused.
+        assert_eq!(signed::signatures(&image).unwrap_or_default(), [], "new sections are signed by nobody");
+    }
+}
+
+pub(crate) fn efi_variable(data: &[u8]) {
+    let _ = efi_signature_list::dump(data);
+    if let Ok(value) = Authenticated::read(data) {
+        let _ = value.signers(Variable::Db);
+        let _ = efi_signature_list::dump(value.value);
     }
 }
 
