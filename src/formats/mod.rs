@@ -2,13 +2,18 @@
 //!
 //! Nothing here knows recipes, locks or the command line; `tests/it/policy.rs` keeps it so.
 
+mod blocks;
+mod content_id;
 pub mod cpio;
+mod deflate;
 pub mod device;
 pub mod erofs;
 pub mod fat;
+pub mod gce;
 pub mod gpt;
 pub mod iso9660;
 pub mod pe;
 pub mod qcow2;
 pub mod sparse;
 pub mod verity;
+pub mod vmdk;
