@@ -14,6 +14,7 @@ pub mod gpt;
 pub mod iso9660;
 pub mod pe;
 pub mod qcow2;
+pub mod raw_zst;
 pub mod sparse;
 pub mod verity;
 pub mod vmdk;
