@@ -17,4 +17,5 @@ pub mod qcow2;
 pub mod raw_zst;
 pub mod sparse;
 pub mod verity;
+pub mod vhd;
 pub mod vmdk;
