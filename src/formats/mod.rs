@@ -18,4 +18,5 @@ pub mod raw_zst;
 pub mod sparse;
 pub mod verity;
 pub mod vhd;
+pub mod vhdx;
 pub mod vmdk;
