@@ -12,6 +12,8 @@ pub mod fat;
 pub mod gce;
 pub mod gpt;
 pub mod iso9660;
+pub mod ova;
+pub mod ovf;
 pub mod pe;
 pub mod qcow2;
 pub mod raw_zst;
