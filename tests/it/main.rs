@@ -36,6 +36,7 @@ mod images;
 mod import;
 mod mirror;
 mod oracles_disk;
+mod oracles_template;
 mod policy;
 mod recipes;
 mod rpm;
