@@ -16,6 +16,7 @@ pub mod ova;
 pub mod ovf;
 pub mod pe;
 pub mod qcow2;
+pub mod raw_disk;
 pub mod raw_zst;
 pub mod sparse;
 pub mod verity;

@@ -9,6 +9,7 @@ use std::process::Command;
 
 use nodesmith::formats::device::{ReadAt, Window};
 use nodesmith::formats::ovf::{self, Appliance, CLOUD_INIT, Controller, Firmware};
+use nodesmith::formats::raw_disk::RawDisk;
 use nodesmith::formats::vhd::{self, Kind};
 use nodesmith::formats::{gce, ova, raw_zst, vhdx, vmdk};
 use nodesmith::tree::Digest;
@@ -51,9 +52,7 @@ fn for_each_case(directory: &Path, mut check: impl FnMut(&str, &Path, &File, u64
     }
 }
 
-fn image(content: &Digest) -> vmdk::Image<'_> {
-    vmdk::Image { file_name: "node.vmdk", content, hardware_version: 15 }
-}
+const IMAGE: vmdk::Image<'_> = vmdk::Image { file_name: "node.vmdk", hardware_version: 15 };
 
 #[test]
 fn qemu_reads_the_same_from_templates_as_from_raw() {
@@ -62,23 +61,50 @@ fn qemu_reads_the_same_from_templates_as_from_raw() {
     let path = directory.path().join("image");
     let content = Digest::of("node");
     for_each_case(directory.path(), |name, raw_path, raw, size| {
+        // Behind the image the disk is zero, as `qemu-img compare` takes a shorter one to be.
+        let disk = RawDisk { file: raw, size, capacity: size + 3 * MIB, content: &content };
         let judge = |format: &str, bytes: u64, checks: bool| {
             assert_eq!(bytes, path.metadata().unwrap().len(), "{name}, {format}");
             let info = run(Command::new(&qemu_img).args(["info", "-f", format, "--output=json"]).arg(&path));
-            assert!(info.contains(&format!("\"virtual-size\": {size},")), "{name}, {format}: {info}");
+            assert!(info.contains(&format!("\"virtual-size\": {},", disk.capacity)), "{name}, {format}: {info}");
             if checks {
                 let verdict = run(Command::new(&qemu_img).args(["check", "-f", format]).arg(&path));
                 assert!(verdict.contains("No errors were found on the image."), "{name}, {format}: {verdict}");
             }
             run(Command::new(&qemu_img).args(["compare", "-f", "raw", "-F", format]).args([raw_path, &path]));
         };
-        judge("vmdk", vmdk::write(raw, size, new_file(&path), &image(&content), 2).unwrap(), true);
-        judge("vhdx", vhdx::write(raw, size, &new_file(&path), &content).unwrap(), true);
+        judge("vmdk", vmdk::write(&disk, new_file(&path), &IMAGE, 2).unwrap(), true);
+        judge("vhdx", vhdx::write(&disk, &new_file(&path)).unwrap(), true);
         for kind in [Kind::Dynamic, Kind::Fixed] {
             // QEMU has no check for these.
-            judge("vpc", vhd::write(raw, size, &new_file(&path), kind, &content).unwrap(), false);
+            judge("vpc", vhd::write(&disk, &new_file(&path), kind).unwrap(), false);
         }
     });
+}
+
+#[test]
+fn holes_and_zeros_make_the_same_templates_for_any_number_of_threads() {
+    let directory = tempfile::tempdir().unwrap();
+    let (sparse, full) = (new_file(&directory.path().join("sparse")), new_file(&directory.path().join("full")));
+    let mut bytes = vec![0; 20 << 20];
+    bytes[5_000_000..5_300_000].copy_from_slice(&noise(300_000));
+    bytes[9_000_000..9_900_000].fill(7);
+    sparse.set_len(bytes.len() as u64).unwrap();
+    sparse.write_all_at(&bytes[5_000_000..9_900_000], 5_000_000).unwrap();
+    full.write_all_at(&bytes, 0).unwrap();
+    let (size, content) = (bytes.len() as u64, Digest::of("node"));
+    let made = |file: &File, threads: usize| {
+        let disk = RawDisk { file, size, capacity: size, content: &content };
+        let at = |name: &str| directory.path().join(name);
+        vmdk::write(&disk, new_file(&at("vmdk")), &IMAGE, threads).unwrap();
+        vhdx::write(&disk, &new_file(&at("vhdx"))).unwrap();
+        vhd::write(&disk, &new_file(&at("dynamic")), Kind::Dynamic).unwrap();
+        vhd::write(&disk, &new_file(&at("fixed")), Kind::Fixed).unwrap();
+        raw_zst::write(file, size, new_file(&at("zst")), 3, threads).unwrap();
+        gce::write(file, size, new_file(&at("gce")), 0, threads).unwrap();
+        ["vmdk", "vhdx", "dynamic", "fixed", "zst", "gce"].map(|name| (name, Digest::of(fs::read(at(name)).unwrap())))
+    };
+    assert_eq!(made(&sparse, 1), made(&full, 3));
 }
 
 /// Everything that a reader says, to the end.
@@ -207,7 +233,8 @@ fn an_ova_unpacks_to_what_its_manifest_says() {
     raw.set_len(64 * MIB).unwrap();
     raw.write_all_at(&noise(3 << 20), 10 * MIB - 3).unwrap();
     let vmdk_file = new_file(&at("vmdk"));
-    let file_bytes = vmdk::write(&raw, 64 * MIB, &vmdk_file, &image(&Digest::of("node")), 2).unwrap();
+    let raw_disk = RawDisk { file: &raw, size: 64 * MIB, capacity: 64 * MIB, content: &Digest::of("node") };
+    let file_bytes = vmdk::write(&raw_disk, &vmdk_file, &IMAGE, 2).unwrap();
     let mut hasher = Sha256::new();
     std::io::copy(&mut BufReader::new(File::open(at("vmdk")).unwrap()), &mut hasher).unwrap();
     let digest = Digest(hasher.finalize().into());

@@ -5,34 +5,30 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use super::footer::{BLOCK, Footer, HEADER, Header, Kind, NO_BLOCK, SECTOR, SECTOR_BYTES};
+use crate::formats::raw_disk::RawDisk;
 use crate::formats::{blocks, content_id, sparse};
-use crate::tree::Digest;
 
 /// Largest disk of the format: 2040 GiB.
 const SIZE_MAX: u64 = 2040 << 30;
 /// Where the block allocation table is, behind the copy of the footer and the header.
 const TABLE_AT: u64 = (SECTOR + HEADER) as u64;
 
-/// Writes the first `size` bytes of `raw` as a vhd into `out`, which was just created; how many bytes that takes.
-/// `content` names the content; the disk's identifier follows from it. Memory: two bytes a mebibyte for a dynamic disk.
+/// Writes a disk of at most 2040 GiB as a vhd into `out`, which was just created; how many bytes that takes. Memory: two
+/// bytes a mebibyte for a dynamic one.
 ///
 /// # Errors
-/// `InvalidInput` unless `size` is a positive multiple of 1 MiB, as Azure wants it, of at most 2040 GiB; and those of
-/// reading and writing.
-pub fn write(raw: &File, size: u64, out: &File, kind: Kind, content: &Digest) -> io::Result<u64> {
-    if size == 0 || !size.is_multiple_of(1 << 20) || size > SIZE_MAX {
-        let what = format!("a vhd needs whole mebibytes, at most 2040 GiB, not {size} bytes");
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
-    }
-    let footer = Footer::new(kind, size, content_id::uuid(content, "vhd").into_bytes());
+/// `InvalidInput` for a size that Azure does not take; and those of reading and writing.
+pub fn write(disk: &RawDisk<'_>, out: &File, kind: Kind) -> io::Result<u64> {
+    disk.check("vhd", SIZE_MAX)?;
+    let footer = Footer::new(kind, disk.capacity, content_id::uuid(disk.content, "vhd").into_bytes());
     let end = match kind {
         Kind::Fixed => {
-            sparse::copy(raw, size, out, 0)?;
-            size
+            sparse::copy(disk.file, disk.size, out, 0)?;
+            disk.capacity
         }
         Kind::Dynamic => {
             out.write_all_at(&footer.encode(), 0)?;
-            write_blocks(raw, size, out)?
+            write_blocks(disk, out)?
         }
     };
     out.write_all_at(&footer.encode(), end)?;
@@ -40,15 +36,15 @@ pub fn write(raw: &File, size: u64, out: &File, kind: Kind, content: &Digest) ->
 }
 
 /// Header, table and blocks; where they end.
-fn write_blocks(raw: &File, size: u64, out: &File) -> io::Result<u64> {
-    let entries = size.div_ceil(BLOCK as u64);
+fn write_blocks(disk: &RawDisk<'_>, out: &File) -> io::Result<u64> {
+    let entries = disk.capacity.div_ceil(BLOCK as u64);
     let mut table = vec![NO_BLOCK; usize::try_from(entries).map_err(io::Error::other)?];
     // Behind the last entry the table's last sector has entries that no block has.
     table.resize(table.len().next_multiple_of(SECTOR / 4), NO_BLOCK);
     let mut end = TABLE_AT + table.len() as u64 * 4;
     // One thread: nothing is computed, and the disk is what takes the time.
     blocks::for_each(
-        (raw, size),
+        (disk.file, disk.size),
         BLOCK,
         1,
         || Ok(()),

@@ -189,6 +189,7 @@ mod tests {
 
     use super::super::write;
     use super::*;
+    use crate::formats::raw_disk::RawDisk;
     use crate::tree::Digest;
 
     /// A block that is full, one of zeros that are no hole, holes, and one behind the first chunk of 4 GiB.
@@ -206,7 +207,8 @@ mod tests {
     fn written() -> File {
         let (size, raw) = sample();
         let out = tempfile::tempfile().unwrap();
-        let length = write(&raw, size, &out, &Digest::of("node")).unwrap();
+        let disk = RawDisk { file: &raw, size, capacity: size + MIB, content: &Digest::of("node") };
+        let length = write(&disk, &out).unwrap();
         assert_eq!(length, out.metadata().unwrap().len());
         out
     }
@@ -225,13 +227,15 @@ mod tests {
         assert_eq!(&part[..8], b"\0behind\0");
         reader.read_exact_at(&mut part[..4], size - 4).unwrap();
         assert_eq!(&part[..4], b"\0end");
-        assert!(reader.read_exact_at(&mut part[..4], size - 3).is_err());
+        reader.read_exact_at(&mut part[..4], size - 3).unwrap();
+        assert_eq!(&part[..4], b"end\0");
+        assert!(reader.read_exact_at(&mut part[..4], size + MIB - 3).is_err());
     }
 
     #[test]
     fn the_dump_says_what_it_is() {
         insta::assert_snapshot!(dump(&written()).unwrap(), @r#"
-        vhdx, 4300210176 bytes in 10485760 bytes
+        vhdx, 4301258752 bytes in 10485760 bytes
         blocks of 2097152 bytes, sectors of 512 bytes, 4096 physical
         table at 3145728
         id 9bfd9d2d-01f8-8aba-a802-43bb97b5bb9f

@@ -11,8 +11,8 @@ use super::structure::{
     MAGIC, METADATA_MAGIC, METADATA_REGION, METADATA_TABLE, MIB, PHYSICAL_SECTOR, REGIONS, REGIONS_AT, REGIONS_MAGIC,
     TABLE_REGION, chunk_blocks, entry, seal,
 };
+use crate::formats::raw_disk::RawDisk;
 use crate::formats::{blocks, content_id, sparse};
-use crate::tree::Digest;
 
 /// Bytes of a block: small ones, so that a file that is copied without its holes is small too.
 const BLOCK: usize = 2 << 20;
@@ -23,19 +23,16 @@ const LOG_AT: u64 = MIB;
 const METADATA_AT: u64 = 2 * MIB;
 const TABLE_AT: u64 = 3 * MIB;
 
-/// Writes the first `size` bytes of `raw` as a vhdx into `out`, which was just created; how many bytes that takes.
-/// `content` names the content; all identifiers follow from it. Memory: eight bytes for 2 MiB of disk.
+/// Writes a disk of at most 64 TiB as a vhdx into `out`, which was just created; how many bytes that takes. Memory: eight
+/// bytes for 2 MiB of disk.
 ///
 /// # Errors
-/// `InvalidInput` unless `size` is a positive multiple of 1 MiB of at most 64 TiB; and those of reading and writing.
-pub fn write(raw: &File, size: u64, out: &File, content: &Digest) -> io::Result<u64> {
-    if size == 0 || !size.is_multiple_of(MIB) || size > SIZE_MAX {
-        let what = format!("a vhdx needs whole mebibytes, at most 64 TiB, not {size} bytes");
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
-    }
-    let id = |what: &str| content_id::uuid(content, what);
+/// `InvalidInput` for a size that is not whole mebibytes; and those of reading and writing.
+pub fn write(disk: &RawDisk<'_>, out: &File) -> io::Result<u64> {
+    disk.check("vhdx", SIZE_MAX)?;
+    let id = |what: &str| content_id::uuid(disk.content, what);
     let chunk = chunk_blocks(BLOCK as u64, SECTOR.into());
-    let last = size.div_ceil(BLOCK as u64) - 1;
+    let last = disk.capacity.div_ceil(BLOCK as u64) - 1;
     let mut table = vec![BLOCK_ZERO; usize::try_from(entry(last, chunk) + 1).map_err(io::Error::other)?];
     for bitmap in (chunk..table.len() as u64).step_by(usize::try_from(chunk + 1).map_err(io::Error::other)?) {
         // No bitmap.
@@ -45,7 +42,7 @@ pub fn write(raw: &File, size: u64, out: &File, content: &Digest) -> io::Result<
     let mut end = TABLE_AT + table_bytes;
     // One thread: nothing is computed, and the disk is what takes the time.
     blocks::for_each(
-        (raw, size),
+        (disk.file, disk.size),
         BLOCK,
         1,
         || Ok(()),
@@ -68,7 +65,7 @@ pub fn write(raw: &File, size: u64, out: &File, content: &Digest) -> io::Result<
     for at in REGIONS_AT {
         out.write_all_at(&regions, at)?;
     }
-    let (table, items) = metadata(size, id("vhdx disk"))?;
+    let (table, items) = metadata(disk.capacity, id("vhdx disk"))?;
     out.write_all_at(&table, METADATA_AT)?;
     out.write_all_at(&items, METADATA_AT + METADATA_TABLE as u64)?;
     // The last blocks may be holes.

@@ -136,6 +136,7 @@ mod tests {
 
     use super::super::{Image, dump, write};
     use super::*;
+    use crate::formats::raw_disk::RawDisk;
     use crate::tree::Digest;
 
     const MIB: usize = 1 << 20;
@@ -156,14 +157,14 @@ mod tests {
         (bytes, raw)
     }
 
-    fn image(content: &Digest) -> Image<'_> {
-        Image { file_name: "node.vmdk", content, hardware_version: 15 }
-    }
+    const IMAGE: Image<'_> = Image { file_name: "node.vmdk", hardware_version: 15 };
 
     fn written(threads: usize) -> Vec<u8> {
         let (bytes, raw) = sample();
         let mut out = Vec::new();
-        let length = write(&raw, bytes.len() as u64, &mut out, &image(&Digest::of("node")), threads).unwrap();
+        let size = bytes.len() as u64;
+        let disk = RawDisk { file: &raw, size, capacity: size + (32 << 20), content: &Digest::of("node") };
+        let length = write(&disk, &mut out, &IMAGE, threads).unwrap();
         assert_eq!(length, out.len() as u64);
         out
     }
@@ -185,17 +186,18 @@ mod tests {
         reader.read_exact_at(&mut back, 0).unwrap();
         assert!(back == bytes);
         let mut part = [0; 3];
-        reader.read_exact_at(&mut part, 70 * MIB as u64 - 3).unwrap();
-        assert_eq!(&part, b"end");
-        assert!(reader.read_exact_at(&mut part, 70 * MIB as u64 - 2).is_err());
+        reader.read_exact_at(&mut part, 70 * MIB as u64 - 2).unwrap();
+        assert_eq!(&part, b"nd\0");
+        assert_eq!(reader.size().unwrap(), 102 << 20);
+        assert!(reader.read_exact_at(&mut part, (102 << 20) - 2).is_err());
     }
 
     #[test]
     fn the_descriptor_says_what_importers_ask_for() {
         let out = written(2);
         insta::assert_snapshot!(dump(&out.as_slice()).unwrap(), @r#"
-        vmdk version 3, 73400320 bytes in 406016 bytes
-        flags 0x30001, grains 128 sectors, tables 3
+        vmdk version 3, 106954752 bytes in 406016 bytes
+        flags 0x30001, grains 128 sectors, tables 4
 
         # Disk DescriptorFile
         version=1
@@ -205,13 +207,13 @@ mod tests {
         createType="streamOptimized"
 
         # Extent description
-        RDONLY 143360 SPARSE "node.vmdk"
+        RDONLY 208896 SPARSE "node.vmdk"
 
         # The Disk Data Base
         #DDB
 
         ddb.adapterType = "lsilogic"
-        ddb.geometry.cylinders = "70"
+        ddb.geometry.cylinders = "102"
         ddb.geometry.heads = "64"
         ddb.geometry.sectors = "32"
         ddb.longContentID = "cf7fa137a23e8bc2bac33abf255891fa"
@@ -222,14 +224,11 @@ mod tests {
     }
 
     #[test]
-    fn sizes_and_names_that_importers_refuse_are_refused() {
+    fn names_that_the_descriptor_cannot_hold_are_refused() {
         let (_, raw) = sample();
-        let content = Digest::of("node");
-        for size in [0, 512, MIB as u64 + 512, 3 << 40] {
-            assert!(write(&raw, size, io::sink(), &image(&content), 1).is_err());
-        }
+        let disk = RawDisk { file: &raw, size: 1 << 20, capacity: 1 << 20, content: &Digest::of("node") };
         for file_name in ["a\"b", "a\nb", &"a".repeat(11_000)] {
-            let error = write(&raw, MIB as u64, io::sink(), &Image { file_name, ..image(&content) }, 1).unwrap_err();
+            let error = write(&disk, io::sink(), &Image { file_name, ..IMAGE }, 1).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
         }
     }

@@ -1,10 +1,10 @@
 //! A raw image → streamOptimized vmdk, in one pass and with any number of threads.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 
 use super::header::{AT_END, GRAIN, GRAIN_SECTORS, Header, Marker, SECTOR, SECTOR_BYTES, TABLE_ENTRIES};
 use crate::formats::deflate::Deflater;
+use crate::formats::raw_disk::RawDisk;
 use crate::formats::{blocks, content_id};
 use crate::hex;
 use crate::tree::Digest;
@@ -14,32 +14,27 @@ const DESCRIPTOR_SECTORS: u64 = 20;
 /// Level of deflate; what does not get smaller is stored.
 const LEVEL: u32 = 6;
 
-/// What is written about a disk besides its content.
+/// What the descriptor says besides the disk.
 #[derive(Debug, Clone, Copy)]
 pub struct Image<'a> {
-    /// The name of the vmdk file, which its descriptor repeats: no quotes, no control characters.
+    /// The name of the vmdk file: no quotes, no control characters.
     pub file_name: &'a str,
-    /// Names the content; the identifiers follow from it.
-    pub content: &'a Digest,
     /// Of the virtual machine that the disk is made for (`vmx-NN`).
     pub hardware_version: u32,
 }
 
-/// Writes the first `size` bytes of `raw` as a streamOptimized vmdk; how many bytes that takes.
+/// Writes a disk of at most 2 TiB as a streamOptimized vmdk; how many bytes that takes.
 ///
 /// # Errors
-/// `InvalidInput` unless `size` is a positive multiple of 1 MiB of at most 2 TiB, which is what importers take; and
-/// those of reading and writing.
-pub fn write(raw: &File, size: u64, out: impl Write, image: &Image<'_>, threads: usize) -> io::Result<u64> {
+/// `InvalidInput` for a disk or a name that importers do not take; and those of reading and writing.
+pub fn write(disk: &RawDisk<'_>, out: impl Write, image: &Image<'_>, threads: usize) -> io::Result<u64> {
+    disk.check("vmdk", 2 << 40)?;
     let invalid = |what: String| Err(io::Error::new(io::ErrorKind::InvalidInput, what));
-    if size == 0 || !size.is_multiple_of(1 << 20) || size > 2 << 40 {
-        return invalid(format!("a vmdk needs whole mebibytes, at most 2 TiB, not {size} bytes"));
-    }
     if image.file_name.contains(|letter: char| letter == '"' || letter.is_control()) {
         return invalid(format!("`{}` cannot stand in the descriptor of a vmdk", image.file_name.escape_default()));
     }
-    let capacity = size / SECTOR_BYTES;
-    let descriptor = descriptor(capacity, image);
+    let capacity = disk.capacity / SECTOR_BYTES;
+    let descriptor = descriptor(capacity, disk.content, image);
     if descriptor.len() as u64 > DESCRIPTOR_SECTORS * SECTOR_BYTES {
         return invalid("the name of the file does not fit the descriptor of a vmdk".to_owned());
     }
@@ -47,13 +42,15 @@ pub fn write(raw: &File, size: u64, out: impl Write, image: &Image<'_>, threads:
     stream.put(descriptor.as_bytes())?;
     stream.pad_to(GRAIN_SECTORS * SECTOR_BYTES)?;
     let new = || Ok(Deflater::new(LEVEL, true));
-    blocks::for_each((raw, size), GRAIN, threads, new, Deflater::stream, |number, grain| stream.grain(number, &grain))?;
+    blocks::for_each((disk.file, disk.size), GRAIN, threads, new, Deflater::stream, |number, grain| {
+        stream.grain(number, &grain)
+    })?;
     stream.finish()
 }
 
 /// The text that VMware's tools read first.
-fn descriptor(capacity: u64, image: &Image<'_>) -> String {
-    let mut id = content_id::uuid(image.content, "vmdk").into_bytes();
+fn descriptor(capacity: u64, content: &Digest, image: &Image<'_>) -> String {
+    let mut id = content_id::uuid(content, "vmdk").into_bytes();
     // The short identifier is the end of the long one. Its highest values have meanings: the first bit stays clear.
     id[12] &= 0x7f;
     let (long, short) = (hex::encode(&id), hex::encode(&id[12..]));
@@ -63,7 +60,7 @@ fn descriptor(capacity: u64, image: &Image<'_>) -> String {
         0x4000_0000..=0x7fff_ffff => (128, 32),
         _ => (255, 63),
     };
-    let Image { file_name, hardware_version, .. } = image;
+    let Image { file_name, hardware_version } = image;
     let cylinders = capacity / (heads * sectors);
     format!(
         "# Disk DescriptorFile\n\
