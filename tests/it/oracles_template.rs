@@ -1,4 +1,4 @@
-//! Templates of virtual machines judged by other people's tools: `qemu-img`, `zstd`, `gzip`, `tar`, `sha256sum`, and
+//! Templates of virtual machines judged by other people's tools: `qemu-img`, 7-Zip, `zstd`, `gzip`, `tar`, `sha256sum`, and
 //! `xmllint` with DMTF's schema.
 
 use std::fs::{self, File};
@@ -80,6 +80,36 @@ fn qemu_reads_the_same_from_templates_as_from_raw() {
             judge("vpc", vhd::write(&disk, &new_file(&path), kind).unwrap(), false);
         }
     });
+}
+
+#[test]
+fn seven_zip_reads_the_same_from_templates_as_from_raw() {
+    let Some(seven_zip) = oracle("7zz") else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("image");
+    let (raw, content) = (tempfile::tempfile().unwrap(), Digest::of("node"));
+    let mut bytes = vec![0; 20 << 20];
+    bytes[5_000_000..8_000_000].copy_from_slice(&noise(3_000_000));
+    bytes[9_000_000..9_900_000].fill(7);
+    raw.write_all_at(&bytes, 0).unwrap();
+    let disk = RawDisk { file: &raw, size: 20 * MIB, capacity: 23 * MIB, content: &content };
+    bytes.resize(23 << 20, 0);
+    let judge = |kind: &str| {
+        let output = Command::new(&seven_zip).args(["x", "-so", kind]).arg(&path).output().unwrap();
+        assert!(
+            output.status.success() && output.stdout == bytes,
+            "{kind}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    };
+    vmdk::write(&disk, new_file(&path), &IMAGE, 2).unwrap();
+    judge("-tVMDK");
+    vhdx::write(&disk, &new_file(&path)).unwrap();
+    judge("-tVHDX");
+    for kind in [Kind::Dynamic, Kind::Fixed] {
+        vhd::write(&disk, &new_file(&path), kind).unwrap();
+        judge("-tVHD");
+    }
 }
 
 #[test]
