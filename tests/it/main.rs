@@ -41,6 +41,7 @@ mod import;
 mod mirror;
 mod oracles_disk;
 mod oracles_grub;
+mod oracles_template;
 mod policy;
 mod recipes;
 mod rpm;

@@ -14,6 +14,7 @@ use nodesmith::formats::erofs::read::{self, Image, ReadError};
 use nodesmith::formats::erofs::{self as root, Codec, ExtentSize, Options, dump};
 use nodesmith::formats::form_cache::NoCache;
 use nodesmith::formats::{fat as esp, gpt as partitions, iso9660, qcow2 as cow, verity as tree};
+use nodesmith::formats::{vhd as vhds, vhdx as vhdxs, vmdk as vmdks};
 use nodesmith::tree::{self as files, Content, Contents, Digest, Origin, Tree};
 use nodesmith::verity_superblock::{SUPERBLOCK_BYTES, Superblock};
 
@@ -105,11 +106,58 @@ pub(crate) fn qcow2(data: &[u8]) {
     let image = image(data);
     let _ = cow::dump(&mut Cursor::new(&image));
     if let Ok(reader) = cow::Reader::open(file(&image)) {
-        let size = reader.size().unwrap();
-        for start in [0, 1 << 16, size / 2, size.saturating_sub(1 << 16)] {
-            let mut part = vec![0; usize::try_from(size.saturating_sub(start).min(1 << 17)).unwrap()];
-            let _ = reader.read_exact_at(&mut part, start);
+        read_parts(&reader);
+    }
+}
+
+/// Reads at the start, in the middle and at the end.
+fn read_parts(reader: &dyn ReadAt) {
+    let size = reader.size().unwrap();
+    for start in [0, 1 << 16, size / 2, size.saturating_sub(1 << 16)] {
+        let mut part = vec![0; usize::try_from(size.saturating_sub(start).min(1 << 17)).unwrap()];
+        let _ = reader.read_exact_at(&mut part, start);
+    }
+}
+
+pub(crate) fn vmdk(data: &[u8]) {
+    let image = image(data);
+    let _ = vmdks::dump(&image.as_slice());
+    if let Ok(reader) = vmdks::Reader::open(file(&image)) {
+        read_parts(&reader);
+    }
+}
+
+/// The checksums of the footer and of a header behind its copy are made right first, or else nothing behind them would
+/// be looked at.
+pub(crate) fn vhd(data: &[u8]) {
+    let mut image = image(data);
+    let footer = image.len().saturating_sub(SECTOR);
+    for (at, length, sum_at) in [(footer, SECTOR, 64), (SECTOR, 2 * SECTOR, 36)] {
+        if let Some(structure) = image.get_mut(at..at + length) {
+            structure[sum_at..sum_at + 4].fill(0);
+            let sum = !structure.iter().map(|byte| u32::from(*byte)).sum::<u32>();
+            structure[sum_at..sum_at + 4].copy_from_slice(&sum.to_be_bytes());
         }
+    }
+    let _ = vhds::dump(&image.as_slice());
+    if let Ok(reader) = vhds::Reader::open(file(&image)) {
+        read_parts(&reader);
+    }
+}
+
+/// As for `vhd`: headers and region tables get the right checksums.
+pub(crate) fn vhdx(data: &[u8]) {
+    let mut image = image(data);
+    for (at, length) in [(64 << 10, 4 << 10), (128 << 10, 4 << 10), (192 << 10, 64 << 10), (256 << 10, 64 << 10)] {
+        if let Some(structure) = image.get_mut(at..at + length) {
+            structure[4..8].fill(0);
+            let sum = crc32c(structure);
+            structure[4..8].copy_from_slice(&sum.to_le_bytes());
+        }
+    }
+    let _ = vhdxs::dump(&image.as_slice());
+    if let Ok(reader) = vhdxs::Reader::open(file(&image)) {
+        read_parts(&reader);
     }
 }
 
@@ -184,9 +232,19 @@ fn seal_table(image: &mut [u8], header: usize) {
     image[header + 16..header + 20].copy_from_slice(&sum.to_le_bytes());
 }
 
+/// Of gzip and GPT.
 fn crc32(bytes: &[u8]) -> u32 {
+    crc(bytes, 0xedb8_8320)
+}
+
+/// Castagnoli's.
+fn crc32c(bytes: &[u8]) -> u32 {
+    crc(bytes, 0x82f6_3b78)
+}
+
+fn crc(bytes: &[u8], polynomial: u32) -> u32 {
     !bytes.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| crc >> 1 ^ if crc & 1 == 1 { 0xedb8_8320 } else { 0 })
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| crc >> 1 ^ if crc & 1 == 1 { polynomial } else { 0 })
     })
 }
 

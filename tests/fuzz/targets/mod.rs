@@ -51,5 +51,8 @@ pub(crate) const TARGETS: &[Target] = &[
     ("tarball", archives::tarball),
     ("unit", programs::unit),
     ("verity", disks::verity),
+    ("vhd", disks::vhd),
+    ("vhdx", disks::vhdx),
+    ("vmdk", disks::vmdk),
     ("volume", disks::volume),
 ];
