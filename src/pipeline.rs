@@ -73,7 +73,8 @@ pub fn build(recipe_path: &Path, options: &Options, watch: &Watch) -> anyhow::Re
     let uki = uki::make(&parts, &initrd, &command_line)?;
     let esp = disk::Esp::new(&parts, &uki)?;
     let plan = disk::plan(recipe, &esp, &sealed)?;
-    watch.stage("disks", || writers::write(&plan, &recipe.outputs, options.threads, &mut outputs))?;
+    let image = writers::Image { name: &recipe.name, version: &recipe.version, plan: &plan, epoch: recipe.epoch };
+    watch.stage("disks", || writers::write(&image, &recipe.outputs, options.threads, &mut outputs))?;
     boot_files::write(&parts, &initrd, &command_line, &uki, &mut outputs)?;
     let record = Record {
         recipe,

@@ -16,11 +16,12 @@ pub struct Description {
     pub content: Described,
 }
 
-/// A qcow2 file.
+/// A file around a disk.
 #[derive(Debug, Serialize)]
-#[serde(tag = "kind", rename = "qcow2")]
 pub struct Container {
-    /// Its header, as text.
+    /// Its format.
+    pub kind: &'static str,
+    /// What it says of itself.
     pub text: String,
 }
 
@@ -58,7 +59,7 @@ impl Description {
             Described::Untold(Untold::Unread { why }) => format!("content not read: {why}\n"),
         };
         match &self.container {
-            Some(Container { text }) => format!("qcow2\n{text}\n{content}"),
+            Some(Container { kind, text }) => format!("{kind}\n{text}\n{content}"),
             None => content,
         }
     }

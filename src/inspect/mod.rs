@@ -2,10 +2,10 @@
 
 mod boot_files;
 mod comparison;
+mod container;
 mod description;
 mod disk;
 mod kind;
-mod qcow2;
 mod root;
 
 use std::fs::File;
@@ -25,7 +25,7 @@ const WHOLE_MAX: u64 = 1 << 30;
 /// Describes an image.
 pub fn inspect(file: File, files: Listing<'_>) -> anyhow::Result<Description> {
     let content = match Kind::of(&file)? {
-        Some(Kind::Qcow2) => return qcow2::describe(file, files),
+        Some(Kind::Container(format)) => return container::describe(format, file, files),
         Some(Kind::Disk) => Described::Disk(Box::new(disk::describe(&file, files)?)),
         Some(Kind::Erofs) => {
             let length = ReadAt::size(&file).context("measuring the image")?;
@@ -33,7 +33,7 @@ pub fn inspect(file: File, files: Listing<'_>) -> anyhow::Result<Description> {
         }
         Some(Kind::EfiProgram) => Described::EfiProgram(boot_files::efi_program(&whole(file)?)?),
         Some(Kind::Initrd) => Described::Initrd(boot_files::initrd(&whole(file)?)?),
-        None => bail!("this is none of: disk image with a GPT, qcow2, EROFS, EFI program, initrd"),
+        None => bail!("this is none of: disk image with a GPT, qcow2, vmdk, vhd, vhdx, EROFS, EFI program, initrd"),
     };
     Ok(Description::from(content))
 }

@@ -29,8 +29,53 @@ pub const QCOW2: Output = Output {
     default: true,
 };
 
+pub const RAW_ZST: Output = Output {
+    word: "raw.zst",
+    endings: &["raw.zst"],
+    about: "the raw disk as zstd, in frames that can be sought",
+    default: false,
+};
+
+pub const VMDK: Output = Output {
+    word: "vmdk",
+    endings: &["vmdk"],
+    about: "a disk as VMware's importers want it (streamOptimized)",
+    default: false,
+};
+
+pub const OVA: Output = Output {
+    word: "ova",
+    endings: &["ova"],
+    about: "a virtual machine for vSphere: description, digests and disk in one file",
+    default: false,
+};
+
+pub const VHD: Output = Output {
+    word: "vhd",
+    endings: &["vhd"],
+    about: "a dynamic disk for Hyper-V's first generation and others that know Virtual PC's format",
+    default: false,
+};
+
+pub const AZURE: Output = Output {
+    word: "azure",
+    endings: &["azure.vhd"],
+    about: "a fixed disk for Azure; the file is as large as the disk, and mostly holes",
+    default: false,
+};
+
+pub const VHDX: Output =
+    Output { word: "vhdx", endings: &["vhdx"], about: "a dynamic disk for Hyper-V", default: false };
+
+pub const GCE: Output = Output {
+    word: "gce",
+    endings: &["gce.tar.gz"],
+    about: "an archive with `disk.raw` for Google Compute Engine",
+    default: false,
+};
+
 /// All of them, in the order in which recipes are printed.
-pub const OUTPUTS: [&Output; 2] = [&RAW, &QCOW2];
+pub const OUTPUTS: [&Output; 9] = [&RAW, &QCOW2, &RAW_ZST, &VMDK, &OVA, &VHD, &AZURE, &VHDX, &GCE];
 
 /// The words of the table, for the shape of recipes.
 pub(super) const CHOICES: [Choice; OUTPUTS.len()] = choices(&OUTPUTS);

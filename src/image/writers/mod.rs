@@ -1,7 +1,14 @@
 //! What writes the outputs that recipes ask for (`recipe/output.rs`): a row and a file each.
 
+mod azure;
+mod gce;
+mod ova;
 mod qcow2;
 mod raw;
+mod raw_zst;
+mod vhd;
+mod vhdx;
+mod vmdk;
 
 use std::num::NonZeroUsize;
 
@@ -12,6 +19,16 @@ use super::disk::layout::DiskPlan;
 use super::outputs::Outputs;
 use crate::recipe::output::{self, Output};
 
+/// A disk, and what its formats say of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Image<'a> {
+    pub name: &'a str,
+    pub version: &'a str,
+    pub plan: &'a DiskPlan<'a>,
+    /// Time of files in archives, seconds since 1970.
+    pub epoch: i64,
+}
+
 /// How one output is written.
 struct Writer {
     output: &'static Output,
@@ -20,27 +37,36 @@ struct Writer {
 }
 
 /// In the order in which manifests list their files.
-const WRITERS: [Writer; output::OUTPUTS.len()] =
-    [Writer { output: &output::QCOW2, write: qcow2::write }, Writer { output: &output::RAW, write: raw::write }];
+const WRITERS: [Writer; output::OUTPUTS.len()] = [
+    Writer { output: &output::QCOW2, write: qcow2::write },
+    Writer { output: &output::RAW_ZST, write: raw_zst::write },
+    Writer { output: &output::VMDK, write: vmdk::write },
+    Writer { output: &output::OVA, write: ova::write },
+    Writer { output: &output::VHD, write: vhd::write },
+    Writer { output: &output::AZURE, write: azure::write },
+    Writer { output: &output::VHDX, write: vhdx::write },
+    Writer { output: &output::GCE, write: gce::write },
+    Writer { output: &output::RAW, write: raw::write },
+];
 
 /// Writes the disk in every form that is wanted.
 pub fn write(
-    plan: &DiskPlan<'_>,
+    image: &Image<'_>,
     wanted: &[&'static Output],
     threads: NonZeroUsize,
     outputs: &mut Outputs,
 ) -> anyhow::Result<()> {
-    write_by(&WRITERS, plan, wanted, threads, outputs)
+    write_by(&WRITERS, image, wanted, threads, outputs)
 }
 
 fn write_by(
     writers: &[Writer],
-    plan: &DiskPlan<'_>,
+    image: &Image<'_>,
     wanted: &[&'static Output],
     threads: NonZeroUsize,
     outputs: &mut Outputs,
 ) -> anyhow::Result<()> {
-    let raw = RawImage::make(plan, outputs)?;
+    let raw = RawImage::make(image, outputs)?;
     for Writer { output, write } in writers.iter().filter(|writer| wanted.contains(&writer.output)) {
         write(&raw, threads, outputs).with_context(|| format!("writing {}", output.word))?;
     }
@@ -74,7 +100,8 @@ mod tests {
         .unwrap();
         let place = tempfile::tempdir().unwrap();
         let mut outputs = Outputs::begin(place.path(), "x", &()).unwrap();
-        write_by(writers, &plan, wanted, NonZeroUsize::MIN, &mut outputs).unwrap();
+        let image = Image { name: "x", version: "1", plan: &plan, epoch: 0 };
+        write_by(writers, &image, wanted, NonZeroUsize::MIN, &mut outputs).unwrap();
         outputs.finish().unwrap();
         let names = fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
         names.filter_map(|name| Some(name.strip_prefix("x.")?.to_owned())).collect()

@@ -3,24 +3,53 @@
 use std::fs::File;
 use std::num::NonZeroUsize;
 
-use crate::image::disk::layout::DiskPlan;
+use anyhow::Context;
+
+use super::Image;
+use crate::formats::raw_disk::RawDisk;
 use crate::image::outputs::Outputs;
+use crate::tree::Digest;
 
 const ENDING: &str = "raw";
 
-/// A whole disk.
+/// A whole disk, and what other formats say of it.
 #[derive(Debug)]
 pub(super) struct RawImage {
     pub(super) file: File,
     pub(super) bytes: u64,
+    /// Bytes of the disk that a template gives to whoever deploys it: a node needs more than its image. Whole GiB, which
+    /// some clouds demand.
+    pub(super) capacity: u64,
+    /// Identifiers of the disk in other formats follow from it.
+    content: Digest,
+    pub(super) name: String,
+    pub(super) version: String,
+    /// Time of files in archives, seconds since 1970.
+    pub(super) epoch: u64,
 }
 
 impl RawImage {
     /// Among the files that are not finished; it stays one of them unless it is asked for.
-    pub(super) fn make(plan: &DiskPlan<'_>, outputs: &Outputs) -> anyhow::Result<RawImage> {
+    pub(super) fn make(image: &Image<'_>, outputs: &Outputs) -> anyhow::Result<RawImage> {
+        let Image { name, version, plan, epoch } = *image;
         let file = outputs.create(ENDING)?;
         plan.write(&file)?;
-        Ok(RawImage { file, bytes: plan.image_bytes() })
+        let partitions = plan.parts.iter().map(|part| part.partition.guid.to_string());
+        let guids: Vec<String> = partitions.chain([plan.disk_guid.to_string()]).collect();
+        Ok(RawImage {
+            file,
+            bytes: plan.image_bytes(),
+            capacity: plan.min_disk_bytes().max(plan.image_bytes()).next_multiple_of(1 << 30),
+            content: Digest::of(guids.join(" ")),
+            name: name.to_owned(),
+            version: version.to_owned(),
+            epoch: u64::try_from(epoch).context("the epoch is before 1970")?,
+        })
+    }
+
+    /// The disk that a template gives.
+    pub(super) fn disk(&self) -> RawDisk<'_> {
+        RawDisk { file: &self.file, size: self.bytes, capacity: self.capacity, content: &self.content }
     }
 }
 
