@@ -323,8 +323,11 @@ impl Specimen {
     }
 }
 
+/// A slug, and what makes its check complain.
+type Mutant = (&'static str, fn(&mut Specimen));
+
 /// For each check what it alone complains of, done to a sound root.
-const MUTANTS: &[(&str, fn(&mut Specimen))] = &[
+const MUTANTS: &[Mutant] = &[
     ("machine-id-empty", |it| it.put("/etc/machine-id", "0123\n")),
     ("host-key-in-image", |it| it.put("/etc/ssh/ssh_host_rsa_key", "key")),
     ("password-in-image", |it| it.put("/etc/shadow", "root:$6$x:1::::::\n")),

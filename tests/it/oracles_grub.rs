@@ -59,7 +59,7 @@ fn grub_mkimage_loads_the_same_bytes() {
 
                 // What may differ: the sizes that follow from liblzma being another compressor than the one in GRUB,
                 // and the place on the disk, which grub-bios-setup would fill in.
-                let [ours_without, theirs_without] = [&our, &their].map(|unpacked| without_size(unpacked));
+                let [ours_without, theirs_without] = [&our, &their].map(without_size);
                 assert!(ours_without == theirs_without, "{place}: the decompressors differ");
                 assert_eq!((our.first_lba, their.first_lba), (41, 2));
                 assert_eq!(usize::from(our.sectors), ours.core.len().div_ceil(512) - 1);

@@ -28,8 +28,10 @@ struct Document {
     /// Fills in what the text says. What an earlier one has said too gives way, except that keys add up.
     read: fn(&Arc<Source>, &mut NodeConfig, &mut Diagnostics),
     /// The instance id alone, for a text that has it.
-    instance_id: Option<fn(&Arc<Source>) -> Option<String>>,
+    instance_id: Option<InstanceId>,
 }
+
+type InstanceId = fn(&Arc<Source>) -> Option<String>;
 
 /// In the order in which they are read, and in which people mend them.
 const DOCUMENTS: &[Document] = &[
