@@ -27,7 +27,7 @@ use crate::words;
     after_help = "Example: nodesmith boot out/quickstart.raw --until ready --time-limit 300"
 )]
 pub(super) struct Boot {
-    /// The image, .raw or .qcow2
+    /// The image: .raw, .qcow2, .vmdk, .vhd or .vhdx
     image: PathBuf,
     /// How the guest starts: from the image through UEFI, or by the kernel beside it
     #[arg(long, value_enum, default_value = "uefi")]

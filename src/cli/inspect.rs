@@ -14,8 +14,8 @@ use crate::inspect::{self, Listing};
 
 /// Show what an image or one of its parts holds
 ///
-/// Takes .raw, .qcow2, .efi, .initrd and root file systems; what it is, is seen from its first bytes. For a .raw image
-/// the root is verified against the root hash on its kernel's command line.
+/// Takes .raw, .qcow2, .vmdk, .vhd, .vhdx, .efi, .initrd and root file systems; what it is, is seen from its bytes. The
+/// root of a disk is verified against the root hash on its kernel's command line.
 ///
 /// Exit code: 0, 1 for a root that does not verify or has other files than its manifest says, 2 for what cannot be
 /// read.

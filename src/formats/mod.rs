@@ -4,6 +4,7 @@
 
 pub mod authenticode;
 mod blocks;
+pub mod container;
 mod content_id;
 pub mod cpio;
 mod deflate;

@@ -5,24 +5,17 @@ use std::io;
 
 use anyhow::Context;
 
-use super::description::{Container, Described, Description, Untold};
+use super::description::{self, Described, Description, Untold};
 use super::disk;
-use super::kind::{Format, Kind};
+use super::kind::Kind;
 use super::root::Listing;
-use crate::formats::device::ReadAt;
-use crate::formats::{qcow2, vhd, vhdx, vmdk};
+use crate::formats::container::Container;
 
 /// The container, and then the disk in it exactly as the raw image of that disk is described.
-pub(super) fn describe(format: Format, mut file: File, files: Listing<'_>) -> anyhow::Result<Description> {
-    let kind = format.word();
-    let text = match format {
-        Format::Qcow2 => qcow2::dump(&mut file),
-        Format::Vmdk => vmdk::dump(&file),
-        Format::Vhd => vhd::dump(&file),
-        Format::Vhdx => vhdx::dump(&file),
-    };
-    let text = text.with_context(|| format!("reading what the {kind} says of itself"))?;
-    let content = match open(format, file) {
+pub(super) fn describe(container: Container, mut file: File, files: Listing<'_>) -> anyhow::Result<Description> {
+    let kind = container.word();
+    let text = container.dump(&mut file).with_context(|| format!("reading what the {kind} says of itself"))?;
+    let content = match container.open(file) {
         Ok(reader) if Kind::of(&*reader)? == Some(Kind::Disk) => {
             Described::Disk(Box::new(disk::describe(&*reader, files)?))
         }
@@ -33,14 +26,5 @@ pub(super) fn describe(format: Format, mut file: File, files: Listing<'_>) -> an
         }
         Err(error) => return Err(error).with_context(|| format!("opening the {kind} image")),
     };
-    Ok(Description { container: Some(Container { kind, text }), content })
-}
-
-fn open(format: Format, file: File) -> io::Result<Box<dyn ReadAt>> {
-    Ok(match format {
-        Format::Qcow2 => Box::new(qcow2::Reader::open(file)?),
-        Format::Vmdk => Box::new(vmdk::Reader::open(file)?),
-        Format::Vhd => Box::new(vhd::Reader::open(file)?),
-        Format::Vhdx => Box::new(vhdx::Reader::open(file)?),
-    })
+    Ok(Description { container: Some(description::Container { kind, text }), content })
 }

@@ -2,55 +2,27 @@
 
 use anyhow::Context;
 
+use crate::formats::container::Container;
 use crate::formats::device::ReadAt;
-use crate::formats::{qcow2, vhd, vhdx, vmdk};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    Container(Format),
+    Container(Container),
     Disk,
     Erofs,
     EfiProgram,
     Initrd,
 }
 
-/// A file around a disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
-    Qcow2,
-    Vmdk,
-    Vhd,
-    Vhdx,
-}
-
-impl Format {
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Format::Qcow2 => "qcow2",
-            Format::Vmdk => "vmdk",
-            Format::Vhd => "vhd",
-            Format::Vhdx => "vhdx",
-        }
-    }
-}
-
 impl Kind {
     pub(super) fn of(device: &dyn ReadAt) -> anyhow::Result<Option<Kind>> {
-        let length = device.size().context("measuring the image")?;
-        let mut head = vec![0; usize::try_from(length.min(2048))?];
+        if let Some(container) = Container::of(device).context("reading the first and the last bytes")? {
+            return Ok(Some(Kind::Container(container)));
+        }
+        let length = device.size().context("measuring the image")?.min(2048);
+        let mut head = vec![0; usize::try_from(length)?];
         device.read_exact_at(&mut head, 0).context("reading the first bytes")?;
-        // A fixed vhd is the disk itself, with the magic behind it.
-        let mut last = [0; 8];
-        if let Some(footer) = length.checked_sub(512) {
-            device.read_exact_at(&mut last, footer).context("reading the last sector")?;
-        }
-        if last == vhd::MAGIC {
-            return Ok(Some(Kind::Container(Format::Vhd)));
-        }
-        let magics: [(usize, &[u8], Kind); 9] = [
-            (0, &qcow2::MAGIC, Kind::Container(Format::Qcow2)),
-            (0, &vmdk::MAGIC, Kind::Container(Format::Vmdk)),
-            (0, &vhdx::MAGIC, Kind::Container(Format::Vhdx)),
+        let magics: [(usize, &[u8], Kind); 6] = [
             (512, b"EFI PART", Kind::Disk),
             (1024, &[0xe2, 0xe1, 0xf5, 0xe0], Kind::Erofs),
             (0, b"MZ", Kind::EfiProgram),

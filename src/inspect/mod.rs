@@ -25,7 +25,7 @@ const WHOLE_MAX: u64 = 1 << 30;
 /// Describes an image.
 pub fn inspect(file: File, files: Listing<'_>) -> anyhow::Result<Description> {
     let content = match Kind::of(&file)? {
-        Some(Kind::Container(format)) => return container::describe(format, file, files),
+        Some(Kind::Container(container)) => return container::describe(container, file, files),
         Some(Kind::Disk) => Described::Disk(Box::new(disk::describe(&file, files)?)),
         Some(Kind::Erofs) => {
             let length = ReadAt::size(&file).context("measuring the image")?;

@@ -2,15 +2,16 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::Write;
-use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, ensure};
 
 use super::options::Options;
+use crate::formats::container::Container;
 use crate::formats::device::ReadAt;
-use crate::formats::{qcow2, sparse};
+use crate::formats::sparse;
 
 #[derive(Debug)]
 pub(super) struct Disk {
@@ -24,11 +25,13 @@ pub(super) struct Disk {
 
 /// What a guest writes is its owner's alone: there are keys and tokens in it.
 const PRIVATE: u32 = 0o600;
+/// Bytes of a disk with nothing but a partition table.
+const SMALLEST: u64 = 4096;
 
 /// An image as it was opened.
 enum Image {
     Raw(File),
-    Qcow2(Box<qcow2::Reader>),
+    Contained(Container, Box<dyn ReadAt>),
 }
 
 impl Image {
@@ -38,20 +41,20 @@ impl Image {
     fn open(path: &Path) -> anyhow::Result<Image> {
         let opening = || format!("opening {}", path.display());
         let file = File::open(path).with_context(opening)?;
-        let mut magic = [0; 4];
-        FileExt::read_exact_at(&file, &mut magic, 0)
-            .with_context(|| format!("{} is too short for a disk image", path.display()))?;
-        Ok(match magic == qcow2::MAGIC {
-            true => Image::Qcow2(Box::new(qcow2::Reader::open(file).with_context(opening)?)),
-            false => Image::Raw(file),
-        })
+        let image = match Container::of(&file).with_context(opening)? {
+            Some(container) => Image::Contained(container, container.open(file).with_context(opening)?),
+            None => Image::Raw(file),
+        };
+        let bytes = image.size().with_context(opening)?;
+        ensure!(bytes >= SMALLEST, "{} is too short for a disk image", path.display());
+        Ok(image)
     }
 
     /// QEMU's name of it.
     fn format(&self) -> &'static str {
         match self {
             Image::Raw(_) => "raw",
-            Image::Qcow2(_) => "qcow2",
+            Image::Contained(container, _) => container.driver(),
         }
     }
 
@@ -59,7 +62,7 @@ impl Image {
     fn size(&self) -> std::io::Result<u64> {
         match self {
             Image::Raw(file) => file.size(),
-            Image::Qcow2(reader) => reader.size(),
+            Image::Contained(_, disk) => disk.size(),
         }
     }
 }
@@ -104,7 +107,7 @@ fn make_kept(image: &Image, kept: &Path, bytes: u64) -> anyhow::Result<()> {
     to.set_len(length.max(bytes)).context("sizing the copy")?;
     let copied = match image {
         Image::Raw(from) => sparse::copy(from, length, &to, 0),
-        Image::Qcow2(reader) => copy(reader.as_ref(), length, &to),
+        Image::Contained(_, disk) => copy(disk.as_ref(), length, &to),
     };
     copied.with_context(|| format!("copying to {}", unfinished.display()))?;
     fs::rename(&unfinished, kept).with_context(|| format!("naming {}", kept.display()))

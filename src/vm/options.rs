@@ -11,7 +11,7 @@ use crate::arch::Arch;
 /// Everything that a run is made of.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// A `.raw` or `.qcow2` image; for [`Firmware::Direct`] its `.vmlinuz`, `.initrd` and `.cmdline` lie beside it.
+    /// A `.raw`, `.qcow2`, `.vmdk`, `.vhd` or `.vhdx` image; for [`Firmware::Direct`] its `.vmlinuz`, `.initrd` and `.cmdline` lie beside it.
     pub image: PathBuf,
     /// The image's.
     pub arch: &'static Arch,

@@ -68,20 +68,31 @@ fn a_node_starts_from_its_kernel_and_initrd() {
     assert_green_with(&boot("direct", &image, their_seed(), &["--firmware", "direct"]), "(iso9660)", 3);
 }
 
-#[test]
-fn the_quickstart_node_starts_from_qcow2_and_says_that_it_is_ready() {
-    let image = crate::support::build("tests/recipes/quickstart.yaml".as_ref(), "quickstart", "quickstart.lock")
-        .with_extension("qcow2");
-    let serial = place().join("qcow2.serial.log");
+/// QEMU's own reader of the form has the disk.
+fn is_ready_from(image: &Path) {
+    let _guest = one_guest();
+    let serial = place().join("form.serial.log");
     let output = nodesmith()
         .arg("boot")
-        .arg(&image)
+        .arg(image)
         .args(["--until", "ready", "--accel", "tcg", "--json", "--time-limit", "600", "--reboots", "0", "--serial-log"])
         .arg(&serial)
         .output()
         .unwrap();
     let console = fs::read_to_string(&serial).unwrap_or_default();
-    assert_eq!(output.status.code(), Some(0), "{}\n{console}", String::from_utf8_lossy(&output.stdout));
+    let name = image.display();
+    assert_eq!(output.status.code(), Some(0), "{name}: {}\n{console}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn a_node_starts_from_every_form_of_its_disk_and_says_that_it_is_ready() {
+    let quickstart = crate::support::build("tests/recipes/quickstart.yaml".as_ref(), "quickstart", "quickstart.lock");
+    is_ready_from(&quickstart.with_extension("qcow2"));
+    let templates = crate::support::build("tests/recipes/templates.yaml".as_ref(), "templates", "quickstart.lock");
+    for form in ["vmdk", "vhdx"] {
+        is_ready_from(&templates.with_extension(form));
+    }
+    fs::remove_dir_all(templates.parent().unwrap()).unwrap();
 }
 
 /// Starts the kept disk until the node is ready; its last report.

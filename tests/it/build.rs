@@ -41,18 +41,18 @@ pub(crate) static REFERENCE: LazyLock<Reference> = LazyLock::new(|| {
     reference
 });
 
-fn nodesmith(recipe: &str, out: &Path, store: &Path, lock: &Path) -> Command {
+pub(crate) fn nodesmith(recipe: &str, out: &Path, store: &Path, lock: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nodesmith"));
     command.arg("build").arg(recipe).arg("--out").arg(out).arg("--store").arg(store).arg("--lock").arg(lock);
     command.arg("--store-key").arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("build/store-key"));
     command
 }
 
-fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-fn sums(out: &Path) -> String {
+pub(crate) fn sums(out: &Path) -> String {
     fs::read_to_string(out.join("SHA256SUMS")).unwrap()
 }
 

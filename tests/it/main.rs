@@ -9,6 +9,7 @@
 //! * `fresh`: what `ci/fresh` says of recipes
 //! * `fuzz`: the fuzz targets over their corpus
 //! * `signatures`: repositories that are not to be believed, and the same ones when they are
+//! * `templates`: a disk in every form that a recipe may ask for, against its raw image
 //! * `suites`: several suites of one distribution, on mirrors of two archives
 //! * `images`: other people's tools look at what a build left
 //! * `erofs`, `oracles_disk`, `oracles_grub`: other people's tools look at what each format writer writes
@@ -57,6 +58,7 @@ mod slugs;
 mod structure;
 mod suites;
 mod support;
+mod templates;
 #[path = "../../src/trust/testkey.rs"]
 mod testkey;
 #[path = "../../src/repo/testserver.rs"]

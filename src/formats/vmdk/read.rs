@@ -43,7 +43,9 @@ impl Reader {
         let header = Header::of_file(&file)?;
         let descriptor = header.read_descriptor(&file)?;
         let parent = descriptor.lines().find_map(|line| line.trim().strip_prefix("parentCID="));
-        if parent.is_some_and(|parent| !parent.eq_ignore_ascii_case("ffffffff")) {
+        // QEMU goes by the name alone.
+        let named = descriptor.contains("parentFileNameHint");
+        if named || parent.is_some_and(|parent| !parent.eq_ignore_ascii_case("ffffffff")) {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "the rest of its content is in a parent disk"));
         }
         let file_bytes = file.size()?;

@@ -1,0 +1,64 @@
+//! A node's disk in every form that a recipe may ask for, as the program writes it, against the raw image beside it.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::build::{REFERENCE, nodesmith, sums, text};
+use crate::support::{oracle, run};
+
+const RECIPE: &str = "tests/recipes/templates.yaml";
+
+/// Builds the recipe once more.
+fn built(name: &str, threads: &str) -> PathBuf {
+    let out = REFERENCE.store.with_file_name(name);
+    let output = nodesmith(RECIPE, &out, &REFERENCE.store, &REFERENCE.lock)
+        .args(["--as-of", &REFERENCE.day, "--locked", "--offline", "--threads", threads])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+    out
+}
+
+#[test]
+fn every_form_of_the_disk_holds_what_the_raw_holds() {
+    let tools = ["qemu-img", "zstd", "tar", "cmp", "bash"].map(oracle);
+    let [Some(qemu_img), Some(_), Some(tar), Some(_), Some(bash)] = tools else { return };
+    let out = built("templates", "2");
+    let file = |ending: &str| out.join(format!("templates.{ending}"));
+    let compare = |driver: &str, image: PathBuf| {
+        let compared =
+            run(Command::new(&qemu_img).args(["compare", "-f", driver, "-F", "raw"]).arg(&image).arg(file("raw")));
+        assert!(compared.contains("Images are identical"), "{}: {compared}", image.display());
+    };
+    let inspect = |ending: &str| run(Command::new(env!("CARGO_BIN_EXE_nodesmith")).arg("inspect").arg(file(ending)));
+    let raw = inspect("raw");
+    assert!(raw.contains(": verified\n"), "{raw}");
+    for (ending, driver) in
+        [("qcow2", "qcow2"), ("vmdk", "vmdk"), ("vhd", "vpc"), ("azure.vhd", "vpc"), ("vhdx", "vhdx")]
+    {
+        compare(driver, file(ending));
+        let told = inspect(ending);
+        let (_, content) = told.split_once("\n\n").unwrap();
+        assert_eq!(content, raw, "{ending}");
+    }
+    // What comes out of a stream begins with the raw image; behind it there is nothing but zeros.
+    let begins = |command: String| {
+        let script = format!("set -o pipefail; {command} | cmp -n $(stat -c %s '{0}') - '{0}'", file("raw").display());
+        run(Command::new(&bash).args(["-c", &script]));
+    };
+    begins(format!("zstd -qdc '{}'", file("raw.zst").display()));
+    begins(format!(
+        "tar -xOzf '{}' disk.raw | head -c $(stat -c %s '{}')",
+        file("gce.tar.gz").display(),
+        file("raw").display()
+    ));
+    let unpacked = tempfile::tempdir_in(&out).unwrap();
+    run(Command::new(&tar).arg("-xf").arg(file("ova")).arg("-C").arg(unpacked.path()));
+    compare("vmdk", unpacked.path().join("templates-disk1.vmdk"));
+    drop(unpacked);
+    let first = sums(&out);
+    std::fs::remove_dir_all(&out).unwrap();
+    let again = built("templates-again", "1");
+    assert_eq!(sums(&again), first, "another number of threads gives other bytes");
+    std::fs::remove_dir_all(&again).unwrap();
+}
