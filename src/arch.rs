@@ -15,6 +15,8 @@ pub struct Arch {
     pub multiarch: &'static str,
     /// UEFI's short name (UEFI Specification, "Removable Media Boot Behavior"), in lower case: of systemd's EFI programs.
     pub efi: &'static str,
+    /// Directory of GRUB's files for a BIOS, where machines have one.
+    pub grub: Option<&'static str>,
     /// GPT partition type of a root file system (UAPI Discoverable Partitions Specification).
     pub root_type: &'static str,
     /// GPT partition type of its dm-verity hash tree (same specification).
@@ -50,6 +52,7 @@ pub const X86_64: Arch = Arch {
     oci: "amd64",
     multiarch: "x86_64-linux-gnu",
     efi: "x64",
+    grub: Some("i386-pc"),
     root_type: "4f68bce3-e8cd-4db1-96e7-fbcaf984b709",
     verity_type: "2c7357ed-ebd2-46d9-aec1-23d437ec2bf5",
     libraries: &[

@@ -3,6 +3,7 @@
 //! Each file or folder turns values into one artefact, from [`parts::Parts`]; the bytes themselves are made in
 //! `formats/`. `pipeline.rs` has their order.
 
+pub mod bios;
 pub mod boot_files;
 pub mod command_line;
 pub mod disk;

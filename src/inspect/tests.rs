@@ -57,6 +57,7 @@ fn image(words: &dyn Fn(&Digest) -> String) -> File {
         verity: Source::Bytes(&sealed.hash_device),
         root_hash,
         epoch: 0,
+        grub: None,
     });
     let out = tempfile::tempfile().unwrap();
     plan.unwrap().write(&out).unwrap();

@@ -85,6 +85,7 @@ fn read(value: &Value, today: NaiveDate) -> (Recipe, Diagnostics) {
         writable: wrientries(value, f),
         disk: disk(value, f),
         compression: compression(value, &kernel.line, f),
+        bios: value.get("bios").and_then(Value::flag).unwrap_or_default(),
         outputs: outputs(value),
         kernel,
     };

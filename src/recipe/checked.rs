@@ -55,6 +55,8 @@ pub struct Recipe {
     pub writable: Vec<String>,
     pub disk: Disk,
     pub compression: Compression,
+    /// Whether the disk starts under a BIOS as well.
+    pub bios: bool,
     /// In the order of their table.
     pub outputs: Vec<&'static Output>,
 }

@@ -73,6 +73,7 @@ pub fn print(recipe: &Recipe) -> Value {
                 "minimum": recipe.disk.var_min,
             },
         },
+        "bios": recipe.bios,
         "outputs": recipe.outputs.iter().map(|output| output.word).collect::<Vec<_>>(),
     })
 }
@@ -81,14 +82,19 @@ pub fn print(recipe: &Recipe) -> Value {
 pub fn package_inputs(recipe: &Recipe) -> Value {
     // A kernel that is pinned is taken whatever its line.
     let line = Some(&recipe.kernel.line).filter(|_| recipe.kernel.package.version.is_none());
-    json!({
+    let mut inputs = json!({
         "arch": recipe.arch.debian,
         "repositories": repositories(recipe),
         "packages": recipe.packages.iter().map(request).collect::<Vec<_>>(),
         "weak-dependencies": recipe.weak_dependencies,
         "kernel": request(&recipe.kernel.package),
         "kernel-line": line,
-    })
+    });
+    // Locks from before there was a BIOS stay good.
+    if recipe.bios {
+        inputs["bios"] = true.into();
+    }
+    inputs
 }
 
 fn repositories(recipe: &Recipe) -> BTreeMap<&str, Value> {

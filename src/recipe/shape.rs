@@ -63,6 +63,12 @@ pub const RECIPE: Shape = Shape::Record(&[
     may("writable", TEXTS, "directories kept on the /var partition besides /etc and /var"),
     may("filesystem", Shape::Record(FILESYSTEM), "how the root file system is written"),
     may("disk", Shape::Record(DISK), "sizes of the partitions"),
+    may(
+        "bios",
+        Shape::Flag,
+        "the disk starts under a BIOS as well, by GRUB of the repositories' grub-pc-bin or grub2-pc-modules; it is intact then, \
+         whose it is nobody checks. Default false",
+    ),
     may("outputs", Shape::List(&Shape::Choice(&output::CHOICES)), "disk image formats, default both"),
 ]);
 

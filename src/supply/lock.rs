@@ -24,6 +24,8 @@ use crate::yaml::Located;
 /// Packages that only the build needs, by their names in one family of distributions or the other: systemd's EFI stub
 /// and boot loader.
 const TOOLS: &[&[&str]] = &[&["systemd-boot-efi", "systemd-boot-unsigned"]];
+/// The same, for a disk that starts under a BIOS.
+const BIOS_TOOLS: &[&[&str]] = &[&["grub-pc-bin", "grub2-pc-modules"]];
 
 /// Reads the repositories and fixes every package of the recipe.
 pub fn lock(recipe: &Recipe, access: &Access<'_>) -> anyhow::Result<Lock> {
@@ -77,7 +79,8 @@ pub fn lock(recipe: &Recipe, access: &Access<'_>) -> anyhow::Result<Lock> {
     let told = |error| with_left_out(error, &left_out);
     keep_line(&recipe.kernel, &requests, &mut index).map_err(|mistakes| told(mistakes.into()))?;
     let chosen = resolve_with(&requests, &index, &preferences, &file_lists).map_err(told)?;
-    let tools = TOOLS.iter().map(|names| {
+    let bios = if recipe.bios { BIOS_TOOLS } else { &[] };
+    let tools = TOOLS.iter().chain(bios).map(|names| {
         let found = names.iter().find_map(|name| newest(name, &index));
         let names = names.join("` or `");
         found.ok_or_else(|| anyhow!("no repository of the recipe has `{names}`, which the build needs"))

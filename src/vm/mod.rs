@@ -38,7 +38,7 @@ pub fn boot(options: &Options, show: &mut dyn FnMut(&Event)) -> anyhow::Result<V
     let machine = qemu::Machine { emulator, accelerator, disk, seed, place: place.path().to_owned() };
     show(&Event::Started {
         accelerator: machine.accelerator.name,
-        firmware: if options.firmware == Firmware::Uefi { "uefi" } else { "direct" },
+        firmware: options.firmware.word(),
         disk_bytes: machine.disk.bytes,
     });
     let mut guest = qemu::start(options, &machine)?;

@@ -46,8 +46,21 @@ pub struct Options {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Firmware {
     Uefi,
+    /// The image's `bios: true` starts it
+    Bios,
     /// QEMU itself loads the kernel
     Direct,
+}
+
+impl Firmware {
+    /// As events call it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Firmware::Uefi => "uefi",
+            Firmware::Bios => "bios",
+            Firmware::Direct => "direct",
+        }
+    }
 }
 
 /// What a run waits for; on the command line as well.

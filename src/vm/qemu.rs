@@ -168,6 +168,8 @@ fn arguments(options: &Options, machine: &Machine, control: &Path, reports: &Pat
             add(&["-drive", &format!("if=pflash,format=raw,readonly=on,file={code}")]);
             add(&["-drive", &format!("if=pflash,format=raw,file={}", escaped(&variables))]);
         }
+        // QEMU brings SeaBIOS along, and starts it unless it is told otherwise.
+        Firmware::Bios => {}
         Firmware::Direct => {
             let beside = |extension: &str| {
                 let path = options.image.with_extension(extension);

@@ -62,6 +62,13 @@ fn a_node_starts_from_its_image_by_uefi_and_keeps_its_state_over_a_reboot() {
 }
 
 #[test]
+fn a_node_starts_under_a_bios_and_keeps_its_state_over_a_reboot() {
+    let recipe = "tests/boot/recipes/bios.yaml".as_ref();
+    let image = crate::support::build(recipe, "bios", "bios.lock").with_extension("raw");
+    assert_green(&boot("bios", &image, our_seed(), &["--firmware", "bios"]), "(iso9660)");
+}
+
+#[test]
 fn a_node_starts_from_its_kernel_and_initrd() {
     // With packages whose scripts leave something to each node.
     let image = image("first-boot").with_extension("raw");

@@ -59,6 +59,7 @@ fn sgdisk_and_fsck_find_a_whole_disk_in_order() {
         verity: Source::Bytes(&root[..8192]),
         root_hash,
         epoch: 1_700_000_000,
+        grub: None,
     })
     .unwrap();
     let out = new_file(&image);

@@ -24,7 +24,9 @@ use crate::arch::Arch;
 use crate::contract;
 use crate::formats::fat::{self, Entry, Volume};
 use crate::formats::gpt::{self, Partition, SECTOR, Table};
+use crate::formats::grub::Core;
 use crate::formats::sparse::Source;
+use crate::image::bios;
 use crate::root_hash;
 use crate::slot::Slot;
 use crate::tree::Digest;
@@ -39,6 +41,8 @@ const BYTES_MAX: u64 = 1 << 56;
 const VERITY_BLOCK: u64 = BLOCK_BYTES as u64;
 /// Bytes in front of a master boot record's table that code may have (UEFI 2.10, table 5-1).
 const BOOT_CODE_MAX: usize = 440;
+/// The partition from which GRUB starts under a BIOS (GRUB's manual, "BIOS installation").
+const BIOS_BOOT_TYPE: Uuid = Uuid::from_u128(0x2168_6148_6449_6e6f_744e_6565_6445_4649);
 /// GPT attribute bit 60 of the Discoverable Partitions Specification: read-only.
 const READ_ONLY: u64 = 1 << 60;
 /// Root of all GUIDs that are not the root hash: drawn once, for ever the same.
@@ -62,6 +66,8 @@ pub struct Request<'a> {
     pub root_hash: Digest,
     /// Time of everything on the ESP, seconds since 1970.
     pub epoch: i64,
+    /// What a BIOS starts.
+    pub grub: Option<&'a Core>,
 }
 
 /// See the module's description.
@@ -165,7 +171,7 @@ impl std::error::Error for DiskError {}
 
 /// The layout for `request`.
 pub fn plan(request: Request<'_>) -> Result<DiskPlan<'_>, DiskError> {
-    let Request { image, esp, root, verity, var_min_bytes, root_hash, epoch, .. } = request;
+    let Request { image, esp, root, verity, var_min_bytes, root_hash, epoch, grub, .. } = request;
     let esp_content_bytes = esp.iter().fold(0, |sum: u64, entry| sum.saturating_add(entry.source.length()));
     let (root_bytes, verity_bytes) = (root.length(), verity.length());
     let sizes = [request.esp_bytes, request.slot_bytes, var_min_bytes, esp_content_bytes, root_bytes, verity_bytes];
@@ -199,7 +205,7 @@ pub fn plan(request: Request<'_>) -> Result<DiskPlan<'_>, DiskError> {
         let last_lba = next_lba - 1;
         Part { partition: Partition { name: name.to_owned(), type_guid, guid, first_lba, last_lba, attributes }, fill }
     };
-    let parts = vec![
+    let mut parts = vec![
         part(contract::ESP_LABEL, contract::ESP_TYPE, guid("esp"), esp_bytes, 0, Fill::Fat(volume, esp)),
         part(
             Slot::A.root_label(),
@@ -219,8 +225,28 @@ pub fn plan(request: Request<'_>) -> Result<DiskPlan<'_>, DiskError> {
         ),
     ];
     let (disk_guid, sectors) = (guid("disk"), next_lba + ALIGNMENT_LBA);
+    // Last in the table, for the ESP is the first partition to GRUB and to people; in front on the disk, where it moves
+    // nothing.
+    parts.extend(grub.map(|core| Part {
+        partition: Partition {
+            name: "bios".to_owned(),
+            type_guid: BIOS_BOOT_TYPE,
+            guid: guid("bios"),
+            first_lba: bios::CORE_LBA,
+            last_lba: ALIGNMENT_LBA - 1,
+            attributes: 0,
+        },
+        fill: Fill::Bytes(Source::Bytes(&core.core)),
+    }));
     let var_first_lba = var_first_lba(esp_bytes, slot_bytes);
-    Ok(DiskPlan { disk_guid, sectors, parts, boot_code: None, var_first_lba, var_min_bytes })
+    Ok(DiskPlan {
+        disk_guid,
+        sectors,
+        parts,
+        boot_code: grub.map(|core| &core.boot_code[..]),
+        var_first_lba,
+        var_min_bytes,
+    })
 }
 
 impl DiskPlan<'_> {
@@ -338,6 +364,7 @@ mod tests {
             verity: content(925_696),
             root_hash: Digest(std::array::from_fn(|index| u8::try_from(index).unwrap())),
             epoch: 1_700_000_000,
+            grub: None,
         }
     }
 

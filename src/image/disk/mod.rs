@@ -8,22 +8,29 @@ pub use self::esp::Esp;
 use self::layout::DiskPlan;
 use super::seal::Sealed;
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::formats::grub::Core;
 use crate::formats::sparse::Source;
 use crate::recipe::Recipe;
 
 /// Where everything lies on the disk. A partition that is too small is the recipe's mistake.
-pub fn plan<'a>(recipe: &Recipe, esp: &'a Esp<'_>, sealed: &'a Sealed) -> anyhow::Result<DiskPlan<'a>> {
+pub fn plan<'a>(
+    recipe: &Recipe,
+    esp: &'a Esp<'_>,
+    grub: Option<&'a Core>,
+    sealed: &'a Sealed,
+) -> anyhow::Result<DiskPlan<'a>> {
     let request = layout::Request {
         image: format!("{} {}", recipe.name, recipe.version),
         arch: recipe.arch,
         esp_bytes: recipe.disk.esp,
         slot_bytes: recipe.disk.slot,
         var_min_bytes: recipe.disk.var_min,
-        esp: esp.entries().to_vec(),
+        esp: esp.entries(),
         root: Source::File { file: &sealed.root, length: sealed.root_bytes },
         verity: Source::Bytes(&sealed.verity),
         root_hash: sealed.root_hash,
         epoch: recipe.epoch,
+        grub,
     };
     layout::plan(request).map_err(|error| {
         let mistake = Diagnostic::new("disk-too-small", error.to_string()).help("make the partition larger in `disk:`");
@@ -75,9 +82,9 @@ pub(crate) mod tests {
             root_hash: Digest([0; 32]),
             summary: erofs::Summary { bytes: root_bytes, inodes: 0, content_bytes: 0, cached_files: 0 },
         };
-        let esp = Esp::new(&parts, b"uki")?;
-        let paths = esp.entries().map(|entry| entry.path.to_owned()).to_vec();
-        Ok((plan(&world.recipe, &esp, &sealed)?.table(), paths))
+        let esp = Esp::new(&parts, b"uki", None)?;
+        let paths = esp.entries().iter().map(|entry| entry.path.to_owned()).collect();
+        Ok((plan(&world.recipe, &esp, None, &sealed)?.table(), paths))
     }
 
     /// The partitions for a small root, and the paths on the ESP.

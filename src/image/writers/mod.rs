@@ -96,6 +96,7 @@ mod tests {
             verity: Source::Bytes(b"verity"),
             root_hash: Digest([7; 32]),
             epoch: 0,
+            grub: None,
         })
         .unwrap();
         let place = tempfile::tempdir().unwrap();
