@@ -14,20 +14,11 @@ use std::num::NonZeroUsize;
 
 use anyhow::Context;
 
+pub use self::raw::Image;
+
 use self::raw::RawImage;
-use super::disk::layout::DiskPlan;
 use super::outputs::Outputs;
 use crate::recipe::output::{self, Output};
-
-/// A disk, and what its formats say of it.
-#[derive(Debug, Clone, Copy)]
-pub struct Image<'a> {
-    pub name: &'a str,
-    pub version: &'a str,
-    pub plan: &'a DiskPlan<'a>,
-    /// Time of files in archives, seconds since 1970.
-    pub epoch: i64,
-}
 
 /// How one output is written.
 struct Writer {

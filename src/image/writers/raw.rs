@@ -5,12 +5,22 @@ use std::num::NonZeroUsize;
 
 use anyhow::Context;
 
-use super::Image;
 use crate::formats::raw_disk::RawDisk;
+use crate::image::disk::layout::DiskPlan;
 use crate::image::outputs::Outputs;
 use crate::tree::Digest;
 
 const ENDING: &str = "raw";
+
+/// A disk, and what its formats say of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Image<'a> {
+    pub name: &'a str,
+    pub version: &'a str,
+    pub plan: &'a DiskPlan<'a>,
+    /// Time of files in archives, seconds since 1970.
+    pub epoch: i64,
+}
 
 /// A whole disk, and what other formats say of it.
 #[derive(Debug)]
