@@ -69,7 +69,7 @@ pub const RECIPE: Shape = Shape::Record(&[
         "the disk starts under a BIOS as well, by GRUB of the repositories' grub-pc-bin or grub2-pc-modules; it is intact then, \
          whose it is nobody checks. Default false",
     ),
-    may("outputs", Shape::List(&Shape::Choice(&output::CHOICES)), "disk image formats, default both"),
+    may("outputs", Shape::List(&Shape::Choice(&output::CHOICES)), "forms of the disk, default raw and qcow2"),
 ]);
 
 const REPOSITORY: Shape = Shape::OneOf(&[

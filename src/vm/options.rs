@@ -11,7 +11,8 @@ use crate::arch::Arch;
 /// Everything that a run is made of.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// A `.raw`, `.qcow2`, `.vmdk`, `.vhd` or `.vhdx` image; for [`Firmware::Direct`] its `.vmlinuz`, `.initrd` and `.cmdline` lie beside it.
+    /// A raw disk, or one in a file that [`Container`](crate::formats::container::Container) knows; for
+    /// [`Firmware::Direct`] its `.vmlinuz`, `.initrd` and `.cmdline` lie beside it.
     pub image: PathBuf,
     /// The image's.
     pub arch: &'static Arch,

@@ -1,7 +1,8 @@
 //! Where everything lies on a disk, and the raw image.
 //!
 //! [`plan`] turns sizes, contents and the root hash into a [`DiskPlan`]: a list of partitions with what fills each, which
-//! can be printed; [`DiskPlan::write`] makes the raw image of it. All partitions start at whole MiB:
+//! can be printed; [`DiskPlan::write`] makes the raw image of it. All partitions start at whole MiB, but for the one that a
+//! BIOS starts from, which lies in front of the first:
 //!
 //! ```text
 //! 0      1 MiB                                        ┌ var_first_lba
@@ -76,7 +77,7 @@ pub struct DiskPlan<'a> {
     pub disk_guid: Uuid,
     /// Size of the raw image in sectors, both copies of the table included.
     pub sectors: u64,
-    /// In the order of the table: ESP, root-a, verity-a.
+    /// In the order of the table: ESP, root-a, verity-a, and what a BIOS starts from.
     pub parts: Vec<Part<'a>>,
     /// What a BIOS starts, in front of the protective MBR's table; without it only UEFI starts the disk.
     pub boot_code: Option<&'a [u8]>,
