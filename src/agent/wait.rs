@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// Since when something is waited for, and when to say so next.
+#[derive(Debug)]
 pub struct Wait {
     started: Instant,
     each: Duration,
