@@ -35,6 +35,7 @@ pub mod secret;
 pub mod sys;
 pub mod sysroot;
 pub mod units;
+mod wait;
 
 use first_boot::metadata::Origin;
 use first_boot::source::nocloud;

@@ -7,7 +7,7 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 
@@ -16,6 +16,7 @@ use super::cluster::request::Joined;
 use super::report::console;
 use super::report::membership::Membership;
 use super::report::status::{Phase, State, Status};
+use super::wait::Wait;
 use super::{durable, exit_code, run};
 use crate::contract;
 
@@ -72,16 +73,14 @@ fn report() -> Result<()> {
 
 /// Until there is no more to start.
 fn wait() -> Result<()> {
-    let started = Instant::now();
-    let mut next_word = SAY_EACH;
+    let mut waiting = Wait::new(SAY_EACH);
     loop {
         match run::output(SYSTEMCTL, &["is-system-running"])?.trim() {
             "running" | "degraded" | "maintenance" | "stopping" => return Ok(()),
-            _ if started.elapsed() >= DEADLINE => bail!("the boot has not ended within {} s", DEADLINE.as_secs()),
+            _ if waiting.is_over(DEADLINE) => bail!("the boot has not ended within {} s", DEADLINE.as_secs()),
             _ => {}
         }
-        if started.elapsed() >= next_word {
-            next_word += SAY_EACH;
+        if waiting.wants_word() {
             let jobs = run::output(SYSTEMCTL, &["list-jobs", "--plain", "--no-legend", "--no-pager"])?;
             let jobs: Vec<&str> = jobs.lines().filter_map(|line| line.split_whitespace().nth(1)).take(5).collect();
             console::say(&format!("waiting for {}", jobs.join(" ")));
@@ -92,11 +91,9 @@ fn wait() -> Result<()> {
 
 /// Until the metadata is applied, or turns out to be wrong: a failure is tried again, for ever.
 fn wait_for_first_boot() -> Result<()> {
-    let started = Instant::now();
-    let mut next_word = SAY_EACH;
+    let mut waiting = Wait::new(SAY_EACH);
     while Status::read()?.state == State::Failed {
-        if started.elapsed() >= next_word {
-            next_word += SAY_EACH;
+        if waiting.wants_word() {
             console::say("waiting for the first boot, which failed and is tried again");
         }
         std::thread::sleep(PAUSE);
@@ -107,8 +104,7 @@ fn wait_for_first_boot() -> Result<()> {
 /// Until the join has ended, one way or the other, and the kubelet of a member is healthy. `None`: nobody asked for a
 /// join, or it cannot be done. There is no deadline: the join itself has none.
 fn wait_for_member() -> Result<Option<Membership>> {
-    let started = Instant::now();
-    let mut next_word = SAY_EACH;
+    let mut waiting = Wait::new(SAY_EACH);
     loop {
         // In this order: the marker is there before the request goes.
         let requested = [contract::JOIN_REQUEST, contract::JOIN_REFUSED].iter().any(|path| Path::new(path).exists());
@@ -123,8 +119,7 @@ fn wait_for_member() -> Result<Option<Membership>> {
             // It tells more itself.
             None => "the join".to_owned(),
         };
-        if started.elapsed() >= next_word {
-            next_word += SAY_EACH;
+        if waiting.wants_word() {
             console::say(&format!("waiting for {why}"));
         }
         std::thread::sleep(PAUSE);

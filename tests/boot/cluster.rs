@@ -7,12 +7,12 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::{LazyLock, MutexGuard};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{nodesmith, one_guest, place};
+use crate::support::{OneGuest, nodesmith, one_guest, place};
 
 /// Where `ci/cluster-fixture` puts what is needed.
 const FIXTURE: &str = "target/kubernetes";
@@ -30,7 +30,7 @@ pub(crate) struct Cluster {
 }
 
 /// The cluster of this run, and the right to run a guest.
-pub(crate) fn cluster() -> (&'static Cluster, MutexGuard<'static, ()>) {
+pub(crate) fn cluster() -> (&'static Cluster, OneGuest) {
     static CLUSTER: LazyLock<Cluster> = LazyLock::new(Cluster::up);
     let guest = one_guest();
     (&CLUSTER, guest)

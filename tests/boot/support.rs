@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use nodesmith::store::Store;
 use serde_json::Value;
@@ -82,10 +83,22 @@ impl Run {
     }
 }
 
-/// Held while a guest runs.
-pub(crate) fn one_guest() -> MutexGuard<'static, ()> {
+/// Held while a guest runs; prints at its end how long that was, so that a log shows where the time goes.
+pub(crate) struct OneGuest {
+    _turn: MutexGuard<'static, ()>,
+    start: Instant,
+}
+
+impl Drop for OneGuest {
+    fn drop(&mut self) {
+        println!("guests: {} s", self.start.elapsed().as_secs());
+    }
+}
+
+pub(crate) fn one_guest() -> OneGuest {
     static ONE_GUEST: Mutex<()> = Mutex::new(());
-    ONE_GUEST.lock().unwrap_or_else(PoisonError::into_inner)
+    let turn = ONE_GUEST.lock().unwrap_or_else(PoisonError::into_inner);
+    OneGuest { _turn: turn, start: Instant::now() }
 }
 
 /// Boots an image until its verdict. `seed` is a directory of `tests/boot/seeds`, or the path of a volume.

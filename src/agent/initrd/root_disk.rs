@@ -3,7 +3,7 @@
 //! Looks at each disk's GPT, gives a [`Root`] with its disk. The kernel (6.12) has no PARTUUID in sysfs, so the table is read
 //! here; kernel and table must agree on where the partitions lie.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
@@ -14,6 +14,7 @@ use super::{loader, verity_mapping};
 use crate::agent::block_device::{BlockDevice, Disk, disks};
 use crate::agent::report::console;
 use crate::agent::sys;
+use crate::agent::wait::Wait;
 use crate::hex;
 
 /// How long to wait for disks, how often to look, how often to say so.
@@ -27,9 +28,7 @@ const SAY_EACH: Duration = Duration::from_secs(5);
 /// None within [`DEADLINE`]: the message says what was seen instead. Two, and the boot loader does not tell from which it
 /// came: both are named, because booting one of two clones would depend on which disk the kernel shows first.
 pub fn wait_for_root(root_hash: &RootHash) -> Result<Root> {
-    // By the clock, not by attempts: opening an empty drive can take a second.
-    let started = Instant::now();
-    let mut next_word = SAY_EACH;
+    let mut waiting = Wait::new(SAY_EACH);
     let mut found_before = false;
     loop {
         let (mut found, mut notes) = scan(root_hash)?;
@@ -51,11 +50,11 @@ pub fn wait_for_root(root_hash: &RootHash) -> Result<Root> {
         {
             match settle(root) {
                 // Slow buses show a disk some time before its partitions.
-                Err(error) if started.elapsed() < DEADLINE => notes.push(format!("{error:#}")),
+                Err(error) if !waiting.is_over(DEADLINE) => notes.push(format!("{error:#}")),
                 settled => return settled,
             }
         }
-        if started.elapsed() >= DEADLINE {
+        if waiting.is_over(DEADLINE) {
             let (root, verity) = root_hash.partition_guids();
             bail!(
                 "no disk has the partitions {} and {} within {} s; seen: {}",
@@ -65,8 +64,7 @@ pub fn wait_for_root(root_hash: &RootHash) -> Result<Root> {
                 if notes.is_empty() { "no disk at all".to_owned() } else { notes.join("; ") }
             );
         }
-        if started.elapsed() >= next_word {
-            next_word += SAY_EACH;
+        if waiting.wants_word() {
             let seen = if notes.is_empty() { "no disk yet".to_owned() } else { notes.join("; ") };
             console::say(&format!("waiting for the disk with the root {root_hash}: {seen}"));
         }
