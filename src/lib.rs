@@ -79,6 +79,8 @@ pub mod secure_boot;
 #[cfg(feature = "builder")]
 pub mod seed_volume;
 #[cfg(feature = "builder")]
+pub mod serve;
+#[cfg(feature = "builder")]
 pub mod shell;
 #[cfg(feature = "builder")]
 pub mod store;
