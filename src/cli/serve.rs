@@ -19,7 +19,8 @@ const BOOT_LOADERS: &str = "/usr/lib/ipxe";
 ///
 /// /boot.ipxe is a script that starts the image of the directory (or lets you choose), /NAME.netboot.efi its program for
 /// UEFI HTTP boot. Nothing but the files of the directory is served, nothing is written, and only the given addresses
-/// are listened to. What is sent is neither encrypted nor signed: what boots is checked by the digests that it knows.
+/// are listened to. What is sent is neither encrypted nor signed: a node checks its root by the
+/// hash that its kernel was told, and nothing checks the kernel but Secure Boot. Use a network that you trust.
 ///
 /// A line on the standard output for each request: time, peer, method, path, status, bytes, seconds. Ctrl-C ends it.
 ///

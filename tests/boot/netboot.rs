@@ -38,7 +38,7 @@ fn serve() -> (Ended, BufReader<ChildStdout>, u16) {
     let nodes = place().join("nodes");
     fs::create_dir_all(nodes.join(MAC)).unwrap();
     fs::write(nodes.join(MAC).join("meta-data"), "instance-id: netboot\n").unwrap();
-    fs::write(nodes.join(MAC).join("cmdline"), "nodesmith.test=by-mac\n").unwrap();
+    fs::write(nodes.join(MAC).join("cmdline"), "nodesmith.test=by-mac earlyprintk=serial,ttyS0,115200\n").unwrap();
     let image = image("check");
     let mut command = nodesmith();
     command
