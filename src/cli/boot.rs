@@ -42,7 +42,8 @@ pub(super) struct Boot {
     /// Size of the guest's disk; default 16GiB, or no disk with --netboot alone
     #[arg(long, value_name = "SIZE", value_parser = size)]
     disk_size: Option<u64>,
-    /// Start the guest from the network before any disk: iPXE loads this URL (this machine is 10.0.2.2)
+    /// Start the guest from the network before any disk: iPXE loads this script (this machine is 10.0.2.2), or UEFI by
+    /// itself what ends in .efi
     #[arg(long, value_name = "URL", value_parser = boot_file)]
     netboot: Option<String>,
     /// Metadata for the first boot: a volume, or a directory with meta-data, user-data, network-config

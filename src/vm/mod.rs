@@ -5,6 +5,7 @@
 //! its control socket become [`Event`]s; they decide when the run ends and how.
 
 pub mod accelerator;
+mod boot_option;
 mod disk;
 mod event;
 mod options;

@@ -23,8 +23,8 @@ pub struct Options {
     pub disk: Option<PathBuf>,
     /// Size of the guest's disk in bytes; never less than the image's. 0 without image and kept disk is no disk.
     pub disk_size: u64,
-    /// What DHCP names as the guest's boot file: an `http` URL that iPXE, in the network card's ROM, loads before any disk
-    /// is tried. At most [`BOOT_FILE_MAX`] bytes.
+    /// An `http` URL of at most [`BOOT_FILE_MAX`] bytes that the guest starts from before any disk is tried: loaded by iPXE,
+    /// in the network card's ROM, as DHCP's boot file, or by a UEFI itself when it ends in `.efi`.
     pub netboot: Option<String>,
     /// A NoCloud volume, or a directory to make one from.
     pub seed: Option<PathBuf>,
@@ -46,6 +46,13 @@ pub struct Options {
     pub serial_log: Option<PathBuf>,
     /// Events on stdout, one JSON object a line, instead of the console.
     pub json: bool,
+}
+
+impl Options {
+    /// The URL that the firmware itself loads.
+    pub(super) fn efi_program(&self) -> Option<&str> {
+        self.netboot.as_deref().filter(|url| self.firmware == Firmware::Uefi && url.ends_with(".efi"))
+    }
 }
 
 /// Bytes of a boot file's name in a BOOTP answer (RFC 951), but for the one that ends it.

@@ -55,19 +55,20 @@ fn serve() -> (Ended, BufReader<ChildStdout>, u16) {
     (server, log, port)
 }
 
-fn starts_a_kernel(firmware: &str) {
+/// The command line of the kernel that a guest starts with from `/PATH`, and the requests that led to it.
+fn start(path: &str, firmware: &str) -> (String, Vec<Value>, u16) {
     let (server, log, port) = serve();
     let _guest = one_guest();
-    let serial = place().join(format!("netboot-{firmware}.serial.log"));
+    let serial = place().join(format!("netboot-{firmware}-{path}.serial.log"));
     let _ = fs::remove_file(&serial);
     let mut command = nodesmith();
-    command.args(["boot", "--netboot", &format!("http://10.0.2.2:{port}/boot.ipxe"), "--firmware", firmware]);
-    command.args(["--accel", "tcg", "--memory", "512", "--json", "--serial-log"]).arg(&serial).stdout(Stdio::null());
+    command.args(["boot", "--netboot", &format!("http://10.0.2.2:{port}/{path}"), "--firmware", firmware]);
+    command.args(["--accel", "tcg", "--memory", "1024", "--json", "--serial-log"]).arg(&serial).stdout(Stdio::null());
     let guest = Ended::start(&mut command);
     let start = Instant::now();
     let told = loop {
         let console = String::from_utf8_lossy(&fs::read(&serial).unwrap_or_default()).into_owned();
-        if let Some((_, told)) = console.split_once("Command line: ")
+        if let Some((_, told)) = console.split_once("] Command line: ")
             && let Some((told, _)) = told.split_once('\n')
         {
             break told.to_owned();
@@ -76,31 +77,44 @@ fn starts_a_kernel(firmware: &str) {
         thread::sleep(Duration::from_millis(200));
     };
     drop((guest, server));
+    let requests = log.lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
     let built = fs::read_to_string(image("check").with_extension("cmdline")).unwrap();
-    let metadata = format!("ds=nocloud;s=http://10.0.2.2:{port}/metadata/52-54-00-12-34-56/");
-    for word in
-        built.split_whitespace().map(|word| word.replace('"', "")).chain([metadata, "nodesmith.test=by-mac".into()])
-    {
-        assert!(told.replace('"', "").contains(&word), "{word}: {told}");
+    for word in built.split_whitespace() {
+        assert!(told.contains(word), "{word}: {told}");
     }
-    // Who came for what, in this order.
-    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
-    let asked: Vec<&str> = lines.iter().filter_map(|line| line["path"].as_str()).collect();
+    (told, requests, port)
+}
+
+/// iPXE came for the script twice, and for the kernel and its initrd.
+fn is_started_by_ipxe(firmware: &str) {
+    let (told, requests, port) = start("boot.ipxe", firmware);
+    let metadata = format!("ds=nocloud;s=http://10.0.2.2:{port}/metadata/52-54-00-12-34-56/");
+    assert!(told.contains(&metadata) && told.contains("nodesmith.test=by-mac"), "{told}");
+    let asked: Vec<&str> = requests.iter().filter_map(|request| request["path"].as_str()).collect();
     assert_eq!(asked[0], "/boot.ipxe");
     assert!(asked[1].starts_with("/boot.ipxe?mac=52-54-00-12-34-56&"), "{asked:?}");
     assert_eq!(asked[2..], ["/check.vmlinuz", "/check.initrd"]);
-    for (line, ending) in lines[2..].iter().zip(["vmlinuz", "initrd"]) {
+    for (request, ending) in requests[2..].iter().zip(["vmlinuz", "initrd"]) {
         let length = fs::metadata(image("check").with_extension(ending)).unwrap().len();
-        assert_eq!((&line["status"], &line["bytes"]), (&200.into(), &length.into()), "{line}");
+        assert_eq!((&request["status"], &request["bytes"]), (&200.into(), &length.into()), "{request}");
     }
 }
 
 #[test]
 fn a_bios_starts_a_kernel_from_the_network() {
-    starts_a_kernel("bios");
+    is_started_by_ipxe("bios");
 }
 
 #[test]
 fn uefi_starts_a_kernel_from_the_network() {
-    starts_a_kernel("uefi");
+    is_started_by_ipxe("uefi");
+}
+
+#[test]
+fn uefi_loads_a_kernel_image_over_http_by_itself() {
+    let (_, requests, _) = start("check.efi", "uefi");
+    let length = fs::metadata(image("check").with_extension("efi")).unwrap().len();
+    let is_whole =
+        |request: &Value| request["method"] == "GET" && request["path"] == "/check.efi" && request["bytes"] == length;
+    assert!(requests.iter().any(is_whole), "{requests:?}");
 }

@@ -224,7 +224,7 @@ mod tests {
                 return vec![ack(0)];
             }
             // The last block of the window, or of the file.
-            let last = block(packet) % 64 == 0 || packet.len() < 12;
+            let last = block(packet).is_multiple_of(64) || packet.len() < 12;
             if last { vec![ack(block(packet))] } else { vec![] }
         });
         assert_eq!(outcome.result, Ok(()));
