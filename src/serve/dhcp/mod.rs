@@ -117,7 +117,9 @@ fn boot_file(loader: Loader, proxy: &Proxy, site: &Site) -> io::Result<(Option<S
         Loader::Script => Ok(url(script::NAME)),
         Loader::Tftp(name) => match site.plain_file(name)? {
             Some(_) => Ok(name.to_owned()),
-            None => Err(format!("there is no {name}; Debian's package ipxe has it, --ipxe-dir names its directory")),
+            None => {
+                Err(format!("there is no {name}: --ipxe-dir names the directory that has it (Debian: package ipxe)"))
+            }
         },
         Loader::Image(machine) => match site.efi_program(machine)? {
             Some(name) => Ok(url(&name)),
