@@ -28,6 +28,13 @@ pub const CMDLINE_VAR_MIN: &str = "nodesmith.var-min";
 /// `poweroff` or `halt`.
 pub const CMDLINE_ON_FAILURE: &str = "nodesmith.on-failure";
 
+/// Kernel command line: where the disk is that a diskless node and an installer read, a URL.
+pub const CMDLINE_NETDISK: &str = "nodesmith.netdisk";
+/// Kernel command line: SHA-256 of head and index of that disk, 64 hexadecimal digits.
+pub const CMDLINE_NETDISK_DIGEST: &str = "nodesmith.netdisk.sha256";
+/// Kernel command line, cloud-init's word for metadata over the network: `ds=nocloud;s=http://HOST/PATH/`.
+pub const CMDLINE_DATA_SOURCE: &str = "ds";
+
 /// Directory in the initrd that holds the modules and [`INITRD_MODULE_ORDER`].
 pub const INITRD_MODULES: &str = "/modules";
 /// File names of the modules in [`INITRD_MODULES`], one a line, in the order they must be loaded.

@@ -1,6 +1,6 @@
-//! Dates of repositories: seconds since 1970 and how they are written, in UTC only.
+//! Dates of repositories and files: seconds since 1970 and how they are written, in UTC only.
 
-use chrono::{DateTime, NaiveDateTime};
+use chrono::{DateTime, Datelike, NaiveDateTime};
 
 /// How far a date may lie after the beginning of the day it is judged by: that day, and one for the time zone in which
 /// it was taken from a calendar.
@@ -18,6 +18,12 @@ pub(crate) fn show_day(seconds: i64) -> String {
         Some(time) => time.format("%Y-%m-%d").to_string(),
         None => format!("{seconds} s after 1970"),
     }
+}
+
+/// `Sat, 15 Nov 2025 09:44:51 GMT`, as HTTP's heads have it (RFC 9110, 5.6.7); `None` for years that it has no form for.
+pub(crate) fn show_http_date(seconds: i64) -> Option<String> {
+    let time = DateTime::from_timestamp(seconds, 0).filter(|time| (0..=9999).contains(&time.year()))?;
+    Some(time.format("%a, %d %b %Y %H:%M:%S GMT").to_string())
 }
 
 #[cfg(test)]
@@ -41,6 +47,8 @@ mod tests {
         {
             assert_eq!(parse_release_date(text), None, "{text}");
         }
+        assert_eq!(show_http_date(1_763_199_891).as_deref(), Some("Sat, 15 Nov 2025 09:44:51 GMT"));
+        assert_eq!(show_http_date(i64::MAX), None);
         assert_eq!(show_day(i64::MAX), "9223372036854775807 s after 1970");
     }
 }

@@ -55,6 +55,8 @@ pub mod image;
 #[cfg(feature = "builder")]
 pub mod inspect;
 #[cfg(feature = "builder")]
+mod interrupt;
+#[cfg(feature = "builder")]
 pub mod lock;
 #[cfg(feature = "builder")]
 pub mod package;
@@ -76,6 +78,8 @@ pub mod resolve;
 pub mod secure_boot;
 #[cfg(feature = "builder")]
 pub mod seed_volume;
+#[cfg(feature = "builder")]
+pub mod serve;
 #[cfg(feature = "builder")]
 pub mod shell;
 #[cfg(feature = "builder")]

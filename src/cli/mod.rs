@@ -11,6 +11,7 @@ mod inspect;
 mod recipe;
 mod scripts;
 mod seed;
+mod serve;
 
 use std::process::ExitCode;
 
@@ -41,6 +42,7 @@ enum Command {
     Inspect(inspect::Inspect),
     Seed(seed::Seed),
     Boot(boot::Boot),
+    Serve(serve::Serve),
     Schema(recipe::Schema),
     Scripts(scripts::Scripts),
     /// Print a completion script for a shell
@@ -61,6 +63,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(inspect) => inspect::inspect(&inspect),
         Command::Seed(seed) => seed::seed(&seed),
         Command::Boot(boot) => boot::boot(&boot),
+        Command::Serve(serve) => serve::serve(&serve),
         Command::Schema(schema) => recipe::schema(&schema),
         Command::Scripts(scripts) => scripts::scripts(&scripts),
         Command::Completions { shell } => {

@@ -11,6 +11,7 @@ use anyhow::{Context, anyhow, bail};
 use rustix::termios::{self, OptionalActions, Termios};
 
 use super::accelerator::Accelerator;
+use super::boot_option;
 use super::disk::Disk;
 use super::options::{Firmware, Options};
 use crate::arch::Emulator;
@@ -21,7 +22,7 @@ use crate::contract;
 pub(super) struct Machine {
     pub(super) emulator: PathBuf,
     pub(super) accelerator: Accelerator,
-    pub(super) disk: Disk,
+    pub(super) disk: Option<Disk>,
     pub(super) seed: Option<PathBuf>,
     /// Directory of this run's own files.
     pub(super) place: PathBuf,
@@ -131,13 +132,27 @@ fn arguments(options: &Options, machine: &Machine, control: &Path, reports: &Pat
     add(&["-device", "virtio-rng-pci", "-device", "virtio-serial-pci"]);
     let forwards: String =
         options.forwards.iter().map(|(host, guest)| format!(",hostfwd=tcp:127.0.0.1:{host}-:{guest}")).collect();
-    let alone = if options.network { "" } else { ",restrict=on" };
-    add(&["-netdev", &format!("user,id=net{alone}{forwards}"), "-device", "virtio-net-pci,netdev=net,romfile="]);
-    let Disk { path, format, kept, .. } = &machine.disk;
-    // Nobody misses a throw-away disk after a power cut of this machine.
-    let cache = if kept.is_some() { "writeback" } else { "unsafe" };
-    add(&["-drive", &format!("if=none,id=disk,format={format},cache={cache},file={}", escaped(path))]);
-    add(&["-device", "virtio-blk-pci,drive=disk,bootindex=1"]);
+    let alone = if options.network || options.netboot.is_some() { "" } else { ",restrict=on" };
+    match &options.netboot {
+        // The ROM that QEMU gives the card is iPXE, for both kinds of firmware.
+        Some(url) if options.efi_program().is_none() => {
+            let url = url.replace(',', ",,");
+            add(&["-netdev", &format!("user,id=net{forwards},bootfile={url}")]);
+            add(&["-device", "virtio-net-pci,netdev=net,bootindex=1"]);
+        }
+        _ => {
+            add(&["-netdev", &format!("user,id=net{alone}{forwards}")]);
+            add(&["-device", "virtio-net-pci,netdev=net,romfile="]);
+        }
+    }
+    if let Some(Disk { path, format, kept, .. }) = &machine.disk {
+        // Nobody misses a throw-away disk after a power cut of this machine.
+        let cache = if kept.is_some() { "writeback" } else { "unsafe" };
+        add(&["-drive", &format!("if=none,id=disk,format={format},cache={cache},file={}", escaped(path))]);
+        // An order from outside would go before the firmware's own, in which the URL is the first.
+        let order = if options.efi_program().is_some() { "" } else { ",bootindex=2" };
+        add(&["-device", &format!("virtio-blk-pci,drive=disk{order}")]);
+    }
     if let Some(seed) = &machine.seed {
         add(&["-drive", &format!("if=virtio,format=raw,readonly=on,file={}", escaped(seed))]);
     }
@@ -164,15 +179,20 @@ fn arguments(options: &Options, machine: &Machine, control: &Path, reports: &Pat
                 anyhow!("there is no UEFI firmware for QEMU on this machine (Debian: apt-get install {package})")
             })?;
             let variables = machine.place.join("variables.fd");
-            fs::copy(template, &variables).with_context(|| format!("copying {template}"))?;
+            let mut bytes = fs::read(template).with_context(|| format!("reading {template}"))?;
+            if let Some(url) = options.efi_program() {
+                boot_option::write(&mut bytes, url).with_context(|| format!("adding {url} to {template}"))?;
+            }
+            fs::write(&variables, bytes).with_context(|| format!("writing {}", variables.display()))?;
             add(&["-drive", &format!("if=pflash,format=raw,readonly=on,file={code}")]);
             add(&["-drive", &format!("if=pflash,format=raw,file={}", escaped(&variables))]);
         }
         // QEMU brings SeaBIOS along, and starts it unless it is told otherwise.
         Firmware::Bios => {}
         Firmware::Direct => {
+            let image = options.image.as_ref().context("a direct boot needs an image")?;
             let beside = |extension: &str| {
-                let path = options.image.with_extension(extension);
+                let path = image.with_extension(extension);
                 if path.is_file() { Ok(path) } else { Err(anyhow!("a direct boot needs {} as well", path.display())) }
             };
             let cmdline = beside("cmdline")?;

@@ -11,6 +11,7 @@
 //! * `mirror`: the day by which what comes from the Debian mirror is judged
 //! * `bios`: GRUB, put together here, starts a kernel under SeaBIOS and counts its tries
 //! * `kernels`: kernels 6.12 and 6.1 read every file of the root back
+//! * `netboot`: QEMU's iPXE starts a kernel from `nodesmith serve`, with the words of its node
 //!
 //! One guest runs at a time: two emulated machines on two cores would only time each other out.
 
@@ -25,6 +26,7 @@ mod kernels;
 #[expect(dead_code, reason = "the integration tests use the rest")]
 mod mirror;
 mod mutants;
+mod netboot;
 mod node;
 mod rpm_node;
 mod secure_boot;

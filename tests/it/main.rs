@@ -21,6 +21,7 @@
 //! * `shell_oracle`: our shell against dash and bash, on random scripts
 //! * `structure`: who imports whom in `src`, and that nobody does in a circle or upwards
 //! * `selinux`: labels of paths against libselinux's
+//! * `serve`: curl, TFTP clients, tcpdump and nasty clients against `nodesmith serve`
 //! * `slugs`: every kind of mistake has a test
 //! * `support`, `import`: finding those tools, reading directories back
 //! * `mirror`: the suites that the shipped recipes name, and the day by which they are judged
@@ -52,6 +53,7 @@ mod rpm_samples;
 mod script_oracle;
 mod secure_boot;
 mod selinux;
+mod serve;
 mod shell_oracle;
 mod signatures;
 mod slugs;

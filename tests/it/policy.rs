@@ -210,7 +210,7 @@ fn every_shipped_recipe_takes_the_repositories_that_fixes_come_into() {
 
 #[test]
 fn help_texts_fit_into_eighty_columns() {
-    for verb in ["check", "lock", "build", "inspect", "seed", "boot", "schema", "completions"] {
+    for verb in ["check", "lock", "build", "inspect", "seed", "boot", "serve", "schema", "completions"] {
         let output =
             Command::new(env!("CARGO_BIN_EXE_nodesmith")).args([verb, "--help"]).env("COLUMNS", "80").output().unwrap();
         assert!(output.status.success(), "{verb}");
