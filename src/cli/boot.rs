@@ -11,7 +11,7 @@ use super::data::data;
 use crate::arch;
 use crate::report;
 use crate::vm::accelerator::Choice;
-use crate::vm::{Event, Firmware, Options, Until, Verdict, boot as run};
+use crate::vm::{DiskBus, Event, Firmware, Options, Until, Verdict, boot as run};
 use crate::words;
 
 /// Boot an image in QEMU on this machine, with its console here
@@ -41,6 +41,9 @@ pub(super) struct Boot {
     /// Size of the guest's disk
     #[arg(long, value_name = "SIZE", default_value = "16GiB", value_parser = size)]
     disk_size: u64,
+    /// What the guest's disk hangs on: which drivers the image needs
+    #[arg(long, value_name = "BUS", value_enum, default_value = "virtio")]
+    disk_bus: DiskBus,
     /// Metadata for the first boot: a volume, or a directory with meta-data, user-data, network-config
     #[arg(long, value_name = "FILE|DIR")]
     seed: Option<PathBuf>,
@@ -90,6 +93,7 @@ pub(super) fn boot(arguments: &Boot) -> anyhow::Result<ExitCode> {
         accelerator: arguments.accel,
         disk: arguments.disk.clone(),
         disk_size: arguments.disk_size,
+        disk_bus: arguments.disk_bus,
         seed: arguments.seed.clone(),
         memory_mib: arguments.memory,
         cpus: arguments.cpus,

@@ -152,6 +152,7 @@ fn run(mut command: Command) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::super::accelerator::Choice;
+    use super::super::disk_bus::DiskBus;
     use super::super::options::{Firmware, Until};
     use super::*;
     use crate::arch::X86_64;
@@ -169,6 +170,7 @@ mod tests {
             accelerator: Choice::Tcg,
             disk: Some(path("kept.img")),
             disk_size: 16384,
+            disk_bus: DiskBus::Virtio,
             seed: None,
             memory_mib: 64,
             cpus: 1,

@@ -6,6 +6,7 @@
 
 pub mod accelerator;
 mod disk;
+mod disk_bus;
 mod event;
 mod options;
 mod qemu;
@@ -15,6 +16,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+pub use disk_bus::DiskBus;
 pub use event::{Event, Verdict};
 pub use options::{Firmware, Options, Until};
 

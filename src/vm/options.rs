@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::accelerator;
+use super::disk_bus::DiskBus;
 use crate::arch::Arch;
 
 /// Everything that a run is made of.
@@ -22,6 +23,8 @@ pub struct Options {
     pub disk: Option<PathBuf>,
     /// Size of the guest's disk in bytes; never less than the image's.
     pub disk_size: u64,
+    /// What the disk hangs on.
+    pub disk_bus: DiskBus,
     /// A NoCloud volume, or a directory to make one from.
     pub seed: Option<PathBuf>,
     pub memory_mib: u32,

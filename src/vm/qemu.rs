@@ -137,7 +137,7 @@ fn arguments(options: &Options, machine: &Machine, control: &Path, reports: &Pat
     // Nobody misses a throw-away disk after a power cut of this machine.
     let cache = if kept.is_some() { "writeback" } else { "unsafe" };
     add(&["-drive", &format!("if=none,id=disk,format={format},cache={cache},file={}", escaped(path))]);
-    add(&["-device", "virtio-blk-pci,drive=disk,bootindex=1"]);
+    options.disk_bus.devices().iter().for_each(|device| add(&["-device", device]));
     if let Some(seed) = &machine.seed {
         add(&["-drive", &format!("if=virtio,format=raw,readonly=on,file={}", escaped(seed))]);
     }
