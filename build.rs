@@ -18,6 +18,7 @@ fn main() {
         "src/bin/nodeinit.rs",
         "src/contract.rs",
         "src/diag.rs",
+        "src/glob.rs",
         "src/hex.rs",
         "src/image_info.rs",
         "src/pem.rs",

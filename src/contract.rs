@@ -35,10 +35,13 @@ pub const CMDLINE_NETDISK_DIGEST: &str = "nodesmith.netdisk.sha256";
 /// Kernel command line, cloud-init's word for metadata over the network: `ds=nocloud;s=http://HOST/PATH/`.
 pub const CMDLINE_DATA_SOURCE: &str = "ds";
 
-/// Directory in the initrd that holds the modules and [`INITRD_MODULE_ORDER`].
+/// Directory in the initrd that holds the modules and the two lists of them.
 pub const INITRD_MODULES: &str = "/modules";
-/// File names of the modules in [`INITRD_MODULES`], one a line, in the order they must be loaded.
+/// File names of the modules that every machine loads, one a line, in the order they must be loaded.
 pub const INITRD_MODULE_ORDER: &str = "/modules/order";
+/// The modules that a device asks for, a line for each alias (`modules.alias`): its pattern, and the file names of what
+/// has to be loaded for it, in this order.
+pub const INITRD_MODULE_ALIASES: &str = "/modules/aliases";
 
 /// The agent in the root image; the units that the builder installs start it.
 pub const AGENT: &str = "/usr/lib/nodesmith/nodeinit";

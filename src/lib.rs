@@ -13,6 +13,7 @@ pub mod agent;
 pub mod base64;
 pub mod contract;
 pub mod diag;
+pub mod glob;
 pub mod hex;
 pub mod image_info;
 #[cfg(test)]
@@ -48,8 +49,6 @@ mod decompressed;
 pub mod file_capabilities;
 #[cfg(feature = "builder")]
 pub mod formats;
-#[cfg(feature = "builder")]
-pub mod glob;
 #[cfg(feature = "builder")]
 pub mod image;
 #[cfg(feature = "builder")]

@@ -64,6 +64,7 @@ pub fn build(recipe_path: &Path, options: &Options, watch: &Watch) -> anyhow::Re
     let root = &packages.root;
     let subject = checks::Subject { recipe, tree: &tree, kernel: &kernel, contents, packages: root };
     watch.stage("check", || Ok(checks::run(&subject)?.or(())?))?;
+    checks::notes(&subject)?.iter().for_each(|note| watch.line(&format!("note: {note}")));
     let mut outputs = Outputs::begin(&options.out, &recipe.name, watch)?;
     let scratch = outputs.scratch("root")?;
     let sealed = watch.stage("seal", || seal(recipe, &tree, &store, &store, options.threads, scratch))?;

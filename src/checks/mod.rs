@@ -5,6 +5,7 @@
 
 mod accounts;
 mod finding;
+mod hardware;
 mod identity;
 mod kernel;
 mod kubernetes;
@@ -22,6 +23,7 @@ use anyhow::Context;
 use crate::diag::{Diagnostic, Diagnostics};
 use finding::Findings;
 
+pub use hardware::notes;
 pub use subject::Subject;
 
 pub struct Check {
@@ -55,6 +57,7 @@ pub const CHECKS: &[Check] = &[
     check("no-formatter", "the root can make the file system of /var", start::formatter),
     check("kernel-line", "the kernel is of the line that the recipe promises", kernel::line),
     check("kernel-cannot", "the kernel can mount this image", kernel::features),
+    check("kernel-without-drivers", "the kernel is for the machines that the recipe is for", hardware::drivers),
     check("other-kernel-modules", "modules are those of the image's kernel", modules::check),
     check("runtime-configuration", "the container runtime is configured as the recipe says", runtime::check),
     check("kubelet-missing", "a node of a cluster has its programs and units", kubernetes::kubelet),

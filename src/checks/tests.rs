@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::assemble::modules::modinfo;
 use crate::assemble::tests::World;
 use crate::assemble::{Assembled, KernelFiles};
 use crate::package::Family;
 use crate::package::rpm::REQUIRES;
 use crate::recipe::PackageRequest;
+use crate::recipe::hardware::SERVER;
 use crate::tree::{Content, Inode, Kind, Origin, Tree, TreePath};
+use crate::yaml::Located;
 
 /// Findings of a small root after `change`.
 fn after(change: impl FnOnce(&mut Tree)) -> String {
@@ -155,6 +158,60 @@ fn a_kernel_of_another_line_is_found() {
         assert!(!found("6.12", fine), "{fine}");
     }
     assert!(found("6.12", "5.10.0-30-amd64") && found("6.1", "6.12.48+deb13-amd64") && found("6.12", "6.120.1"));
+}
+
+#[test]
+fn a_kernel_has_the_essential_drivers_of_its_machines_as_modules_or_built_in() {
+    let mut world = World::new();
+    world.recipe = crate::assemble::tests::recipe_with("hardware: [virtual, server]\n");
+    let mut tree = world.assemble().unwrap().tree;
+    let found = |tree: &Tree| {
+        let kernel = world.assemble().unwrap().kernel;
+        let subject = Subject { recipe: &world.recipe, tree, contents: &world.store, kernel: &kernel, packages: &[] };
+        let findings = hardware::drivers(&subject).unwrap();
+        findings.into_iter().map(|finding| (finding.text, finding.at.unwrap().to_string())).collect::<Vec<_>>()
+    };
+    let all = &found(&tree)[..];
+    let [(text, place)] = all else { panic!("{all:?}") };
+    assert!(text.starts_with("the kernel 6.12 is for other machines than `server`: it has no ahci, nvme, "), "{text}");
+    assert!(place.ends_with("recipe.yaml:8:21"), "{place}");
+    let (built_in, modules) = SERVER.essential.split_at(2);
+    let lines =
+        |names: &[&str], end: &str| names.iter().map(|name| format!("kernel/{name}.ko{end}\n")).collect::<String>();
+    put(&mut tree, "/usr/lib/modules/6.12/modules.builtin", &lines(built_in, ""));
+    put(&mut tree, "/usr/lib/modules/6.12/modules.dep", &lines(&modules[1..], ".xz:"));
+    assert!(found(&tree)[0].0.contains(&format!("it has no {}; take", modules[0])), "{:?}", found(&tree));
+    put(&mut tree, "/usr/lib/modules/6.12/modules.dep", &lines(modules, ".xz:"));
+    assert_eq!(found(&tree), []);
+}
+
+#[test]
+fn what_servers_may_miss_is_noted_for_servers_only() {
+    let mut world = World::new();
+    let assembled = world.assemble().unwrap();
+    let mut tree = assembled.tree.clone();
+    let notes = |world: &World, tree: &Tree| {
+        let subject =
+            Subject { recipe: &world.recipe, tree, contents: &world.store, kernel: &assembled.kernel, packages: &[] };
+        notes(&subject).unwrap()
+    };
+    assert!(notes(&world, &tree).is_empty());
+    world.recipe = crate::assemble::tests::recipe_with("hardware: [server]\n");
+    let of = |vendor: &str, directory: &str| {
+        format!("the image has no microcode for processors of {vendor} (/usr/lib/firmware/{directory})")
+    };
+    assert_eq!(notes(&world, &tree), [of("AMD", "amd-ucode"), of("Intel", "intel-ucode")]);
+    put(&mut tree, "/usr/lib/firmware/amd-ucode/microcode_amd.bin", "x");
+    assert_eq!(notes(&world, &tree), [of("Intel", "intel-ucode")]);
+    let elf = modinfo::tests::module(&[("firmware", "bnx2x/a.fw"), ("firmware", "bnx2x/b.fw")]);
+    let module = Inode::new(Kind::File(Content::inline(elf)), 0o644, 0, &Origin::from("test"));
+    put(&mut tree, "/usr/lib/modules/6.12/modules.dep", "kernel/bnx2x.ko:\n");
+    put(&mut tree, "/usr/lib/modules/6.12/kernel/bnx2x.ko", "");
+    tree.replace(path("/usr/lib/modules/6.12/kernel/bnx2x.ko"), module).unwrap();
+    let firmware = "no package brings firmware for the drivers bnx2x (bnx2x/a.fw)";
+    assert_eq!(notes(&world, &tree)[1..], [firmware]);
+    put(&mut tree, "/usr/lib/firmware/bnx2x/b.fw.xz", "x");
+    assert_eq!(notes(&world, &tree).len(), 1);
 }
 
 #[test]
@@ -349,6 +406,10 @@ const MUTANTS: &[Mutant] = &[
     ("kernel-line", |it| it.world.recipe.kernel.line = "5.10".into()),
     ("kernel-cannot", |it| {
         it.assembled.kernel.config = it.assembled.kernel.config.replace("CONFIG_OVERLAY_FS=y\n", "");
+    }),
+    ("kernel-without-drivers", |it| {
+        let location = it.world.recipe.kernel.package.location.clone();
+        it.world.recipe.hardware = vec![Located { value: &SERVER, location }];
     }),
     ("other-kernel-modules", |it| it.put("/usr/lib/modules/6.11/extra/b.ko", "")),
     ("runtime-configuration", |it| it.put("/etc/containerd/config.toml", "SystemdCgroup = false\n")),

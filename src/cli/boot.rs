@@ -11,7 +11,7 @@ use super::data::data;
 use crate::arch;
 use crate::report;
 use crate::vm::accelerator::Choice;
-use crate::vm::{BOOT_FILE_MAX, Event, Firmware, Options, Until, Verdict, boot as run};
+use crate::vm::{BOOT_FILE_MAX, DiskBus, Event, Firmware, Options, Until, Verdict, boot as run};
 use crate::words;
 
 /// Boot an image in QEMU on this machine, with its console here
@@ -46,6 +46,9 @@ pub(super) struct Boot {
     /// itself what ends in .efi
     #[arg(long, value_name = "URL", value_parser = boot_file)]
     netboot: Option<String>,
+    /// What the guest's disk hangs on: which drivers the image needs
+    #[arg(long, value_name = "BUS", value_enum, default_value = "virtio")]
+    disk_bus: DiskBus,
     /// Metadata for the first boot: a volume, or a directory with meta-data, user-data, network-config
     #[arg(long, value_name = "FILE|DIR")]
     seed: Option<PathBuf>,
@@ -100,6 +103,7 @@ pub(super) fn boot(arguments: &Boot) -> anyhow::Result<ExitCode> {
         disk: arguments.disk.clone(),
         disk_size: arguments.disk_size.unwrap_or(if diskless { 0 } else { DISK_SIZE }),
         netboot: arguments.netboot.clone(),
+        disk_bus: arguments.disk_bus,
         seed: arguments.seed.clone(),
         memory_mib: arguments.memory,
         cpus: arguments.cpus,

@@ -9,6 +9,8 @@ use std::fmt;
 const MAGIC: &[u8] = b"070701";
 /// Magic and thirteen numbers of eight hexadecimal digits.
 const HEADER: usize = 6 + 13 * 8;
+/// Headers and contents start at multiples of it.
+const ALIGNMENT: usize = 4;
 const TRAILER: &[u8] = b"TRAILER!!!";
 /// The file type bits of a mode.
 const TYPE_MASK: u32 = 0o170_000;
@@ -80,6 +82,12 @@ impl std::error::Error for CpioError {}
 
 /// An archive of `entries`, every time of which is `mtime` (seconds since 1970).
 pub fn write(entries: &[Entry<'_>], mtime: i64) -> Result<Vec<u8>, CpioError> {
+    write_aligned(entries, mtime, ALIGNMENT)
+}
+
+/// The same, with the content of every file at a multiple of `alignment` (itself one of four): the name before it gets as
+/// many more NULs, which readers take for its end.
+pub fn write_aligned(entries: &[Entry<'_>], mtime: i64, alignment: usize) -> Result<Vec<u8>, CpioError> {
     let mtime = u32::try_from(mtime).map_err(|_| CpioError::TooLarge { what: format!("the time {mtime}") })?;
     let mut seen: std::collections::BTreeMap<&[u8], &Node<'_>> = std::collections::BTreeMap::new();
     let mut archive = Vec::new();
@@ -104,7 +112,12 @@ pub fn write(entries: &[Entry<'_>], mtime: i64) -> Result<Vec<u8>, CpioError> {
         let links = if entry.node == Node::Directory { 2 } else { 1 };
         let size = u32::try_from(content.len()).map_err(|_| CpioError::TooLarge { what: shown() })?;
         let mode = entry.node.type_bits() | u32::from(entry.mode & 0o7777);
-        put(&mut archive, [inode, mode, 0, 0, links, mtime, size, 0, 0, device.0, device.1], &entry.path);
+        let start = archive.len() + HEADER + entry.path.len() + 1;
+        let content_start = start.next_multiple_of(if content.is_empty() { ALIGNMENT } else { alignment });
+        // Without a wish there are none that count as the name's.
+        let more = content_start - start.next_multiple_of(ALIGNMENT);
+        let name = [entry.path.as_slice(), &vec![0; more]].concat();
+        put(&mut archive, [inode, mode, 0, 0, links, mtime, size, 0, 0, device.0, device.1], &name);
         archive.extend_from_slice(content);
         pad(&mut archive);
     }
@@ -124,9 +137,8 @@ fn put(archive: &mut Vec<u8>, numbers: [u32; 11], name: &[u8]) {
     pad(archive);
 }
 
-/// Headers and contents start at multiples of four.
 fn pad(archive: &mut Vec<u8>) {
-    archive.resize(archive.len().next_multiple_of(4), 0);
+    archive.resize(archive.len().next_multiple_of(ALIGNMENT), 0);
 }
 
 /// The entries of an archive, up to its trailer.
@@ -151,11 +163,14 @@ pub fn read(archive: &[u8]) -> Result<Vec<Entry<'_>>, CpioError> {
         let (mode, size, name_size) = (number(1)?, number(6)?, number(11)?);
         let as_usize = |number: u32| usize::try_from(number).map_err(|_| damaged("a size is too large"));
         let name = take(offset + HEADER, as_usize(name_size)?)?;
-        let name = name.strip_suffix(&[0]).ok_or_else(|| damaged("the name does not end in a NUL"))?;
+        let content_start = (offset + HEADER + name.len()).next_multiple_of(ALIGNMENT);
+        let mut name = name.strip_suffix(&[0]).ok_or_else(|| damaged("the name does not end in a NUL"))?;
+        while let Some(shorter) = name.strip_suffix(&[0]) {
+            name = shorter;
+        }
         if name == TRAILER {
             return Ok(entries);
         }
-        let content_start = (offset + HEADER + name.len() + 1).next_multiple_of(4);
         let content = take(content_start, as_usize(size)?)?;
         let (major, minor) = (number(9)?, number(10)?);
         let node = match mode & TYPE_MASK {
@@ -169,7 +184,7 @@ pub fn read(archive: &[u8]) -> Result<Vec<Entry<'_>>, CpioError> {
         };
         let mode = u16::try_from(mode & 0o7777).expect("twelve bits fit");
         entries.push(Entry { path: name.to_vec(), mode, node });
-        offset = (content_start + content.len()).next_multiple_of(4);
+        offset = (content_start + content.len()).next_multiple_of(ALIGNMENT);
     }
 }
 
@@ -226,6 +241,20 @@ mod tests {
             Digest::of(&archive).to_string(),
             "884aed3cc7e0634c60e417f4bfc3d90b8421965e10775c1909883f40923e2445"
         );
+    }
+
+    #[test]
+    fn contents_lie_where_they_are_wanted() {
+        let file = |path, bytes| entry(path, 0o644, Node::File(bytes));
+        let entries =
+            [file("a", b"first".as_slice()), file("empty", b""), file("longer", b"second"), file("b", b"third")];
+        let archive = write_aligned(&entries, 7, 16).unwrap();
+        assert_eq!(read(&archive).unwrap(), entries);
+        for content in ["first", "second", "third"] {
+            let at = archive.windows(content.len()).position(|window| window == content.as_bytes()).unwrap();
+            assert_eq!(at % 16, 0, "{content}");
+        }
+        assert_eq!(write_aligned(&entries, 7, 4).unwrap(), write(&entries, 7).unwrap());
     }
 
     #[test]

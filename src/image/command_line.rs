@@ -32,19 +32,24 @@ mod tests {
     use super::*;
     use crate::assemble::tests::World;
     use crate::recipe::check::CMDLINE_OWN_BYTES;
+    use crate::recipe::hardware::{HARDWARE, Hardware};
     use crate::yaml::Located;
 
     #[test]
     fn the_builders_own_words_leave_the_command_line_the_room_that_recipes_count_on() {
+        let consoles = |kind: &Hardware| kind.consoles.iter().map(|console| format!("console={console}")).collect();
+        let longest = HARDWARE.into_iter().max_by_key(|kind| kind.consoles.concat().len()).unwrap();
         let mut recipe = World::new().recipe;
-        recipe.kernel.cmdline.clear();
+        assert_eq!(recipe.kernel.cmdline, ["console=tty0", "console=ttyS0"]);
+        recipe.kernel.cmdline = consoles(longest);
         (recipe.disk.slot, recipe.disk.var_min) = (1 << 45, u64::MAX);
         let location = recipe.disk.location.clone();
         recipe.selinux = Some(Located { value: Selinux::Enforcing, location });
         let own = command_line(&recipe, &Digest([0xff; 32]));
         assert!(own.len() <= CMDLINE_OWN_BYTES, "{} bytes", own.len());
-        assert!(own.ends_with(" panic=10 security=selinux enforcing=1"), "{own}");
+        assert!(own.contains(" panic=10 security=selinux enforcing=1 console="), "{own}");
         recipe.selinux = None;
+        recipe.kernel.cmdline.clear();
         assert!(command_line(&recipe, &Digest([0xff; 32])).ends_with(" panic=10"));
     }
 }

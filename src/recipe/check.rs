@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use chrono::{NaiveDate, NaiveTime};
 
+use super::hardware::{HARDWARE, Hardware};
 use super::kubernetes::{coherence, section};
 use super::output::{self, Output};
 use super::read::{checked_list, entries, same_package, text, texts};
@@ -53,7 +54,8 @@ fn read(value: &Value, today: NaiveDate) -> (Recipe, Diagnostics) {
     let mut found = Diagnostics::default();
     shape::conform(value, &RECIPE, "the recipe", &mut found);
     let f = &mut found;
-    let kernel = kernel(value, today, f);
+    let hardware = hardware(value);
+    let kernel = kernel(value, today, &hardware, f);
     let mut packages = packages(value, f);
     let kubernetes = section::read(value, &mut packages, f);
     let mut recipe = Recipe {
@@ -88,6 +90,7 @@ fn read(value: &Value, today: NaiveDate) -> (Recipe, Diagnostics) {
         compression: compression(value, &kernel.line, f),
         bios: bios(value, f),
         outputs: outputs(value),
+        hardware,
         kernel,
     };
     formatter_is_there(value, &recipe, f);
@@ -239,13 +242,14 @@ fn debconf(value: &Value) -> BTreeMap<String, String> {
     questions.filter_map(|(question, answer)| Some((question.text.clone(), answer.text()?.to_owned()))).collect()
 }
 
-/// Bytes that a kernel keeps of its command line (2047), less what the builder's own words take at most.
+/// Bytes that a kernel keeps of its command line (2047), less what the builder's own words and the hardware's consoles take
+/// at most.
 const CMDLINE_MAX: usize = 2047 - CMDLINE_OWN_BYTES;
 pub const CMDLINE_OWN_BYTES: usize = 255;
 /// Words of the kernel command line that the builder and the agent own.
 const OWN_CMDLINE: &[&str] = &["roothash", "root", "init", "ro", "rw", "rootfstype", "initrd"];
 
-fn kernel(value: &Value, today: NaiveDate, found: &mut Diagnostics) -> Kernel {
+fn kernel(value: &Value, today: NaiveDate, hardware: &[Located<&'static Hardware>], found: &mut Diagnostics) -> Kernel {
     let section = value.get("kernel");
     let package = section.and_then(|kernel| text(kernel, "package")).map(|(text, at)| package_request(text, at, found));
     let line = section.and_then(|kernel| text(kernel, "line")).map(|(line, location)| {
@@ -263,6 +267,8 @@ fn kernel(value: &Value, today: NaiveDate, found: &mut Diagnostics) -> Kernel {
                 .help("a kernel cuts off what is longer: put settings into `sysctl:` or `modules:`"),
         );
     }
+    let named = texts(words).any(|(word, _)| word.starts_with("console="));
+    let consoles = hardware.last().map(|kind| kind.value.consoles).filter(|_| !named).unwrap_or_default();
     let cmdline = texts(words).map(|(word, location)| {
         let key = word.split('=').next().unwrap_or(word);
         if OWN_CMDLINE.contains(&key) || key.starts_with("nodesmith.") {
@@ -275,7 +281,7 @@ fn kernel(value: &Value, today: NaiveDate, found: &mut Diagnostics) -> Kernel {
         words::check(&words::CMDLINE, (word, location), found)
     });
     Kernel {
-        cmdline: cmdline.collect(),
+        cmdline: consoles.iter().map(|console| format!("console={console}")).chain(cmdline).collect(),
         initrd_modules: checked_list(section.and_then(|kernel| kernel.get("initrd-modules")), &words::MODULE, found),
         package: package.unwrap_or_else(|| PackageRequest {
             name: String::new(),
@@ -301,6 +307,14 @@ fn bios(value: &Value, found: &mut Diagnostics) -> bool {
         }
     }
     true
+}
+
+/// The kinds that are named, each once; the first of the table where there is none.
+fn hardware(value: &Value) -> Vec<Located<&'static Hardware>> {
+    let named: Vec<(&str, &Location)> = texts(value.get("hardware")).collect();
+    let place = |kind: &Hardware| named.iter().find(|(word, _)| *word == kind.word).map(|(_, location)| *location);
+    let asked: Vec<_> = HARDWARE.into_iter().filter_map(|kind| Some(Located::new(kind, place(kind)?))).collect();
+    if asked.is_empty() { vec![Located::new(HARDWARE[0], &value.location)] } else { asked }
 }
 
 fn judge_line(line: &str, location: &Location, today: NaiveDate, accepted: bool, found: &mut Diagnostics) {

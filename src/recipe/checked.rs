@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::hardware::Hardware;
 use super::kubernetes::Kubernetes;
 use super::output::Output;
 use super::repository::Repository;
@@ -33,6 +34,8 @@ pub struct Recipe {
     pub metadata: MetadataTrust,
     /// Question of debconf → answer.
     pub debconf: BTreeMap<String, String>,
+    /// In the order of their table, with the places that ask for them; never empty.
+    pub hardware: Vec<Located<&'static Hardware>>,
     pub kernel: Kernel,
     /// `net.ipv4.ip_forward` → `1`, in key order.
     pub sysctl: BTreeMap<String, String>,
@@ -117,9 +120,9 @@ pub struct Kernel {
     pub line: String,
     /// Where the recipe says it.
     pub line_location: Location,
-    /// Added to the kernel command line after the builder's own words.
+    /// Added to the kernel command line after the builder's own words: consoles, then what the recipe says.
     pub cmdline: Vec<String>,
-    /// Modules in the initrd besides the built-in hardware list, by name.
+    /// Modules in the initrd besides those of the hardware, by name.
     pub initrd_modules: Vec<Located<String>>,
 }
 

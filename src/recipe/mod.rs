@@ -5,6 +5,7 @@
 
 pub mod check;
 mod checked;
+pub mod hardware;
 pub mod kernels;
 pub mod kubernetes;
 pub mod load;

@@ -37,6 +37,7 @@ pub fn print(recipe: &Recipe) -> Value {
         "unknown-programs": recipe.unknown_programs.word(),
         "metadata": recipe.metadata.word(),
         "debconf": recipe.debconf,
+        "hardware": recipe.hardware.iter().map(|kind| kind.value.word).collect::<Vec<_>>(),
         "kernel": {
             "package": request(&recipe.kernel.package),
             "line": recipe.kernel.line,

@@ -1,6 +1,6 @@
 //! The shape of a recipe: the table that `check`, `schema` and the documentation share.
 
-use super::{Selinux, UnknownPrograms, output};
+use super::{Selinux, UnknownPrograms, hardware, output};
 use crate::arch::Arch;
 use crate::image_info::MetadataTrust;
 use crate::runtime::RUNTIMES;
@@ -41,6 +41,12 @@ pub const RECIPE: Shape = Shape::Record(&[
         Shape::Word(&MetadataTrust::WORDS),
         "which metadata a node believes once it is set up: no other (`once`, default), of the `same-device` with another \
          instance-id, or `always`",
+    ),
+    may(
+        "hardware",
+        Shape::List(&Shape::Choice(&hardware::CHOICES)),
+        "machines that the image is for: they decide on drivers in the initrd, microcode, firmware and consoles, default \
+         virtual",
     ),
     need("kernel", Shape::Record(KERNEL), "the kernel and its command line"),
     may("sysctl", Shape::Table(&Shape::Text), "kernel settings, by their names with dots"),
@@ -116,8 +122,12 @@ const KERNEL: &[Field] = &[
     need("package", Shape::Text, "package that brings the kernel"),
     need("line", Shape::Text, "the long-term line, such as \"6.12\""),
     may("accept-eol", Shape::Text, "why a line that gets no more fixes may be used"),
-    may("cmdline", TEXTS, "words added to the kernel command line"),
-    may("initrd-modules", TEXTS, "modules in the initrd besides those for common disks"),
+    may(
+        "cmdline",
+        TEXTS,
+        "words added to the kernel command line; without a console= among them the hardware's consoles come first",
+    ),
+    may("initrd-modules", TEXTS, "modules in the initrd besides those of the hardware, loaded on every machine"),
 ];
 
 const MODULES: &[Field] = &[

@@ -169,6 +169,7 @@ fn run(mut command: Command) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::super::accelerator::Choice;
+    use super::super::disk_bus::DiskBus;
     use super::super::options::{Firmware, Until};
     use super::*;
     use crate::arch::X86_64;
@@ -187,6 +188,7 @@ mod tests {
             disk: Some(path("kept.img")),
             disk_size: 16384,
             netboot: None,
+            disk_bus: DiskBus::Virtio,
             seed: None,
             memory_mib: 64,
             cpus: 1,

@@ -7,6 +7,7 @@
 pub mod accelerator;
 mod boot_option;
 mod disk;
+mod disk_bus;
 mod event;
 mod options;
 mod qemu;
@@ -17,6 +18,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::interrupt::interrupted;
+pub use disk_bus::DiskBus;
 pub use event::{Event, Verdict};
 pub use options::{BOOT_FILE_MAX, Firmware, Options, Until};
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::accelerator;
+use super::disk_bus::DiskBus;
 use crate::arch::Arch;
 
 /// Everything that a run is made of.
@@ -26,6 +27,8 @@ pub struct Options {
     /// An `http` URL of at most [`BOOT_FILE_MAX`] bytes that the guest starts from before any disk is tried: loaded by iPXE,
     /// in the network card's ROM, as DHCP's boot file, or by a UEFI itself when it ends in `.efi`.
     pub netboot: Option<String>,
+    /// What the disk hangs on.
+    pub disk_bus: DiskBus,
     /// A NoCloud volume, or a directory to make one from.
     pub seed: Option<PathBuf>,
     pub memory_mib: u32,

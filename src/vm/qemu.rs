@@ -150,8 +150,8 @@ fn arguments(options: &Options, machine: &Machine, control: &Path, reports: &Pat
         let cache = if kept.is_some() { "writeback" } else { "unsafe" };
         add(&["-drive", &format!("if=none,id=disk,format={format},cache={cache},file={}", escaped(path))]);
         // An order from outside would go before the firmware's own, in which the URL is the first.
-        let order = if options.efi_program().is_some() { "" } else { ",bootindex=2" };
-        add(&["-device", &format!("virtio-blk-pci,drive=disk{order}")]);
+        let place = if options.efi_program().is_some() { None } else { Some(2) };
+        options.disk_bus.devices(place).iter().for_each(|device| add(&["-device", device]));
     }
     if let Some(seed) = &machine.seed {
         add(&["-drive", &format!("if=virtio,format=raw,readonly=on,file={}", escaped(seed))]);

@@ -10,6 +10,7 @@
 //! * `secure_boot`: firmware takes our keys, starts what they signed and nothing else, and measures what we foretold
 //! * `mirror`: the day by which what comes from the Debian mirror is judged
 //! * `bios`: GRUB, put together here, starts a kernel under SeaBIOS and counts its tries
+//! * `hardware`: a node for servers starts from their controllers, and a machine without a driver says so
 //! * `kernels`: kernels 6.12 and 6.1 read every file of the root back
 //! * `netboot`: QEMU's iPXE starts a kernel from `nodesmith serve`, with the words of its node
 //!
@@ -20,6 +21,7 @@
 mod bios;
 mod cluster;
 mod command;
+mod hardware;
 mod join;
 mod kernels;
 #[path = "../it/mirror.rs"]

@@ -12,7 +12,7 @@ use nodesmith::slot::Slot;
 use crate::support::{boot, image, place};
 
 /// Where the named partition begins, in bytes.
-fn partition_start(raw: &Path, name: &str) -> u64 {
+pub(crate) fn partition_start(raw: &Path, name: &str) -> u64 {
     let table = gpt::read(&mut fs::File::open(raw).unwrap()).unwrap();
     table.partitions.iter().find(|it| it.name == name).unwrap().first_lba * 512
 }

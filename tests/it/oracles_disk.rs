@@ -17,7 +17,7 @@ use nodesmith::formats::pe::{self, NewSection};
 use nodesmith::formats::qcow2::{self, Codec};
 use nodesmith::formats::sparse::Source;
 use nodesmith::image::disk::layout::{self, Request};
-use nodesmith::image::initrd::archive::{self, Compression, Module};
+use nodesmith::image::initrd::archive::{self, Compression, Files, Load, Module};
 use nodesmith::tree::Digest;
 
 use crate::efi_program::tiny_efi_program;
@@ -208,8 +208,9 @@ fn isoinfo_lists_a_seed_with_both_kinds_of_names() {
 #[test]
 fn cpio_lists_the_initrd() {
     let Some(tool) = oracle("cpio") else { return };
-    let module = Module { name: "dm-verity.ko", elf: b"ELF" };
-    let initrd = archive::build(b"agent", &[module], 1_700_000_000, Compression::Gzip, &NoCache).unwrap();
+    let module = Module { name: "dm_verity".into(), elf: b"ELF".into(), needs: vec![], load: Load::Always };
+    let files = Files { agent: b"agent".into(), modules: vec![module], ..Files::default() };
+    let initrd = archive::build(&files, 1_700_000_000, Compression::Gzip, &NoCache).unwrap();
     let mut archive = Vec::new();
     std::io::copy(&mut flate2::read::GzDecoder::new(initrd.bytes.as_slice()), &mut archive).unwrap();
     let mut child = Command::new(tool)
@@ -234,7 +235,8 @@ fn cpio_lists_the_initrd() {
     -rwxr-xr-x   1 0        0               5 Nov 14  2023 init
     drwxr-xr-x   2 0        0               0 Nov 14  2023 modules
     -rw-r--r--   1 0        0              13 Nov 14  2023 modules/order
-    -rw-r--r--   1 0        0               3 Nov 14  2023 modules/dm-verity.ko
+    -rw-r--r--   1 0        0               0 Nov 14  2023 modules/aliases
+    -rw-r--r--   1 0        0               3 Nov 14  2023 modules/dm_verity.ko
     "#);
     assert!(cpio::read(&archive).unwrap().iter().any(|entry| entry.node == Node::File(b"agent")));
 }

@@ -112,6 +112,30 @@ fn a_command_line_that_a_kernel_would_cut_off_is_a_mistake() {
 }
 
 #[test]
+fn hardware_decides_on_consoles_unless_the_recipe_names_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("r.yaml");
+    fs::write(directory.path().join("key.gpg"), "").unwrap();
+    let kernel = |sections: &str, cmdline: &str| {
+        let text = format!(
+            "nodesmith: 1\nname: x\npackages: [e2fsprogs]\nkernel: {{package: linux, line: \"6.12\", cmdline: [{cmdline}]}}\n\
+             repositories: {{d: {{apt: {{mirror: host, suite: s, keyring: key.gpg}}}}}}\n{sections}"
+        );
+        fs::write(&path, text).unwrap();
+        let recipe = checked(&path).unwrap_or_else(|mistakes| panic!("{}", render(&mistakes, Color::Never)));
+        let kinds: Vec<&str> = recipe.hardware.iter().map(|kind| kind.value.word).collect();
+        (kinds.join(" "), recipe.kernel.cmdline.join(" "))
+    };
+    let expected = |kinds: &str, cmdline: &str| (kinds.to_owned(), cmdline.to_owned());
+    assert_eq!(kernel("", "quiet"), expected("virtual", "console=tty0 console=ttyS0 quiet"));
+    let server = expected("server", "console=tty0 console=ttyS0,115200 quiet");
+    assert_eq!(kernel("hardware: [server, server]\n", "quiet"), server);
+    let both = expected("virtual server", "console=tty0 console=ttyS0,115200");
+    assert_eq!(kernel("hardware: [server, virtual]\n", ""), both);
+    assert_eq!(kernel("hardware: [server]\n", "console=ttyS1"), expected("server", "console=ttyS1"));
+}
+
+#[test]
 fn a_recipe_overrides_its_base_key_by_key_and_mistakes_stay_where_they_were_written() {
     let directory = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {

@@ -23,6 +23,7 @@ use crate::image_info::ImageInfo;
 
 pub mod cmdline;
 pub mod copy;
+pub mod driverless;
 pub mod filesystem_tools;
 pub mod kernel_mounts;
 pub mod loader;
@@ -58,8 +59,14 @@ fn boot(arguments: &[OsString]) -> Result<Infallible> {
     kernel_mounts::mount()?;
     let text = fs::read_to_string("/proc/cmdline").context("reading /proc/cmdline")?;
     let options = cmdline::parse(&text)?;
-    let modules = modules::load(Path::new(contract::INITRD_MODULES))?;
-    let root = root_disk::wait_for_root(&options.root_hash).map_err(|error| modules.explain(error))?;
+    let mut modules = Modules::load_first(Path::new(contract::INITRD_MODULES))?;
+    let root = match root_disk::wait_for_root(&options.root_hash, &mut modules) {
+        Ok(root) => root,
+        Err(error) => {
+            driverless::tell();
+            return Err(modules.explain(error));
+        }
+    };
     let mapping = verity_mapping::open(&root.data, &root.hash, &options.root_hash)?;
     rustix::mount::mount(&mapping.device, SYSROOT, "erofs", MountFlags::RDONLY, None)
         .with_context(|| format!("mounting the root {}", mapping.device.display()))?;

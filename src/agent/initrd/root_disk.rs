@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 
 use super::cmdline::RootHash;
+use super::modules::Modules;
 use super::partition_table::{self, Copies, Gpt};
 use super::root::{Root, RootDisk};
 use super::{loader, verity_mapping};
@@ -22,15 +23,16 @@ const DEADLINE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(100);
 const SAY_EACH: Duration = Duration::from_secs(5);
 
-/// Waits for the disk that the root hash names.
+/// Waits for the disk that the root hash names, and loads the drivers of devices as these appear.
 ///
 /// # Errors
 /// None within [`DEADLINE`]: the message says what was seen instead. Two, and the boot loader does not tell from which it
 /// came: both are named, because booting one of two clones would depend on which disk the kernel shows first.
-pub fn wait_for_root(root_hash: &RootHash) -> Result<Root> {
+pub fn wait_for_root(root_hash: &RootHash, modules: &mut Modules) -> Result<Root> {
     let mut waiting = Wait::new(SAY_EACH);
     let mut found_before = false;
     loop {
+        modules.load_for_devices();
         let (mut found, mut notes) = scan(root_hash)?;
         if found.len() > 1
             && let Some(guid) = loader::partition()

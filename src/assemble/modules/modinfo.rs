@@ -24,6 +24,8 @@ pub struct ModuleInformation {
     pub aliases: Vec<String>,
     pub softdeps: Vec<String>,
     pub weakdeps: Vec<String>,
+    /// Files that it may load into a device, below the firmware's directory.
+    pub firmware: Vec<String>,
     /// Exported symbols, sorted.
     pub symbols: Vec<String>,
 }
@@ -81,6 +83,7 @@ pub fn information(elf: &[u8]) -> anyhow::Result<ModuleInformation> {
             "alias" => information.aliases.push(value.to_owned()),
             "softdep" => information.softdeps.push(value.to_owned()),
             "weakdep" => information.weakdeps.push(value.to_owned()),
+            "firmware" => information.firmware.push(value.to_owned()),
             _ => {}
         }
     }
@@ -102,8 +105,44 @@ pub fn information(elf: &[u8]) -> anyhow::Result<ModuleInformation> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// The smallest ELF file that says this of itself: a section of texts, and the section of the sections' names.
+    pub(crate) fn module(entries: &[(&str, &str)]) -> Vec<u8> {
+        let texts: String = entries.iter().map(|(key, value)| format!("{key}={value}\0")).collect();
+        let names = "\0.modinfo\0.shstrtab\0";
+        let (texts_at, names_at) = (64, 64 + texts.len());
+        let sections_at = (names_at + names.len()).next_multiple_of(8);
+        let wide = |number: usize| u64::try_from(number).unwrap().to_le_bytes();
+        let mut elf = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x01\0\x3e\0\x01\0\0\0".to_vec();
+        elf.extend([wide(0), wide(0), wide(sections_at)].concat());
+        elf.extend([0_u16, 0, 64, 0, 0, 64, 3, 2].iter().flat_map(|half| half.to_le_bytes()));
+        elf.extend([texts.as_bytes(), names.as_bytes()].concat());
+        elf.resize(sections_at, 0);
+        // Nothing; then name, kind (bits, names), offset, bytes.
+        for (name, kind, offset, bytes) in
+            [(0_u32, 0_u32, 0, 0), (1, 1, texts_at, texts.len()), (10, 3, names_at, names.len())]
+        {
+            elf.extend([name.to_le_bytes(), kind.to_le_bytes()].concat());
+            elf.extend([wide(0), wide(0), wide(offset), wide(bytes), wide(0), wide(1), wide(0)].concat());
+        }
+        elf
+    }
+
+    #[test]
+    fn a_module_says_what_it_needs_and_is_for() {
+        let said =
+            [("depends", "a,b"), ("alias", "pci:v*"), ("softdep", "pre: c"), ("firmware", "x/y.fw"), ("firmware", "z")];
+        let expected = ModuleInformation {
+            depends: ["a", "b"].map(str::to_owned).into(),
+            aliases: vec!["pci:v*".into()],
+            softdeps: vec!["pre: c".into()],
+            firmware: ["x/y.fw", "z"].map(str::to_owned).into(),
+            ..Default::default()
+        };
+        assert_eq!(information(&module(&said)).unwrap(), expected);
+    }
 
     #[test]
     fn names_are_normal() {

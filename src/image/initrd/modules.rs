@@ -1,50 +1,72 @@
-//! Which kernel modules an initrd has: what finds disks anywhere, what the root is made of, what the recipe asks for.
+//! Which kernel modules an initrd has, and when it loads them: drivers of the recipe's hardware where there is such a
+//! device, what the root is made of and what the recipe asks for always.
 
-use crate::assemble::modules::load::WantedModule;
+use std::collections::BTreeSet;
+
+use anyhow::Context;
+
+use super::archive::{Load, Module};
+use crate::assemble::modules::load::{KernelModules, LoadableModule, WantedModule};
+use crate::assemble::modules::modinfo;
 use crate::diag::Location;
+use crate::image::parts::Parts;
 use crate::recipe::Recipe;
 
-/// Disks and machines that every image must start on, besides what the root itself needs. Names that a kernel has
-/// built in, or does not have at all, are passed over.
-const HARDWARE: &[&str] = &[
-    "virtio_pci",
-    "virtio_blk",
-    "virtio_scsi",
-    "virtio_console",
-    "nvme",
-    "ahci",
-    "sd_mod",
-    "hv_vmbus",
-    "hv_storvsc",
-    "vmw_pvscsi",
-    "mptspi",
-    "mpt3sas",
-    "megaraid_sas",
-    "smartpqi",
-    "hpsa",
-    "ata_piix",
-    "usb_storage",
-    "uas",
-    "mmc_block",
-    "virtio_mmio",
-    "xen-blkfront",
-    // Tells which disk the boot loader came from, where two hold the root.
-    "efivarfs",
-];
 /// What the root is made of; an image without one of them does not start.
 const NEEDED: &[&str] = &["dm-verity", "erofs", "overlay"];
+/// What tells from which disk the boot loader came, where two hold the root.
+const USEFUL: &[&str] = &["efivarfs"];
+/// The outputs whose initrd needs a network.
+const FROM_NETWORK: &[&str] = &["pxe"];
 
-/// The modules that the initrd of this recipe's image is to have.
-pub(super) fn wanted(recipe: &Recipe) -> Vec<WantedModule> {
-    let wanted = |name: &str, location: Option<&Location>, required| WantedModule {
-        name: name.to_owned(),
-        location: location.cloned(),
-        required,
-    };
+/// The modules, each before those that need it, and the names of all firmware that one of them may load.
+pub(super) fn load(parts: &Parts<'_>) -> anyhow::Result<(Vec<Module>, BTreeSet<String>)> {
+    let Parts { recipe, tree, contents, .. } = *parts;
+    let (drivers, always) = (drivers(recipe), always(recipe));
+    let kernel = KernelModules::read(tree, contents, &parts.kernel.release)?;
+    let loadable = kernel.load(tree, contents, &[drivers.as_slice(), &always].concat())?;
+    let (mut modules, mut firmware) = (Vec::new(), BTreeSet::new());
+    for LoadableModule { name, elf, needs } in loadable {
+        let information = modinfo::information(&elf).with_context(|| format!("reading the module {name}"))?;
+        firmware.extend(information.firmware);
+        let is_among = |list: &[WantedModule]| list.iter().any(|module| modinfo::underscored(&module.name) == name);
+        let load = match (is_among(&always), is_among(&drivers)) {
+            (true, _) => Load::Always,
+            (false, true) => for_devices(&information.aliases),
+            (false, false) => Load::WhenNeeded,
+        };
+        modules.push(Module { name, elf, needs, load });
+    }
+    Ok((modules, firmware))
+}
+
+/// By the patterns of modaliases, which begin with the name of a bus; a driver that has none cannot be asked for by a device.
+fn for_devices(aliases: &[String]) -> Load {
+    let patterns = aliases.iter().filter(|alias| alias.contains(':') && !alias.contains(char::is_whitespace));
+    let patterns: Vec<String> = patterns.map(|alias| modinfo::underscored(alias)).collect();
+    if patterns.is_empty() { Load::Always } else { Load::ForDevices(patterns) }
+}
+
+/// Names that a kernel has built in, or does not have at all, are passed over; `checks` looks for the essential ones.
+fn drivers(recipe: &Recipe) -> Vec<WantedModule> {
+    let network = recipe.outputs.iter().any(|output| FROM_NETWORK.contains(&output.word));
+    let mut names: Vec<&str> = Vec::new();
+    for hardware in recipe.hardware.iter().map(|kind| kind.value) {
+        let network = if network { hardware.network } else { &[] };
+        names.extend(hardware.storage.iter().chain(network));
+    }
+    names.into_iter().map(|name| wanted(name, None, false)).collect()
+}
+
+fn always(recipe: &Recipe) -> Vec<WantedModule> {
     let kernel = Some(&recipe.kernel.package.location);
-    let mut modules: Vec<WantedModule> = HARDWARE.iter().map(|name| wanted(name, None, false)).collect();
-    modules.extend(NEEDED.iter().copied().chain([recipe.disk.var.module]).map(|name| wanted(name, kernel, true)));
+    let needed = NEEDED.iter().copied().chain([recipe.disk.var.module]).map(|name| wanted(name, kernel, true));
+    let useful = USEFUL.iter().map(|name| wanted(name, None, false));
     let asked = recipe.kernel.initrd_modules.iter();
-    modules.extend(asked.map(|module| wanted(&module.value, Some(&module.location), true)));
-    modules
+    let asked = asked.map(|module| wanted(&module.value, Some(&module.location), true));
+    needed.chain(useful).chain(asked).collect()
+}
+
+fn wanted(name: &str, location: Option<&Location>, required: bool) -> WantedModule {
+    WantedModule { name: name.to_owned(), location: location.cloned(), required }
 }

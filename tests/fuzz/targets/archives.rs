@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use nodesmith::diag::Diagnostics;
 use nodesmith::formats::cpio::{self as initrd, Node};
+use nodesmith::formats::microcode as microcodes;
 use nodesmith::package::{PackageId, deb as debs, rpm as rpms};
 use nodesmith::preload;
 use nodesmith::recipe::{Recipe, check, load};
@@ -178,6 +179,19 @@ fn sum(header: &mut [u8]) {
     header[148..156].fill(b' ');
     let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
     header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+}
+
+/// Updates are the file in pieces, and a second copy adds nothing.
+pub(crate) fn microcode(data: &[u8]) {
+    if let Ok(updates) = microcodes::intel_updates(data) {
+        assert_eq!(updates.concat(), data);
+        let blob = microcodes::intel(&[data.to_vec(), data.to_vec()]).unwrap();
+        assert!(blob.len() <= data.len());
+        assert_eq!(microcodes::intel(&[blob.clone()]).unwrap(), blob);
+    }
+    if let Ok(blob) = microcodes::amd(&[data.to_vec()]) {
+        assert_eq!(blob, data);
+    }
 }
 
 pub(crate) fn cpio(data: &[u8]) {

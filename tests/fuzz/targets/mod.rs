@@ -35,6 +35,7 @@ pub(crate) const TARGETS: &[Target] = &[
     ("lock", texts::lock),
     ("lua", programs::lua),
     ("metalink", texts::metalink),
+    ("microcode", archives::microcode),
     ("mirrorlist", texts::mirrorlist),
     ("module", programs::module),
     ("modules", texts::modules),
