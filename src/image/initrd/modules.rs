@@ -2,7 +2,7 @@
 
 use crate::assemble::modules::load::WantedModule;
 use crate::diag::Location;
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, output};
 
 /// Disks and machines that every image must start on, besides what the root itself needs. Names that a kernel has
 /// built in, or does not have at all, are passed over.
@@ -31,6 +31,8 @@ const HARDWARE: &[&str] = &[
     // Tells which disk the boot loader came from, where two hold the root.
     "efivarfs",
 ];
+/// What an installer reads its CD or its stick with.
+const MEDIUM: &[&str] = &["sr_mod", "isofs", "xhci_pci", "ehci_pci", "uhci_hcd", "ohci_pci"];
 /// What the root is made of; an image without one of them does not start.
 const NEEDED: &[&str] = &["dm-verity", "erofs", "overlay"];
 
@@ -43,6 +45,8 @@ pub(super) fn wanted(recipe: &Recipe) -> Vec<WantedModule> {
     };
     let kernel = Some(&recipe.kernel.package.location);
     let mut modules: Vec<WantedModule> = HARDWARE.iter().map(|name| wanted(name, None, false)).collect();
+    let medium: &[&str] = if recipe.outputs.contains(&&output::ISO) { MEDIUM } else { &[] };
+    modules.extend(medium.iter().map(|name| wanted(name, None, false)));
     modules.extend(NEEDED.iter().copied().chain([recipe.disk.var.module]).map(|name| wanted(name, kernel, true)));
     let asked = recipe.kernel.initrd_modules.iter();
     modules.extend(asked.map(|module| wanted(&module.value, Some(&module.location), true)));
