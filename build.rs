@@ -21,6 +21,8 @@ fn main() {
         "src/glob.rs",
         "src/hex.rs",
         "src/image_info.rs",
+        "src/install_choice.rs",
+        "src/netdisk_index.rs",
         "src/pem.rs",
         "src/registry_mirrors.rs",
         "src/root_hash.rs",

@@ -28,12 +28,22 @@ pub const CMDLINE_VAR_MIN: &str = "nodesmith.var-min";
 /// `poweroff` or `halt`.
 pub const CMDLINE_ON_FAILURE: &str = "nodesmith.on-failure";
 
-/// Kernel command line: where the disk is that a diskless node and an installer read, a URL.
+/// Kernel command line: the netdisk (`netdisk_index.rs`) that is started from or installed: `http://HOST/NAME.netdisk`,
+/// `boot` (beside what the firmware fetched) or `cd` (on the volume labelled [`MEDIUM_LABEL`]).
 pub const CMDLINE_NETDISK: &str = "nodesmith.netdisk";
-/// Kernel command line: SHA-256 of head and index of that disk, 64 hexadecimal digits.
-pub const CMDLINE_NETDISK_DIGEST: &str = "nodesmith.netdisk.sha256";
+/// Kernel command line: SHA-256 of its head and index together, 64 hexadecimal digits.
+pub const CMDLINE_NETDISK_SHA256: &str = "nodesmith.netdisk.sha256";
 /// Kernel command line, cloud-init's word for metadata over the network: `ds=nocloud;s=http://HOST/PATH/`.
 pub const CMDLINE_DATA_SOURCE: &str = "ds";
+/// Kernel command line: the disk that the netdisk is installed to: `only`, `smallest`, `name=vda`, `serial=…`, `id=…`,
+/// `size>=20G`, `size<=2T`, joined by commas.
+pub const CMDLINE_INSTALL: &str = "nodesmith.install";
+/// Kernel command line: `yes` lets the installer take a disk that holds something.
+pub const CMDLINE_INSTALL_OVERWRITE: &str = "nodesmith.install.overwrite";
+/// Label of the volume with the netdisk, on a CD or a stick.
+pub const MEDIUM_LABEL: &str = "NODESMITH";
+/// What the names of netdisks end in.
+pub const NETDISK_ENDING: &str = "netdisk";
 
 /// Directory in the initrd that holds the modules and the two lists of them.
 pub const INITRD_MODULES: &str = "/modules";
@@ -65,6 +75,10 @@ pub const VAR_POPULATED: &str = "/var/.nodesmith-populated";
 pub const WRITABLE_STORE: &str = "/var/lib/nodeinit/writable";
 /// Where the agent mounts the metadata volume while it reads it.
 pub const SEED_MOUNT: &str = "/run/nodeinit/seed";
+/// Where the initrd mounts the medium that it installs from.
+pub const MEDIUM_MOUNT: &str = "/run/nodeinit/medium";
+/// Metadata that the installer brought, files named as its documents.
+pub const INSTALLED_METADATA: &str = "/var/lib/nodeinit/installed-metadata";
 /// Where the persistent upper layer of `/etc` lies.
 pub const ETC_UPPER: &str = "/var/lib/nodeinit/etc/upper";
 /// Scratch directory of the overlay file system of `/etc`.

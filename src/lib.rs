@@ -16,6 +16,8 @@ pub mod diag;
 pub mod glob;
 pub mod hex;
 pub mod image_info;
+pub mod install_choice;
+pub mod netdisk_index;
 #[cfg(test)]
 mod oracle;
 pub mod pem;

@@ -1,4 +1,4 @@
-//! The ioctls that the initrd needs and that no safe crate wraps: device mapper, partitions, ext4 growth.
+//! The ioctls that the initrd needs and that no safe crate wraps: device mapper, partitions, zeros, ext4 growth.
 //!
 //! The only file of the agent with `unsafe`. Each function takes plain values, calls one ioctl and returns; what the
 //! buffers mean is decided by the callers (`initrd/`). Numbers and structs: `linux/dm-ioctl.h`,
@@ -53,12 +53,19 @@ pub fn device_mapper(control: impl AsFd, call: DmCall, buffer: &mut [u8; DM_BUFF
 }
 
 const BLKRRPART: Opcode = opcode::none(0x12, 95);
+const BLKZEROOUT: Opcode = opcode::none(0x12, 127);
 const BLKPG: Opcode = opcode::none(0x12, 105);
 
 /// Makes the kernel read the partition table of a disk again. Fails with `BUSY` while any partition is in use.
 pub fn reread_partitions(disk: impl AsFd) -> io::Result<()> {
     // SAFETY: BLKRRPART takes no argument.
     unsafe { ioctl(disk, NoArg::<BLKRRPART>::new()) }
+}
+
+/// Makes a part of a disk zero, by the disk itself where it can. Both numbers are bytes, whole sectors.
+pub fn zero_range(disk: impl AsFd, start: u64, length: u64) -> io::Result<()> {
+    // SAFETY: BLKZEROOUT reads two u64, start and length.
+    unsafe { ioctl(disk, Setter::<BLKZEROOUT, [u64; 2]>::new([start, length])) }
 }
 
 /// What to do with one partition of a disk that is in use.

@@ -1,14 +1,24 @@
-//! Small ISO 9660 images (ECMA-119) with Joliet names: metadata seeds for platforms that take only CD-ROMs.
+//! ISO 9660 images (ECMA-119) with Joliet names: metadata seeds for platforms that take only CD-ROMs, and installers.
 //!
-//! Takes a label, a time and files for the root directory (there are no others); gives the image. Readers find the
-//! names as they are through Joliet, and `META_DAT`-like ones without it. Oracles: `isoinfo`, `blkid`, Linux.
+//! Takes a label, a time and files for the root directory (there are no others); [`write`] gives the image, [`plan`] what
+//! lies in front of the files and where these are to lie, for images that start a machine. Readers find the names as
+//! they are through Joliet, and `META_DAT`-like ones without it. Oracles: `isoinfo`, `xorriso`, `blkid`, Linux.
+//!
+//! ```text
+//! system area │ descriptors │ path tables │ boot catalog │ root directory, twice │ files
+//! ```
+
+pub mod el_torito;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use chrono::{DateTime, Datelike, Timelike, Utc};
 
-const SECTOR: usize = 2048;
+/// Bytes of a sector of a CD.
+pub const SECTOR: usize = 2048;
 /// Sectors before the first volume descriptor.
 const SYSTEM_AREA: usize = 16;
 /// Escape sequence of Joliet with UCS-2 level 3, in the supplementary descriptor.
@@ -17,8 +27,10 @@ const JOLIET: &[u8] = b"%/E";
 const LABEL_MAX: usize = 16;
 /// Characters in a Joliet name.
 const NAME_MAX: usize = 64;
-/// Sectors of the parts before the directories: system area, three descriptors, two pairs of path tables.
-const DIRECTORIES: usize = SYSTEM_AREA + 3 + 4;
+/// Sectors of the two pairs of path tables.
+const PATH_TABLES: usize = 4;
+/// Sectors that an image has fewer of: 4 GiB.
+const SECTORS_MAX: usize = 1 << 21;
 
 /// Why there is no image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,8 +65,38 @@ struct Directory {
     sectors: usize,
 }
 
+/// What starts a machine from the image, by the names of files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Boot<'a> {
+    /// A FAT volume: firmware looks for its boot loader there.
+    pub efi: &'a str,
+    /// Code for a BIOS, which must be told where it lies ([`el_torito::boot_info`]).
+    pub bios: Option<&'a str>,
+}
+
+/// An image without the contents of its files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// All that lies in front of the files, the empty system area (its first 32 KiB) included.
+    pub head: Vec<u8>,
+    /// The first sector of each file.
+    pub places: Vec<usize>,
+    /// Of the whole image.
+    pub sectors: usize,
+}
+
 /// The image, whole sectors of 2048 bytes.
 pub fn write(label: &str, epoch: i64, files: &[(&str, &[u8])]) -> Result<Vec<u8>, IsoError> {
+    let sizes: Vec<(&str, u64)> = files.iter().map(|(name, bytes)| (*name, bytes.len() as u64)).collect();
+    let mut image = plan(label, epoch, &sizes, None)?.head;
+    for (_, bytes) in files {
+        image.extend(sectors_of(bytes.to_vec()));
+    }
+    Ok(image)
+}
+
+/// Where everything lies, for files of these names and sizes.
+pub fn plan(label: &str, epoch: i64, files: &[(&str, u64)], boot: Option<&Boot<'_>>) -> Result<Layout, IsoError> {
     let good = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_');
     if label.is_empty() || label.len() > LABEL_MAX || !label.chars().all(good) {
         return Err(IsoError::BadLabel(label.to_owned()));
@@ -79,22 +121,30 @@ pub fn write(label: &str, epoch: i64, files: &[(&str, &[u8])]) -> Result<Vec<u8>
         let sectors = directory_bytes(&records, (sector, 0), &|_| (0, 0), DateTime::UNIX_EPOCH).len() / SECTOR;
         Directory { records, sector, sectors }
     };
-    let plain = directory(plain, DIRECTORIES);
-    let joliet = directory(joliet, DIRECTORIES + plain.sectors);
+    // Behind the primary descriptor; its place is fixed (El Torito 1.0, 2.0).
+    let descriptors = if boot.is_some() { 4 } else { 3 };
+    let path_tables = SYSTEM_AREA + descriptors;
+    let catalog = path_tables + PATH_TABLES;
+    let directories = catalog + usize::from(boot.is_some());
+    let plain = directory(plain, directories);
+    let joliet = directory(joliet, directories + plain.sectors);
 
     let mut places = Vec::new();
     let mut next = joliet.sector + joliet.sectors;
-    for (_, bytes) in files {
-        places.push((next, bytes.len()));
-        next += bytes.len().div_ceil(SECTOR);
+    for (_, size) in files {
+        let size = usize::try_from(*size).map_err(|_| IsoError::TooLarge)?;
+        places.push((next, size));
+        next = next.saturating_add(size.div_ceil(SECTOR));
     }
-    u32::try_from(next).ok().filter(|sectors| *sectors < 1 << 20).ok_or(IsoError::TooLarge)?;
+    if next >= SECTORS_MAX {
+        return Err(IsoError::TooLarge);
+    }
 
     let date = DateTime::from_timestamp(epoch, 0).unwrap_or_default();
     let mut image = vec![0; SYSTEM_AREA * SECTOR];
-    for (directory, is_joliet) in [(&plain, false), (&joliet, true)] {
-        image.extend(descriptor(label, directory, is_joliet, next, date));
-    }
+    image.extend(descriptor(label, &plain, None, (path_tables, next), date));
+    image.extend(boot.iter().flat_map(|_| el_torito::descriptor(catalog)));
+    image.extend(descriptor(label, &joliet, Some(JOLIET), (path_tables + 2, next), date));
     let mut end = vec![255];
     end.extend(b"CD001\x01");
     image.extend(sectors_of(end));
@@ -102,14 +152,18 @@ pub fn write(label: &str, epoch: i64, files: &[(&str, &[u8])]) -> Result<Vec<u8>
         image.extend(sectors_of(path_table(directory.sector, u32::to_le_bytes, u16::to_le_bytes)));
         image.extend(sectors_of(path_table(directory.sector, u32::to_be_bytes, u16::to_be_bytes)));
     }
+    if let Some(boot) = boot {
+        let place = |name: &str| {
+            let found = files.iter().zip(&places).find(|((file, _), _)| *file == name);
+            found.map(|(_, place)| *place).ok_or_else(|| IsoError::BadName(name.to_owned()))
+        };
+        image.extend(el_torito::catalog(place(boot.efi)?, boot.bios.map(place).transpose()?));
+    }
     for directory in [&plain, &joliet] {
         let own = (directory.sector, directory.sectors * SECTOR);
         image.extend(directory_bytes(&directory.records, own, &|index| places[index], date));
     }
-    for (_, bytes) in files {
-        image.extend(sectors_of(bytes.to_vec()));
-    }
-    Ok(image)
+    Ok(Layout { head: image, places: places.into_iter().map(|(sector, _)| sector).collect(), sectors: next })
 }
 
 /// `META_DAT.;1`: eight and three characters of the basic set; the number of a file where two would be the same.
@@ -142,7 +196,7 @@ fn sectors_of(mut bytes: Vec<u8>) -> Vec<u8> {
 
 /// A number in both byte orders, as most fields are.
 fn both32(value: usize) -> [u8; 8] {
-    let value = u32::try_from(value).expect("an image has less than 2 GiB");
+    let value = u32::try_from(value).expect("an image has less than 4 GiB");
     let (little, big) = (value.to_le_bytes(), value.to_be_bytes());
     std::array::from_fn(|index| if index < 4 { little[index] } else { big[index - 4] })
 }
@@ -197,8 +251,16 @@ fn path_table(sector: usize, u32_bytes: fn(u32) -> [u8; 4], u16_bytes: fn(u16) -
     table
 }
 
-/// Primary volume descriptor, or supplementary for Joliet (ECMA-119 8.4, 8.5).
-fn descriptor(label: &str, directory: &Directory, is_joliet: bool, sectors: usize, date: DateTime<Utc>) -> Vec<u8> {
+/// Primary volume descriptor, or supplementary for Joliet (ECMA-119 8.4, 8.5), with its path table's sector and the
+/// sectors of the image.
+fn descriptor(
+    label: &str,
+    directory: &Directory,
+    escapes: Option<&[u8]>,
+    (table, sectors): (usize, usize),
+    date: DateTime<Utc>,
+) -> Vec<u8> {
+    let is_joliet = escapes.is_some();
     let mut descriptor = vec![0; SECTOR];
     let mut put = |at: usize, bytes: &[u8]| descriptor[at..at + bytes.len()].copy_from_slice(bytes);
     let text = |text: &str, length: usize| -> Vec<u8> {
@@ -215,14 +277,11 @@ fn descriptor(label: &str, directory: &Directory, is_joliet: bool, sectors: usiz
     put(8, &text("", 32));
     put(40, &text(label, 32));
     put(80, &both32(sectors));
-    if is_joliet {
-        put(88, JOLIET);
-    }
+    put(88, escapes.unwrap_or_default());
     put(120, &both16(1));
     put(124, &both16(1));
     put(128, &both16(2048));
     put(132, &both32(10)); // size of the path table
-    let table = SYSTEM_AREA + 3 + if is_joliet { 2 } else { 0 };
     let table_sector = |sector: usize| u32::try_from(sector).expect("path tables are at the start");
     put(140, &table_sector(table).to_le_bytes());
     put(148, &table_sector(table + 1).to_be_bytes());
@@ -239,74 +298,4 @@ fn descriptor(label: &str, directory: &Directory, is_joliet: bool, sectors: usiz
     put(864, b"0000000000000000\0");
     put(881, &[1]);
     descriptor
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tree::Digest;
-
-    /// Names and contents through the directory that the descriptor in `sector` names.
-    fn read(image: &[u8], sector: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let number = |at: usize| usize::try_from(u32::from_le_bytes(image[at..at + 4].try_into().unwrap())).unwrap();
-        let root = sector * SECTOR + 156;
-        let (mut at, mut files) = (number(root + 2) * SECTOR, Vec::new());
-        let end = at + number(root + 10);
-        while at < end {
-            let length = usize::from(image[at]);
-            if length == 0 {
-                at = (at + 1).next_multiple_of(SECTOR);
-                continue;
-            }
-            if image[at + 25] == 0 {
-                let name = &image[at + 33..at + 33 + usize::from(image[at + 32])];
-                let start = number(at + 2) * SECTOR;
-                files.push((name.to_vec(), image[start..start + number(at + 10)].to_vec()));
-            }
-            at += length;
-        }
-        files
-    }
-
-    #[test]
-    fn a_seed_has_both_kinds_of_names_and_these_bytes() {
-        let files: [(&str, &[u8]); 3] =
-            [("user-data", b"#cloud-config\n"), ("meta-data", b"instance-id: a\n"), ("empty.json", b"")];
-        let image = write("cidata", 1_700_000_000, &files).unwrap();
-        let plain: Vec<String> =
-            read(&image, 16).into_iter().map(|(name, _)| String::from_utf8(name).unwrap()).collect();
-        assert_eq!(plain, ["EMPTY.JSO;1", "META_DAT.;1", "USER_DAT.;1"]);
-        let joliet = read(&image, 17);
-        let name = |text: &str| ucs2(text);
-        assert_eq!(joliet[0], (name("empty.json;1"), b"".to_vec()));
-        assert_eq!(joliet[1], (name("meta-data;1"), b"instance-id: a\n".to_vec()));
-        assert_eq!(joliet[2], (name("user-data;1"), b"#cloud-config\n".to_vec()));
-        // A change of this digest changes every seed: say so in the changelog.
-        assert_eq!(Digest::of(&image).to_string(), "6e884d968b76533501e19f40f8c4c6450e9291df47cfb20fd1934afdb4e754f2");
-    }
-
-    #[test]
-    fn many_files_fill_several_sectors_of_directory() {
-        let names: Vec<String> = (0..150).map(|number| format!("a-rather-long-name-{number:03}.json")).collect();
-        let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), name.as_bytes())).collect();
-        let image = write("cidata", 0, &files).unwrap();
-        for (sector, _) in [(16, "plain"), (17, "joliet")] {
-            let mut contents: Vec<Vec<u8>> = read(&image, sector).into_iter().map(|(_, content)| content).collect();
-            contents.sort();
-            assert!(contents.iter().map(Vec::as_slice).eq(names.iter().map(String::as_bytes)));
-        }
-    }
-
-    #[test]
-    fn names_that_no_reader_finds_are_refused() {
-        let error = |label: &str, names: &[&str]| {
-            let files: Vec<(&str, &[u8])> = names.iter().map(|name| (*name, b"".as_slice())).collect();
-            write(label, 0, &files).unwrap_err().to_string()
-        };
-        assert!(error("", &[]).contains("no label"));
-        assert!(error("a label with blanks", &[]).contains("no label"));
-        for names in [["a", "a"], ["a", "b/c"], ["a", ".."], ["a", ""], ["a", "b;1"]] {
-            assert!(error("cidata", &names).contains("cannot be on a CD image"), "{names:?}");
-        }
-    }
 }

@@ -19,6 +19,7 @@ pub mod gpt;
 pub mod grub;
 pub mod iso9660;
 pub mod microcode;
+pub mod netdisk;
 pub mod ova;
 pub mod ovf;
 pub mod pcr;

@@ -3,11 +3,13 @@
 //!
 //! A BIOS checks nothing: the root that the command line names is intact, whether it is the owner's nobody can say.
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, ensure};
 
 use super::initrd::archive::Initrd;
 use super::parts::Parts;
+use crate::formats::gpt::SECTOR;
 use crate::formats::grub::{self, Core, Entry, Request};
+use crate::formats::iso9660::{self, el_torito};
 
 /// Where GRUB lies: between the partition table and the first whole MiB, at whole 4 KiB for disks with such sectors.
 pub const CORE_LBA: u64 = 40;
@@ -17,6 +19,13 @@ const MODULES: [&str; 7] = ["biosdisk", "part_gpt", "fat", "normal", "linux", "s
 const PREFIX: &str = "(,gpt1)/grub";
 const KERNEL: &str = "/grub/vmlinuz";
 const INITRD: &str = "/grub/initrd";
+
+/// What finds the CD or the stick that was booted and does the rest of [`MODULES`].
+const CD_MODULES: [&str; 6] = ["biosdisk", "iso9660", "normal", "linux", "serial", "terminal"];
+/// Names of what GRUB loads from a CD, in its root directory.
+pub const CD_KERNEL: &str = "vmlinuz";
+pub const CD_INITRD: &str = "initrd";
+pub const CD_MENU: &str = "grub.cfg";
 
 /// GRUB and the files that it reads.
 #[derive(Debug)]
@@ -33,8 +42,7 @@ pub fn make<'a>(parts: &Parts<'_>, initrd: &'a Initrd, command_line: &str) -> an
     if !recipe.bios {
         return Ok(None);
     }
-    let platform = recipe.arch.grub.ok_or_else(|| anyhow!("machines of {} have no BIOS", recipe.arch.name))?;
-    let file = |name: &str| parts.tool(&format!("/usr/lib/grub/{platform}/{name}"));
+    let file = |name: &str| grub_file(parts, name);
     let request = Request { modules: &MODULES, prefix: PREFIX, config: None, core_lba: CORE_LBA };
     let title = format!("{} {}", recipe.name, recipe.version);
     let entry = Entry { title: &title, linux: KERNEL, initrd: INITRD, command_line };
@@ -44,6 +52,42 @@ pub fn make<'a>(parts: &Parts<'_>, initrd: &'a Initrd, command_line: &str) -> an
         initrd: &initrd.bytes,
         menu: grub::config(&[entry]).context("writing grub.cfg")?,
     }))
+}
+
+/// A file of GRUB's packages.
+fn grub_file(parts: &Parts<'_>, name: &str) -> anyhow::Result<Vec<u8>> {
+    let arch = parts.recipe.arch;
+    let platform = arch.grub.ok_or_else(|| anyhow!("machines of {} have no BIOS", arch.name))?;
+    parts.tool(&format!("/usr/lib/grub/{platform}/{name}"))
+}
+
+/// GRUB for an image that is a CD and a stick: a BIOS loads the file from a CD, and from a stick sector 0, which loads
+/// the same core image out of the file.
+#[derive(Debug)]
+pub struct CdCore {
+    /// For the start of sector 0.
+    pub boot_code: Vec<u8>,
+    pub file: Vec<u8>,
+}
+
+/// GRUB for a file that begins at this sector of 2048 bytes.
+pub(super) fn cd_core(parts: &Parts<'_>, sector: usize) -> anyhow::Result<CdCore> {
+    let file = |name: &str| grub_file(parts, name);
+    let loader = file("cdboot.img")?;
+    ensure!(loader.len() == iso9660::SECTOR, "GRUB's cdboot.img has {} bytes instead of 2048", loader.len());
+    // Behind the loader, counted in the sectors of a stick.
+    let core_lba = (sector as u64 + 1) * (iso9660::SECTOR as u64 / SECTOR);
+    let request = Request { modules: &CD_MODULES, prefix: "/", config: None, core_lba };
+    let Core { boot_code, core } = grub::core_image(&file, &request).context("putting GRUB for a CD together")?;
+    let mut file = [loader, core].concat();
+    el_torito::boot_info(&mut file, sector).context("telling GRUB where it lies")?;
+    Ok(CdCore { boot_code: boot_code.to_vec(), file })
+}
+
+/// Its menu.
+pub(super) fn cd_menu(title: &str, command_line: &str) -> anyhow::Result<String> {
+    let (linux, initrd) = (format!("/{CD_KERNEL}"), format!("/{CD_INITRD}"));
+    grub::config(&[Entry { title, linux: &linux, initrd: &initrd, command_line }]).context("writing grub.cfg")
 }
 
 impl Bios<'_> {

@@ -10,6 +10,7 @@ use super::disk;
 use super::kind::Kind;
 use super::root::Listing;
 use crate::formats::container::Container;
+use crate::formats::netdisk;
 
 /// The container, and then the disk in it exactly as the raw image of that disk is described.
 pub(super) fn describe(container: Container, mut file: File, files: Listing<'_>) -> anyhow::Result<Description> {
@@ -27,4 +28,12 @@ pub(super) fn describe(container: Container, mut file: File, files: Listing<'_>)
         Err(error) => return Err(error).with_context(|| format!("opening the {kind} image")),
     };
     Ok(Description { container: Some(description::Container { kind, text }), content })
+}
+
+/// The same for the disk that nodes fetch.
+pub(super) fn netdisk(file: File, files: Listing<'_>) -> anyhow::Result<Description> {
+    let text = netdisk::dump(&file).context("reading what the netdisk says of itself")?;
+    let disk = netdisk::Reader::open(file).context("opening the netdisk")?;
+    let content = Described::Disk(Box::new(disk::describe(&disk, files)?));
+    Ok(Description { container: Some(description::Container { kind: "netdisk", text }), content })
 }

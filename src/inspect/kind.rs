@@ -8,6 +8,7 @@ use crate::formats::device::ReadAt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Container(Container),
+    Netdisk,
     Disk,
     Erofs,
     EfiProgram,
@@ -22,7 +23,8 @@ impl Kind {
         let length = device.size().context("measuring the image")?.min(2048);
         let mut head = vec![0; usize::try_from(length)?];
         device.read_exact_at(&mut head, 0).context("reading the first bytes")?;
-        let magics: [(usize, &[u8], Kind); 6] = [
+        let magics: [(usize, &[u8], Kind); 7] = [
+            (0, b"NODESMITHNETDISK", Kind::Netdisk),
             (512, b"EFI PART", Kind::Disk),
             (1024, &[0xe2, 0xe1, 0xf5, 0xe0], Kind::Erofs),
             (0, b"MZ", Kind::EfiProgram),

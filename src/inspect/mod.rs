@@ -26,6 +26,7 @@ const WHOLE_MAX: u64 = 1 << 30;
 pub fn inspect(file: File, files: Listing<'_>) -> anyhow::Result<Description> {
     let content = match Kind::of(&file)? {
         Some(Kind::Container(container)) => return container::describe(container, file, files),
+        Some(Kind::Netdisk) => return container::netdisk(file, files),
         Some(Kind::Disk) => Described::Disk(Box::new(disk::describe(&file, files)?)),
         Some(Kind::Erofs) => {
             let length = ReadAt::size(&file).context("measuring the image")?;
@@ -33,7 +34,9 @@ pub fn inspect(file: File, files: Listing<'_>) -> anyhow::Result<Description> {
         }
         Some(Kind::EfiProgram) => Described::EfiProgram(boot_files::efi_program(&whole(file)?)?),
         Some(Kind::Initrd) => Described::Initrd(boot_files::initrd(&whole(file)?)?),
-        None => bail!("this is none of: disk image with a GPT, qcow2, vmdk, vhd, vhdx, EROFS, EFI program, initrd"),
+        None => {
+            bail!("this is none of: disk image with a GPT, qcow2, vmdk, vhd, vhdx, netdisk, EROFS, EFI program, initrd")
+        }
     };
     Ok(Description::from(content))
 }

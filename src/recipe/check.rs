@@ -15,13 +15,14 @@ use super::read::{checked_list, entries, same_package, text, texts};
 use super::repositories::repositories;
 use super::shape::RECIPE;
 use super::{
-    AcceptedScript, Compression, Disk, Dropped, ImageFile, Kernel, Modules, Overlay, PackageRequest, Recipe,
+    AcceptedScript, Compression, Disk, Dropped, ImageFile, Iso, Kernel, Modules, Overlay, PackageRequest, Recipe,
     RuntimeSettings, Selinux, Services, UnknownPrograms, User, kernels,
 };
 use crate::arch::{self, Arch};
 use crate::diag::{Diagnostic, Diagnostics, Location};
 use crate::formats::grub;
 use crate::image_info::MetadataTrust;
+use crate::install_choice::{self, Choice};
 use crate::runtime::RUNTIMES;
 use crate::shape;
 use crate::spelling::suggest;
@@ -91,6 +92,7 @@ fn read(value: &Value, today: NaiveDate) -> (Recipe, Diagnostics) {
         bios: bios(value, f),
         outputs: outputs(value),
         hardware,
+        iso: iso(value, f),
         kernel,
     };
     formatter_is_there(value, &recipe, f);
@@ -588,6 +590,33 @@ fn compression(value: &Value, line: &str, found: &mut Diagnostics) -> Compressio
 fn outputs(value: &Value) -> Vec<&'static Output> {
     let words: Vec<&str> = texts(value.get("outputs")).map(|(text, _)| text).collect();
     output::asked(&output::OUTPUTS, &words)
+}
+
+fn iso(value: &Value, found: &mut Diagnostics) -> Iso {
+    let key = |key| value.get("iso").and_then(|section| text(section, key));
+    let install = key("install").map_or(install_choice::ONLY.to_owned(), |(text, location)| {
+        // What the installer itself would say, who would say it on its console.
+        let bad = |it: char| it.is_whitespace() || it.is_control() || matches!(it, '"' | '\'' | '\\');
+        let known = match text.contains(bad) {
+            true => Err(format!("`{text}` has blanks or quotes, which the kernel command line would not keep")),
+            false => Choice::parse(text).map_err(|error| format!("{error:#}")),
+        };
+        if let Err(why) = known {
+            let mistake = Diagnostic::new("bad-install-disk", why).at(location, "names no disk");
+            found.push(mistake.help("write it like `smallest`, `serial=S3Z8` or `size>=20G,smallest`"));
+        }
+        text.to_owned()
+    });
+    let metadata = key("metadata").map(|(text, location)| {
+        let directory = PathBuf::from(text);
+        if !directory.is_dir() {
+            let title = format!("there is no metadata directory `{text}`");
+            let mistake = Diagnostic::new("installer-metadata-missing", title).at(location, "not a directory");
+            found.push(mistake.help("its path is relative to the recipe that has it"));
+        }
+        directory
+    });
+    Iso { install, metadata }
 }
 
 /// The node formats `/var` itself, with the image's own program.

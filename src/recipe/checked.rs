@@ -62,6 +62,16 @@ pub struct Recipe {
     pub bios: bool,
     /// In the order of their table.
     pub outputs: Vec<&'static Output>,
+    pub iso: Iso,
+}
+
+/// What an installer does and brings along.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Iso {
+    /// The disk that it takes, as [`crate::contract::CMDLINE_INSTALL`] has it.
+    pub install: String,
+    /// A directory with metadata.
+    pub metadata: Option<PathBuf>,
 }
 
 /// `containerd` or `containerd=1.7.24~ds1-6`.

@@ -84,6 +84,12 @@ fn relocate(recipe: &mut Value, directory: &Path) {
     for (key, value) in entries {
         match (key.text.as_str(), &mut value.kind) {
             ("overlays" | "images", Kind::List(items)) => items.iter_mut().for_each(relocate_text),
+            ("iso", Kind::Map(entries)) => {
+                entries
+                    .iter_mut()
+                    .filter(|(key, _)| key.text == "metadata")
+                    .for_each(|(_, value)| relocate_text(value));
+            }
             ("repositories", Kind::Map(repositories)) => {
                 for (_, repository) in repositories {
                     for path in [["apt", "keyring"], ["rpm", "key"], ["rpm", "directory"]] {

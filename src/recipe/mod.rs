@@ -17,7 +17,7 @@ mod repository;
 pub mod shape;
 
 pub use checked::{
-    AcceptedScript, Compression, Disk, Dropped, ImageFile, Kernel, Modules, Overlay, PackageRequest, Recipe,
+    AcceptedScript, Compression, Disk, Dropped, ImageFile, Iso, Kernel, Modules, Overlay, PackageRequest, Recipe,
     RuntimeSettings, Selinux, Services, UnknownPrograms, User,
 };
 pub use repository::{

@@ -74,8 +74,18 @@ pub const GCE: Output = Output {
     default: false,
 };
 
+pub const PXE: Output = Output {
+    word: "pxe",
+    endings: &["netdisk"],
+    about: "what machines start and install themselves from over the network",
+    default: false,
+};
+
+pub const ISO: Output =
+    Output { word: "iso", endings: &["iso"], about: "an installer, for a CD or a USB stick", default: false };
+
 /// All of them, in the order in which recipes are printed.
-pub const OUTPUTS: [&Output; 9] = [&RAW, &QCOW2, &RAW_ZST, &VMDK, &OVA, &VHD, &AZURE, &VHDX, &GCE];
+pub const OUTPUTS: [&Output; 11] = [&RAW, &QCOW2, &RAW_ZST, &VMDK, &OVA, &VHD, &AZURE, &VHDX, &GCE, &PXE, &ISO];
 
 /// The words of the table, for the shape of recipes.
 pub(super) const CHOICES: [Choice; OUTPUTS.len()] = choices(&OUTPUTS);

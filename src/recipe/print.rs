@@ -76,6 +76,10 @@ pub fn print(recipe: &Recipe) -> Value {
         },
         "bios": recipe.bios,
         "outputs": recipe.outputs.iter().map(|output| output.word).collect::<Vec<_>>(),
+        "iso": {
+            "install": recipe.iso.install,
+            "metadata": recipe.iso.metadata.as_ref().and_then(|it| it.file_name()).map(|it| it.to_string_lossy()),
+        },
     })
 }
 

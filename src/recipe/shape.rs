@@ -76,6 +76,7 @@ pub const RECIPE: Shape = Shape::Record(&[
          whose it is nobody checks. Default false",
     ),
     may("outputs", Shape::List(&Shape::Choice(&output::CHOICES)), "forms of the disk, default raw and qcow2"),
+    may("iso", Shape::Record(ISO), "what the installer of the output `iso` does"),
 ]);
 
 const REPOSITORY: Shape = Shape::OneOf(&[
@@ -190,6 +191,21 @@ const DISK: &[Field] = &[
     may("esp", Shape::Text, "EFI system partition, default 512MiB"),
     may("slot", Shape::Text, "each of the two root slots, default 2GiB"),
     may("var", Shape::Record(VAR), "the /var partition, made on first boot from the rest of the disk"),
+];
+
+const ISO: &[Field] = &[
+    may(
+        "install",
+        Shape::Text,
+        "the disk that it takes: `only` the one that holds nothing (default), `smallest`, `name=`, `serial=`, `id=`, `size>=`, \
+         `size<=`, joined by commas",
+    ),
+    may(
+        "metadata",
+        Shape::Text,
+        "a directory with meta-data, user-data and network-config that installed nodes get, relative to the recipe; whoever \
+         has the image can read it",
+    ),
 ];
 
 const VAR: &[Field] = &[

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::directory::{Directory, Found};
-use crate::contract::CMDLINE_NETDISK_DIGEST;
+use crate::contract::CMDLINE_NETDISK_SHA256;
 
 /// What each image has; the disk over the network and the program for UEFI are there if the recipe asks for `pxe`.
 const KERNEL: &str = "vmlinuz";
@@ -90,7 +90,7 @@ fn text(directory: &Directory, name: &str, ending: &str) -> io::Result<Option<St
 /// The digest stands in the builder's own script: the index is not read here.
 fn digest(script: &str) -> Option<String> {
     let words = script.split_whitespace();
-    let digest = words.filter_map(|word| word.strip_prefix(CMDLINE_NETDISK_DIGEST)?.strip_prefix('=')).next()?;
+    let digest = words.filter_map(|word| word.strip_prefix(CMDLINE_NETDISK_SHA256)?.strip_prefix('=')).next()?;
     let is_digest = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_digest.then(|| digest.to_owned())
 }
@@ -117,7 +117,7 @@ mod tests {
     fn images_are_what_has_a_kernel_an_initrd_and_words_for_it() {
         let place = tempfile::tempdir().unwrap();
         let hex = "0f".repeat(32);
-        let script = format!("#!ipxe\nkernel x {CMDLINE_NETDISK_DIGEST}={hex} y\n");
+        let script = format!("#!ipxe\nkernel x {CMDLINE_NETDISK_SHA256}={hex} y\n");
         for (name, text) in [
             ("b.vmlinuz", ""),
             ("b.initrd", ""),

@@ -4,7 +4,7 @@ use std::io;
 
 use super::http::target::encode;
 use super::images::Image;
-use crate::contract::{CMDLINE_NETDISK, CMDLINE_NETDISK_DIGEST};
+use crate::contract::{CMDLINE_NETDISK, CMDLINE_NETDISK_SHA256};
 
 /// The script that is asked for first.
 pub(super) const NAME: &str = "boot.ipxe";
@@ -47,7 +47,7 @@ pub(super) fn boot(image: &Image, base: &str, words: &[String]) -> io::Result<St
     if image.has_netdisk {
         line.push_str(&format!(" {CMDLINE_NETDISK}={base}/{}", image.netdisk()));
         if let Some(digest) = &image.netdisk_digest {
-            line.push_str(&format!(" {CMDLINE_NETDISK_DIGEST}={digest}"));
+            line.push_str(&format!(" {CMDLINE_NETDISK_SHA256}={digest}"));
         }
     }
     for word in words.iter().filter(|word| !word.is_empty()) {

@@ -6,6 +6,7 @@
 //! * `join`, `cluster`: nodes join a real control plane, whatever happens on the way
 //! * `rpm_node`: all of that on a node made of RPMs alone
 //! * `selinux`: labels and domains of a node with SELinux
+//! * `install`: an installer on a CD and a stick: power cuts, what it brings along, what it refuses
 //! * `tampering`: flipped bytes in the root must not come up
 //! * `secure_boot`: firmware takes our keys, starts what they signed and nothing else, and measures what we foretold
 //! * `mirror`: the day by which what comes from the Debian mirror is judged
@@ -22,6 +23,7 @@ mod bios;
 mod cluster;
 mod command;
 mod hardware;
+mod install;
 mod join;
 mod kernels;
 #[path = "../it/mirror.rs"]

@@ -12,7 +12,7 @@ use nodesmith::formats::device::Window;
 use nodesmith::formats::fat::{self, Entry, Volume};
 use nodesmith::formats::form_cache::NoCache;
 use nodesmith::formats::gpt::SECTOR;
-use nodesmith::formats::iso9660;
+use nodesmith::formats::iso9660::{self, Boot};
 use nodesmith::formats::pe::{self, NewSection};
 use nodesmith::formats::qcow2::{self, Codec};
 use nodesmith::formats::sparse::Source;
@@ -203,6 +203,54 @@ fn isoinfo_lists_a_seed_with_both_kinds_of_names() {
     assert_eq!(plain.lines().collect::<Vec<_>>(), ["/META_DAT.;1", "/NETWORK_.;1", "/USER_DAT.;1"]);
     let content = run(Command::new(&isoinfo).args(["-J", "-x", "/meta-data;1", "-i"]).arg(&path));
     assert_eq!(content, "instance-id: a\n");
+}
+
+/// An image that starts a machine by a BIOS and by UEFI, as sector 0 of a CD and of a stick see it.
+fn bootable(path: &Path) {
+    let (bios, efi) = (noise(30_000), fat::seed("efi", 7, 0, &[("EFI/BOOT/BOOTX64.EFI", b"MZ")]).unwrap());
+    let files: [(&str, &[u8]); 3] = [("bios.img", &bios), ("efi.img", &efi), ("worker.netdisk", b"data")];
+    let sizes = files.map(|(name, bytes)| (name, bytes.len() as u64));
+    let boot = Boot { efi: "efi.img", bios: Some("bios.img") };
+    let layout = iso9660::plan("NODESMITH", 1_700_000_000, &sizes, Some(&boot)).unwrap();
+    let out = File::create(path).unwrap();
+    out.set_len(16 * MIB).unwrap();
+    out.write_all_at(&layout.head, 0).unwrap();
+    for ((_, bytes), sector) in files.iter().zip(&layout.places) {
+        out.write_all_at(bytes, *sector as u64 * 2048).unwrap();
+    }
+}
+
+#[test]
+fn readers_of_cds_find_what_starts_a_machine_and_every_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("installer.iso");
+    bootable(&path);
+    if let Some(xorriso) = oracle("xorriso") {
+        let report = run(Command::new(xorriso)
+            .args(["-report_about", "WARNING", "-indev"])
+            .arg(&path)
+            .args(["-report_el_torito", "plain"]));
+        for expected in [
+            "BIOS  y   none",
+            "UEFI  y   none",
+            "El Torito img path :   1  /bios.img",
+            "El Torito img path :   2  /efi.img",
+        ] {
+            assert!(report.contains(expected), "{expected}: {report}");
+        }
+    }
+    if let Some(isoinfo) = oracle("isoinfo") {
+        let listed = run(Command::new(isoinfo).args(["-J", "-f", "-i"]).arg(&path));
+        assert_eq!(listed.lines().collect::<Vec<_>>(), ["/bios.img;1", "/efi.img;1", "/worker.netdisk;1"]);
+    }
+    if let Some(bsdtar) = oracle("bsdtar") {
+        let content = run(Command::new(bsdtar).args(["-xOf"]).arg(&path).arg("worker.netdisk"));
+        assert_eq!(content, "data");
+    }
+    if let Some(seven_zip) = oracle("7zz") {
+        let listed = run(Command::new(seven_zip).arg("l").arg(&path));
+        assert!(listed.contains("worker.netdisk") && listed.contains("[BOOT]"), "{listed}");
+    }
 }
 
 #[test]

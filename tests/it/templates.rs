@@ -1,7 +1,11 @@
 //! A node's disk in every form that a recipe may ask for, as the program writes it, against the raw image beside it.
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::process::Command;
+
+use nodesmith::formats::device::ReadAt;
+use nodesmith::formats::netdisk::Reader;
 
 use crate::build::{REFERENCE, nodesmith, sums, text};
 use crate::support::{oracle, run};
@@ -19,10 +23,23 @@ fn built(name: &str, threads: &str) -> PathBuf {
     out
 }
 
+/// Both are the same, byte for byte.
+fn holds(form: &dyn ReadAt, raw: &dyn ReadAt) {
+    let size = raw.size().unwrap();
+    assert_eq!(form.size().unwrap(), size);
+    let (mut ours, mut theirs) = (vec![0; 1 << 20], vec![0; 1 << 20]);
+    for at in (0..size).step_by(1 << 20) {
+        form.read_exact_at(&mut ours, at).unwrap();
+        raw.read_exact_at(&mut theirs, at).unwrap();
+        assert!(ours == theirs, "the MiB at {at} differs");
+    }
+}
+
 #[test]
 fn every_form_of_the_disk_holds_what_the_raw_holds() {
-    let tools = ["qemu-img", "zstd", "tar", "cmp", "bash"].map(oracle);
-    let [Some(qemu_img), Some(_), Some(tar), Some(_), Some(bash)] = tools else { return };
+    // Which reads CDs too.
+    let tools = ["qemu-img", "zstd", "bsdtar", "cmp", "bash"].map(oracle);
+    let [Some(qemu_img), Some(_), Some(tar), Some(cmp), Some(bash)] = tools else { return };
     let out = built("templates", "2");
     let file = |ending: &str| out.join(format!("templates.{ending}"));
     let compare = |driver: &str, image: PathBuf| {
@@ -48,6 +65,16 @@ fn every_form_of_the_disk_holds_what_the_raw_holds() {
     compare("raw", unpacked.path().join("disk.raw"));
     unpack(file("ova"));
     compare("vmdk", unpacked.path().join("templates-disk1.vmdk"));
+    let told = inspect("netdisk");
+    assert!(told.starts_with("netdisk\n") && told.ends_with(&format!("\n{raw}")), "{told}");
+    let netdisk = File::open(file("netdisk")).unwrap();
+    holds(&Reader::open(netdisk).unwrap(), &File::open(file("raw")).unwrap());
+    unpack(file("iso"));
+    run(Command::new(&cmp).arg(unpacked.path().join("templates.netdisk")).arg(file("netdisk")));
+    if let Some(sgdisk) = oracle("sgdisk") {
+        let table = run(Command::new(sgdisk).arg("-v").arg(file("iso")));
+        assert!(table.contains("No problems found"), "{table}");
+    }
     drop(unpacked);
     let first = sums(&out);
     std::fs::remove_dir_all(&out).unwrap();

@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use rustix::mount::MountFlags;
 use rustix::system::RebootCommand;
 use serde::Serialize;
 
@@ -25,10 +24,12 @@ pub mod cmdline;
 pub mod copy;
 pub mod driverless;
 pub mod filesystem_tools;
+pub mod install;
 pub mod kernel_mounts;
 pub mod loader;
 pub mod machine_id;
 pub mod modules;
+pub mod mounted_root;
 pub mod partition_table;
 pub mod root;
 pub mod root_disk;
@@ -38,8 +39,10 @@ pub mod var;
 pub mod verity_mapping;
 pub mod writable;
 
-use cmdline::OnFailure;
+use cmdline::{BootOptions, OnFailure};
 use modules::Modules;
+use mounted_root::MountedRoot;
+use root::Root;
 use var::Var;
 
 /// Boots, or tells why not. `arguments` are PID 1's own; what the kernel did not understand of its command line is
@@ -60,21 +63,15 @@ fn boot(arguments: &[OsString]) -> Result<Infallible> {
     let text = fs::read_to_string("/proc/cmdline").context("reading /proc/cmdline")?;
     let options = cmdline::parse(&text)?;
     let mut modules = Modules::load_first(Path::new(contract::INITRD_MODULES))?;
-    let root = match root_disk::wait_for_root(&options.root_hash, &mut modules) {
+    let root = match find_root(&text, &options, &mut modules) {
         Ok(root) => root,
         Err(error) => {
             driverless::tell();
             return Err(modules.explain(error));
         }
     };
-    let mapping = verity_mapping::open(&root.data, &root.hash, &options.root_hash)?;
-    rustix::mount::mount(&mapping.device, SYSROOT, "erofs", MountFlags::RDONLY, None)
-        .with_context(|| format!("mounting the root {}", mapping.device.display()))?;
-    console::say(&format!("root {} on {}, verified", options.root_hash, root.data.path.display()));
-    kernel_mounts::bind()?;
-    let var = var::mount(&root, &options)?;
+    let MountedRoot { mapping, var, populated } = mounted_root::mount(&root, &options)?;
     let sysroot = Path::new(SYSROOT);
-    let populated = writable::populate(sysroot)?;
     writable::overlay_etc(sysroot)?;
     writable::bind(sysroot, ImageInfo::of_root(sysroot)?.checked_writable()?)?;
     let new_machine_id = machine_id::make(sysroot)?;
@@ -93,6 +90,17 @@ fn boot(arguments: &[OsString]) -> Result<Infallible> {
     write_report(&report)?;
     console::say(&format!("/var on {}, starting the system", report.var.device.display()));
     switch_root::switch_root(arguments)
+}
+
+/// The root of this machine's disk, on which it is put first where that is asked for: then the machine restarts.
+fn find_root(command_line: &str, options: &BootOptions, modules: &mut Modules) -> Result<Root> {
+    if let Some(request) = install::request::Request::of(command_line)?
+        && !root_disk::is_there(&options.root_hash, modules)?
+    {
+        install::install(&request, options, modules).context("installing")?;
+        match restart()? {}
+    }
+    root_disk::wait_for_root(&options.root_hash, modules)
 }
 
 /// What was done, for the agent that runs later and for people: [`contract::INITRD_REPORT`].
@@ -117,6 +125,15 @@ fn write_report(report: &Report) -> Result<()> {
     fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
     let text = serde_json::to_vec_pretty(report).context("writing the initrd's report")?;
     fs::write(path, text).with_context(|| format!("writing {}", path.display()))
+}
+
+/// Starts the machine anew, so that what was installed is seen to start by itself.
+fn restart() -> Result<Infallible> {
+    rustix::fs::sync();
+    rustix::system::reboot(RebootCommand::Restart).context("restarting")?;
+    loop {
+        std::thread::sleep(Duration::from_secs(3600));
+    }
 }
 
 /// The end of a boot that failed. PID 1 must not exit: the kernel would panic with a reason that is not ours.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 
 use super::cmdline::RootHash;
+use super::install::mark;
 use super::modules::Modules;
 use super::partition_table::{self, Copies, Gpt};
 use super::root::{Root, RootDisk};
@@ -20,6 +21,8 @@ use crate::hex;
 
 /// How long to wait for disks, how often to look, how often to say so.
 const DEADLINE: Duration = Duration::from_secs(30);
+/// How long to look for an installed node before one is installed.
+const INSTALLED_DEADLINE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(100);
 const SAY_EACH: Duration = Duration::from_secs(5);
 
@@ -74,6 +77,19 @@ pub fn wait_for_root(root_hash: &RootHash, modules: &mut Modules) -> Result<Root
     }
 }
 
+/// Whether a disk has the root that the root hash names, after as long a wait as disks usually need to appear.
+pub fn is_there(root_hash: &RootHash, modules: &mut Modules) -> Result<bool> {
+    let waiting = Wait::new(Duration::MAX);
+    loop {
+        modules.load_for_devices();
+        let found = !scan(root_hash)?.0.is_empty();
+        if found || waiting.is_over(INSTALLED_DEADLINE) {
+            return Ok(found);
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
 /// A disk with a matching table; the partitions are looked up in [`settle`], because a table that only its backup
 /// describes is not known to the kernel yet.
 struct Candidate {
@@ -87,6 +103,11 @@ fn scan(root_hash: &RootHash) -> Result<(Vec<Candidate>, Vec<String>)> {
     let (root_guid, verity_guid) = root_hash.partition_guids();
     let (mut found, mut notes) = (Vec::new(), Vec::new());
     for disk in disks()? {
+        // What was not finished may look like a root, by its table or by the backup of an older one.
+        if disk.open().is_ok_and(|file| mark::is_on(&file).unwrap_or(false)) {
+            notes.push(format!("{} has an installation that was not finished", disk.name));
+            continue;
+        }
         let gpt = match disk.open().and_then(|file| partition_table::read(&file, disk.bytes, disk.sector_bytes)) {
             Ok(Some(gpt)) => gpt,
             Ok(None) => {

@@ -330,7 +330,7 @@ pub fn verity_slot_bytes(slot_bytes: u64) -> u64 {
 }
 
 /// Least size of an ESP for files of that many bytes: FAT32 spends up to a 64th of the volume on its tables.
-fn esp_needed_bytes(content_bytes: u64) -> u64 {
+pub(in crate::image) fn esp_needed_bytes(content_bytes: u64) -> u64 {
     let needed = content_bytes + content_bytes / 63 + MIB;
     needed.max(fat::FAT32_MIN_BYTES).next_multiple_of(MIB)
 }

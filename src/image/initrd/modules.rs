@@ -10,12 +10,15 @@ use crate::assemble::modules::load::{KernelModules, LoadableModule, WantedModule
 use crate::assemble::modules::modinfo;
 use crate::diag::Location;
 use crate::image::parts::Parts;
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, output};
 
 /// What the root is made of; an image without one of them does not start.
 const NEEDED: &[&str] = &["dm-verity", "erofs", "overlay"];
 /// What tells from which disk the boot loader came, where two hold the root.
 const USEFUL: &[&str] = &["efivarfs"];
+/// What an installer finds its CD or its stick with, and what it reads it with.
+const MEDIUM: &[&str] = &["sr_mod", "xhci_pci", "ehci_pci", "uhci_hcd", "ohci_pci"];
+const MEDIUM_FILESYSTEM: &[&str] = &["isofs"];
 /// The outputs whose initrd needs a network.
 const FROM_NETWORK: &[&str] = &["pxe"];
 
@@ -55,13 +58,19 @@ fn drivers(recipe: &Recipe) -> Vec<WantedModule> {
         let network = if network { hardware.network } else { &[] };
         names.extend(hardware.storage.iter().chain(network));
     }
+    names.extend(if is_installer(recipe) { MEDIUM } else { &[] });
     names.into_iter().map(|name| wanted(name, None, false)).collect()
+}
+
+fn is_installer(recipe: &Recipe) -> bool {
+    recipe.outputs.contains(&&output::ISO)
 }
 
 fn always(recipe: &Recipe) -> Vec<WantedModule> {
     let kernel = Some(&recipe.kernel.package.location);
     let needed = NEEDED.iter().copied().chain([recipe.disk.var.module]).map(|name| wanted(name, kernel, true));
-    let useful = USEFUL.iter().map(|name| wanted(name, None, false));
+    let medium: &[&str] = if is_installer(recipe) { MEDIUM_FILESYSTEM } else { &[] };
+    let useful = USEFUL.iter().chain(medium).map(|name| wanted(name, None, false));
     let asked = recipe.kernel.initrd_modules.iter();
     let asked = asked.map(|module| wanted(&module.value, Some(&module.location), true));
     needed.chain(useful).chain(asked).collect()

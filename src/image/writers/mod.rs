@@ -2,7 +2,10 @@
 
 mod azure;
 mod gce;
+mod iso;
+mod netdisk;
 mod ova;
+mod pxe;
 mod qcow2;
 mod raw;
 mod raw_zst;
@@ -37,6 +40,8 @@ const WRITERS: [Writer; output::OUTPUTS.len()] = [
     Writer { output: &output::AZURE, write: azure::write },
     Writer { output: &output::VHDX, write: vhdx::write },
     Writer { output: &output::GCE, write: gce::write },
+    Writer { output: &output::PXE, write: pxe::write },
+    Writer { output: &output::ISO, write: iso::write },
     Writer { output: &output::RAW, write: raw::write },
 ];
 
@@ -72,7 +77,38 @@ mod tests {
     use super::*;
     use crate::formats::sparse::Source;
     use crate::image::disk::layout::{self, Request};
+    use crate::image::start::{CdFiles, Start};
+    use crate::seed_volume::Files;
     use crate::tree::Digest;
+
+    #[derive(Debug)]
+    struct NoStart;
+
+    impl Start for NoStart {
+        fn command_line(&self) -> &str {
+            "roothash=00"
+        }
+
+        fn uki(&self, command_line: &str) -> anyhow::Result<Vec<u8>> {
+            Ok(command_line.into())
+        }
+
+        fn efi_path(&self) -> String {
+            "EFI/BOOT/BOOTX64.EFI".to_owned()
+        }
+
+        fn install(&self) -> &str {
+            "only"
+        }
+
+        fn metadata(&self) -> anyhow::Result<Files> {
+            Ok([("user-data", b"#cloud-config\n".to_vec())].into())
+        }
+
+        fn bios(&self) -> anyhow::Result<Option<CdFiles<'_>>> {
+            Ok(None)
+        }
+    }
 
     /// The names of what comes out for a small disk, each without `x.` in front.
     fn written(writers: &[Writer], wanted: &[&'static Output]) -> BTreeSet<String> {
@@ -92,7 +128,7 @@ mod tests {
         .unwrap();
         let place = tempfile::tempdir().unwrap();
         let mut outputs = Outputs::begin(place.path(), "x", &()).unwrap();
-        let image = Image { name: "x", version: "1", plan: &plan, epoch: 0 };
+        let image = Image { name: "x", version: "1", plan: &plan, epoch: 0, start: &NoStart };
         write_by(writers, &image, wanted, NonZeroUsize::MIN, &mut outputs).unwrap();
         outputs.finish().unwrap();
         let names = fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());

@@ -13,8 +13,9 @@ use nodesmith::formats::device::ReadAt;
 use nodesmith::formats::erofs::read::{self, Image, ReadError};
 use nodesmith::formats::erofs::{self as root, Codec, ExtentSize, Options, dump};
 use nodesmith::formats::form_cache::NoCache;
-use nodesmith::formats::{fat as esp, gpt as partitions, iso9660, qcow2 as cow, verity as tree};
+use nodesmith::formats::{fat as esp, gpt as partitions, iso9660, netdisk as netdisks, qcow2 as cow, verity as tree};
 use nodesmith::formats::{vhd as vhds, vhdx as vhdxs, vmdk as vmdks};
+use nodesmith::netdisk_index::{HEAD_BYTES, Index, index_length};
 use nodesmith::tree::{self as files, Content, Contents, Digest, Origin, Tree};
 use nodesmith::verity_superblock::{SUPERBLOCK_BYTES, Superblock};
 
@@ -157,6 +158,27 @@ pub(crate) fn vhdx(data: &[u8]) {
     }
     let _ = vhdxs::dump(&image.as_slice());
     if let Ok(reader) = vhdxs::Reader::open(file(&image)) {
+        read_parts(&reader);
+    }
+}
+
+/// The digest of the index is made right first, or else nothing in it would be looked at.
+pub(crate) fn netdisk(data: &[u8]) {
+    let mut image = image(data);
+    if let Some(head) = image.first_chunk::<HEAD_BYTES>()
+        && let Ok(length) = index_length(head)
+        && let Some(index) = image.get(HEAD_BYTES..HEAD_BYTES + length)
+    {
+        let digest = Digest::of(index);
+        image[64..96].copy_from_slice(&digest.0);
+    }
+    let _ = netdisks::dump(&image.as_slice());
+    if let Ok(index) = Index::decode(&image) {
+        let encoded = index.encode();
+        assert_eq!(encoded, image[..encoded.len()]);
+        assert!(index.extents.iter().all(|extent| extent.offset + extent.bytes <= index.disk_bytes));
+    }
+    if let Ok(reader) = netdisks::Reader::open(image.as_slice()) {
         read_parts(&reader);
     }
 }

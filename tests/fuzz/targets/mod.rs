@@ -39,6 +39,7 @@ pub(crate) const TARGETS: &[Target] = &[
     ("mirrorlist", texts::mirrorlist),
     ("module", programs::module),
     ("modules", texts::modules),
+    ("netdisk", disks::netdisk),
     ("nocloud", texts::nocloud),
     ("packages", texts::packages),
     ("pe", programs::pe),

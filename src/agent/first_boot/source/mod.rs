@@ -12,6 +12,7 @@ use crate::agent::report::console;
 use crate::agent::run;
 
 pub mod attached;
+mod installed;
 pub mod nocloud;
 #[cfg(test)]
 mod tests;
@@ -31,7 +32,10 @@ pub struct Source {
 type Find = fn(Option<&str>) -> Result<Option<Metadata>>;
 
 /// In the order in which they are asked.
-pub const SOURCES: &[Source] = &[Source { name: "nocloud", needs_network: false, find: nocloud::find }];
+pub const SOURCES: &[Source] = &[
+    Source { name: "installed", needs_network: false, find: installed::find },
+    Source { name: "nocloud", needs_network: false, find: nocloud::find },
+];
 
 /// How long a volume may take to appear after udev has settled.
 const GRACE: Duration = Duration::from_secs(3);

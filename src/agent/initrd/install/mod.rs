@@ -1,0 +1,185 @@
+//! Installing a node to a disk: a netdisk from a medium, a disk that is free for it, and a machine that restarts from it.
+//!
+//! [`install`] is the table of contents. Whatever fails leaves the mark of [`mark`] on the disk, and the next boot
+//! installs again.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use super::cmdline::BootOptions;
+use super::modules::Modules;
+use super::mounted_root;
+use super::partition_table;
+use super::root::{Root, RootDisk};
+use crate::agent::block_device::{BlockDevice, Disk};
+use crate::agent::report::console;
+use crate::agent::sys::{self, PartitionCall};
+use crate::agent::sysroot::{SYSROOT, below};
+use crate::agent::wait::Wait;
+use crate::contract;
+use crate::netdisk_index::Index;
+
+pub mod choice;
+pub mod contents;
+pub mod facts;
+mod keep;
+pub mod mark;
+mod medium;
+pub mod request;
+pub mod source;
+pub mod target;
+pub mod writing;
+
+use choice::Facts;
+use request::Request;
+use source::Source;
+use target::{BlockTarget, Target as _};
+
+/// How long to wait for disks, for how long no other one may have appeared, how often to look.
+const DEADLINE: Duration = Duration::from_secs(30);
+const SETTLED: Duration = Duration::from_secs(3);
+const PAUSE: Duration = Duration::from_millis(200);
+/// How often to say how far it is.
+const SAY_EACH: Duration = Duration::from_secs(5);
+/// What the table at the end of a disk takes.
+const TABLE_BYTES: u64 = 1 << 20;
+
+/// The netdisk of a request, and the disk that it is read from.
+pub fn open(request: &Request, modules: &mut Modules) -> Result<(Box<dyn Source>, Index, Option<String>)> {
+    match request.netdisk.as_str() {
+        "cd" => {
+            let (medium, index) = medium::wait(&request.sha256, modules)?;
+            let disk = medium.disk.clone();
+            Ok((Box::new(medium), index, Some(disk)))
+        }
+        // A source that fetches is made here.
+        other => bail!("`{}={other}`: this installer reads only `cd`", contract::CMDLINE_NETDISK),
+    }
+}
+
+/// Installs what is asked for; afterwards the machine is to restart.
+///
+/// # Errors
+/// What is to be installed is not there; no disk is free for it; a disk that does not take it.
+pub fn install(request: &Request, options: &BootOptions, modules: &mut Modules) -> Result<()> {
+    let (mut source, index, medium) = open(request, modules)?;
+    let needed = needed_bytes(&index, options)?;
+    let (disk, facts) = choose(request, medium.as_deref(), needed, modules)?;
+    console::say(&format!("installing {} to {facts}", source.name()));
+    let file = disk.open_writable()?;
+    let mut target =
+        BlockTarget { file: file.try_clone().context("opening the disk twice")?, name: facts.name.clone() };
+    writing::begin(&mut target, disk.bytes)?;
+    // What the kernel knew of an old table must go before the new partitions come.
+    sys::reread_partitions(&file).with_context(|| format!("forgetting the old partitions of {}", disk.name))?;
+    let record = writing::write(&mut *source, &index, &mut target, &mut teller())?;
+    let root = publish(disk, &file, &index, options)?;
+    mounted_root::mount(&root, options)?;
+    keep::keep(&source.metadata()?, &below(Path::new(SYSROOT), contract::INSTALLED_METADATA))?;
+    rustix::fs::sync();
+    writing::finish(&mut target, record)?;
+    target.sync()?;
+    console::say(&format!("installed to {}: restarting", facts.name));
+    Ok(())
+}
+
+/// The least size of a disk for this image with its `/var`.
+fn needed_bytes(index: &Index, options: &BootOptions) -> Result<u64> {
+    let var = options.var_start.and_then(|sector| sector.checked_mul(512)?.checked_add(options.var_min));
+    let var = var.with_context(|| format!("no `{}=` tells where /var is to lie", contract::CMDLINE_VAR_START))?;
+    Ok(index.disk_bytes.max(var.saturating_add(TABLE_BYTES)))
+}
+
+/// Waits until the machine shows no more disks, and one that is meant is among them; then chooses.
+fn choose(request: &Request, medium: Option<&str>, needed: u64, modules: &mut Modules) -> Result<(Disk, Facts)> {
+    let waiting = Wait::new(Duration::MAX);
+    let mut names: Vec<String> = Vec::new();
+    let mut since = Wait::new(Duration::MAX);
+    loop {
+        modules.load_for_devices();
+        let disks = facts::of_machine(medium)?;
+        let now: Vec<String> = disks.iter().map(|(disk, _)| disk.name.clone()).collect();
+        if now != names {
+            (names, since) = (now, Wait::new(Duration::MAX));
+        }
+        let is_there = disks.iter().any(|(_, facts)| !facts.is_medium && choice::is_meant(facts, &request.choice));
+        if since.is_over(SETTLED) && is_there || waiting.is_over(DEADLINE) {
+            let all: Vec<Facts> = disks.iter().map(|(_, facts)| facts.clone()).collect();
+            let chosen = choice::choose(&all, request, needed).map_err(anyhow::Error::msg)?.name.clone();
+            let found = disks.into_iter().find(|(disk, _)| disk.name == chosen);
+            return found.with_context(|| format!("{chosen} has gone"));
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// Says each 5 s how far it is, and how fast.
+fn teller() -> impl FnMut(&str, u64, u64) {
+    let mut waiting = Wait::new(SAY_EACH);
+    let mut before = (String::new(), 0);
+    move |what: &str, done: u64, all: u64| {
+        if before.0 != what {
+            before = (what.to_owned(), 0);
+            console::say(&format!("{what} {} MiB", all >> 20));
+        }
+        if waiting.wants_word() {
+            let rate = done.saturating_sub(before.1) / SAY_EACH.as_secs();
+            console::say(&format!("{what}: {} of {} MiB, {} MiB/s", done >> 20, all >> 20, rate >> 20));
+            before.1 = done;
+        }
+    }
+}
+
+/// Makes the kernel know root and hash tree: it does not read a table behind a sector that is no boot record yet.
+fn publish(disk: Disk, file: &std::fs::File, index: &Index, options: &BootOptions) -> Result<Root> {
+    let gpt = partition_table::read(file, disk.bytes, disk.sector_bytes)?;
+    let gpt = gpt.context("what was installed has no partition table")?;
+    let device = |guid: [u8; 16]| -> Result<BlockDevice> {
+        let entry = gpt.entries().into_iter().find(|entry| entry.unique_guid == guid);
+        let entry = entry.context("what was installed is not the root that the command line names")?;
+        let partition = index.partition(&guid).context("the index has not the partitions of its table")?;
+        ensure!(
+            entry.first_lba.checked_mul(gpt.sector_bytes) == Some(partition.start),
+            "the table that was installed has `{}` elsewhere than its index",
+            partition.name
+        );
+        sys::change_partition(file, PartitionCall::Add, entry.number, partition.start, partition.bytes)
+            .with_context(|| format!("adding partition {} of {} in the kernel", entry.number, disk.name))?;
+        let known = disk.partition(entry.number)?;
+        Ok(known.with_context(|| format!("the kernel does not show partition {}", entry.number))?.device)
+    };
+    let (root, verity) = options.root_hash.partition_guids();
+    let (data, hash) = (device(root)?, device(verity)?);
+    Ok(Root { data, hash, disk: Some(RootDisk { disk, gpt }) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::initrd::cmdline::RootHash;
+    use crate::var_filesystem::VarFilesystem;
+
+    #[test]
+    fn a_disk_must_have_room_for_both_slots_and_var() {
+        let index = Index { disk_bytes: 3 << 30, partitions: vec![], extents: vec![] };
+        let options = BootOptions {
+            root_hash: RootHash([0; 32]),
+            var_start: Some(8 << 21),
+            var_filesystem: VarFilesystem::DEFAULT,
+            var_min: 4 << 30,
+        };
+        assert_eq!(needed_bytes(&index, &options).unwrap(), (12 << 30) + (1 << 20));
+        let error = needed_bytes(&index, &BootOptions { var_start: None, ..options }).unwrap_err().to_string();
+        assert!(error.contains("nodesmith.var-start="), "{error}");
+    }
+
+    #[test]
+    fn a_source_that_is_not_known_is_refused() {
+        let text = "nodesmith.netdisk=tape nodesmith.install=only nodesmith.netdisk.sha256=";
+        let request = Request::of(&format!("{text}{}", "0".repeat(64))).unwrap().unwrap();
+        let error = open(&request).err().unwrap().to_string();
+        assert!(error.contains("`nodesmith.netdisk=tape`"), "{error}");
+    }
+}
