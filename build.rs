@@ -20,6 +20,7 @@ fn main() {
         "src/diag.rs",
         "src/hex.rs",
         "src/image_info.rs",
+        "src/netdisk_index.rs",
         "src/pem.rs",
         "src/registry_mirrors.rs",
         "src/root_hash.rs",

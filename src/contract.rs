@@ -28,6 +28,18 @@ pub const CMDLINE_VAR_MIN: &str = "nodesmith.var-min";
 /// `poweroff` or `halt`.
 pub const CMDLINE_ON_FAILURE: &str = "nodesmith.on-failure";
 
+/// Kernel command line: where the netdisk of the root is, for a node that has no disk with it: an address (`http://…`), or
+/// `boot`: beside the file that the firmware was told to boot by HTTP.
+pub const CMDLINE_NETDISK: &str = "nodesmith.netdisk";
+/// Kernel command line: SHA-256 of the netdisk's head and index together, 64 hexadecimal digits.
+pub const CMDLINE_NETDISK_SHA256: &str = "nodesmith.netdisk.sha256";
+/// Kernel command line: how the initrd gets its address. The kernel's own word.
+pub const CMDLINE_IP: &str = "ip";
+/// Kernel command line: the hardware address of the interface that the boot loader used. PXELINUX's word.
+pub const CMDLINE_BOOT_INTERFACE: &str = "BOOTIF";
+/// Kernel command line: where the metadata is. cloud-init's word.
+pub const CMDLINE_DATA_SOURCE: &str = "ds";
+
 /// Directory in the initrd that holds the modules and [`INITRD_MODULE_ORDER`].
 pub const INITRD_MODULES: &str = "/modules";
 /// File names of the modules in [`INITRD_MODULES`], one a line, in the order they must be loaded.
@@ -55,6 +67,10 @@ pub const VAR_POPULATED: &str = "/var/.nodesmith-populated";
 pub const WRITABLE_STORE: &str = "/var/lib/nodeinit/writable";
 /// Where the agent mounts the metadata volume while it reads it.
 pub const SEED_MOUNT: &str = "/run/nodeinit/seed";
+/// Metadata that the initrd fetched: its files, and [`FETCHED_ORIGIN`] written last.
+pub const FETCHED_METADATA: &str = "/run/nodeinit/metadata";
+/// Name of the file in [`FETCHED_METADATA`] that says where it is from: JSON, in the form of [`APPLIED_FROM`].
+pub const FETCHED_ORIGIN: &str = "origin";
 /// Where the persistent upper layer of `/etc` lies.
 pub const ETC_UPPER: &str = "/var/lib/nodeinit/etc/upper";
 /// Scratch directory of the overlay file system of `/etc`.

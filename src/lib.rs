@@ -15,6 +15,7 @@ pub mod contract;
 pub mod diag;
 pub mod hex;
 pub mod image_info;
+pub mod netdisk_index;
 #[cfg(test)]
 mod oracle;
 pub mod pem;

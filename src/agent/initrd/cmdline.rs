@@ -93,7 +93,7 @@ pub fn words(text: &str) -> Vec<(String, Option<String>)> {
 
 /// The value of an option that may be given once; twice with different values is an error, because guessing which one
 /// was meant decides what gets booted or formatted.
-fn single<'a>(words: &'a [(String, Option<String>)], key: &str) -> Result<Option<&'a str>> {
+pub fn single<'a>(words: &'a [(String, Option<String>)], key: &str) -> Result<Option<&'a str>> {
     let mut found: Option<&str> = None;
     for (_, value) in words.iter().filter(|(word, _)| word == key) {
         let value = value.as_deref().with_context(|| format!("`{key}` on the kernel command line has no value"))?;

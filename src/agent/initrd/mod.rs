@@ -23,11 +23,16 @@ use crate::image_info::ImageInfo;
 
 pub mod cmdline;
 pub mod copy;
+pub mod diskless;
 pub mod filesystem_tools;
 pub mod kernel_mounts;
 pub mod loader;
+pub mod loop_device;
 pub mod machine_id;
 pub mod modules;
+pub mod netboot;
+pub mod netdisk_source;
+pub mod network;
 pub mod partition_table;
 pub mod root;
 pub mod root_disk;
@@ -59,7 +64,15 @@ fn boot(arguments: &[OsString]) -> Result<Infallible> {
     let text = fs::read_to_string("/proc/cmdline").context("reading /proc/cmdline")?;
     let options = cmdline::parse(&text)?;
     let modules = modules::load(Path::new(contract::INITRD_MODULES))?;
-    let root = root_disk::wait_for_root(&options.root_hash).map_err(|error| modules.explain(error))?;
+    let root = match netboot::Request::of(&text)? {
+        None => root_disk::wait_for_root(&options.root_hash),
+        // A node that was installed, and comes from the network again, has it.
+        Some(request) => match root_disk::look_for_root(&options.root_hash)? {
+            Some(root) => Ok(root),
+            None => netboot::root(&request, &options.root_hash),
+        },
+    };
+    let root = root.map_err(|error| modules.explain(error))?;
     let mapping = verity_mapping::open(&root.data, &root.hash, &options.root_hash)?;
     rustix::mount::mount(&mapping.device, SYSROOT, "erofs", MountFlags::RDONLY, None)
         .with_context(|| format!("mounting the root {}", mapping.device.display()))?;

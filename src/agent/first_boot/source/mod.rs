@@ -12,6 +12,7 @@ use crate::agent::report::console;
 use crate::agent::run;
 
 pub mod attached;
+pub mod fetched;
 pub mod nocloud;
 #[cfg(test)]
 mod tests;
@@ -30,8 +31,11 @@ pub struct Source {
 
 type Find = fn(Option<&str>) -> Result<Option<Metadata>>;
 
-/// In the order in which they are asked.
-pub const SOURCES: &[Source] = &[Source { name: "nocloud", needs_network: false, find: nocloud::find }];
+/// In the order in which they are asked: what the kernel command line names stands above what happens to be attached.
+pub const SOURCES: &[Source] = &[
+    Source { name: "nocloud-net", needs_network: false, find: fetched::find },
+    Source { name: "nocloud", needs_network: false, find: nocloud::find },
+];
 
 /// How long a volume may take to appear after udev has settled.
 const GRACE: Duration = Duration::from_secs(3);
