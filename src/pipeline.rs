@@ -13,6 +13,7 @@ use crate::image::outputs::Outputs;
 use crate::image::parts::Parts;
 use crate::image::record::{self, Record};
 use crate::image::seal::seal;
+use crate::image::start::OfNode;
 use crate::image::{bios, boot_files, disk, initrd, uki, writers};
 use crate::lock::Lock;
 use crate::recipe::kubernetes::coherence;
@@ -74,7 +75,9 @@ pub fn build(recipe_path: &Path, options: &Options, watch: &Watch) -> anyhow::Re
     let bios = bios::make(&parts, &initrd, &command_line)?;
     let esp = disk::Esp::new(&parts, &uki, bios.as_ref())?;
     let plan = disk::plan(recipe, &esp, bios.as_ref().map(|bios| &bios.core), &sealed)?;
-    let image = writers::Image { name: &recipe.name, version: &recipe.version, plan: &plan, epoch: recipe.epoch };
+    let start = OfNode { parts: &parts, initrd: &initrd, command_line: &command_line };
+    let (name, version) = (&recipe.name, &recipe.version);
+    let image = writers::Image { name, version, plan: &plan, epoch: recipe.epoch, start: &start };
     watch.stage("disks", || writers::write(&image, &recipe.outputs, options.threads, &mut outputs))?;
     boot_files::write(&parts, &initrd, &command_line, &uki, &mut outputs)?;
     let record = Record {

@@ -18,6 +18,7 @@ pub mod gce;
 pub mod gpt;
 pub mod grub;
 pub mod iso9660;
+pub mod netdisk;
 pub mod ova;
 pub mod ovf;
 pub mod pcr;

@@ -13,5 +13,6 @@ pub mod outputs;
 pub mod parts;
 pub mod record;
 pub mod seal;
+pub mod start;
 pub mod uki;
 pub mod writers;

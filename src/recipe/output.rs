@@ -74,8 +74,15 @@ pub const GCE: Output = Output {
     default: false,
 };
 
+pub const PXE: Output = Output {
+    word: "pxe",
+    endings: &["netdisk", "ipxe", "netboot.efi"],
+    about: "what machines start and install themselves from over the network",
+    default: false,
+};
+
 /// All of them, in the order in which recipes are printed.
-pub const OUTPUTS: [&Output; 9] = [&RAW, &QCOW2, &RAW_ZST, &VMDK, &OVA, &VHD, &AZURE, &VHDX, &GCE];
+pub const OUTPUTS: [&Output; 10] = [&RAW, &QCOW2, &RAW_ZST, &VMDK, &OVA, &VHD, &AZURE, &VHDX, &GCE, &PXE];
 
 /// The words of the table, for the shape of recipes.
 pub(super) const CHOICES: [Choice; OUTPUTS.len()] = choices(&OUTPUTS);

@@ -2,7 +2,9 @@
 
 mod azure;
 mod gce;
+mod netdisk;
 mod ova;
+mod pxe;
 mod qcow2;
 mod raw;
 mod raw_zst;
@@ -37,6 +39,7 @@ const WRITERS: [Writer; output::OUTPUTS.len()] = [
     Writer { output: &output::AZURE, write: azure::write },
     Writer { output: &output::VHDX, write: vhdx::write },
     Writer { output: &output::GCE, write: gce::write },
+    Writer { output: &output::PXE, write: pxe::write },
     Writer { output: &output::RAW, write: raw::write },
 ];
 
@@ -72,7 +75,21 @@ mod tests {
     use super::*;
     use crate::formats::sparse::Source;
     use crate::image::disk::layout::{self, Request};
+    use crate::image::start::Start;
     use crate::tree::Digest;
+
+    #[derive(Debug)]
+    struct NoStart;
+
+    impl Start for NoStart {
+        fn command_line(&self) -> &str {
+            "roothash=00"
+        }
+
+        fn uki(&self, command_line: &str) -> anyhow::Result<Vec<u8>> {
+            Ok(command_line.into())
+        }
+    }
 
     /// The names of what comes out for a small disk, each without `x.` in front.
     fn written(writers: &[Writer], wanted: &[&'static Output]) -> BTreeSet<String> {
@@ -92,7 +109,7 @@ mod tests {
         .unwrap();
         let place = tempfile::tempdir().unwrap();
         let mut outputs = Outputs::begin(place.path(), "x", &()).unwrap();
-        let image = Image { name: "x", version: "1", plan: &plan, epoch: 0 };
+        let image = Image { name: "x", version: "1", plan: &plan, epoch: 0, start: &NoStart };
         write_by(writers, &image, wanted, NonZeroUsize::MIN, &mut outputs).unwrap();
         outputs.finish().unwrap();
         let names = fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());

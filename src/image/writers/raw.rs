@@ -5,9 +5,11 @@ use std::num::NonZeroUsize;
 
 use anyhow::Context;
 
+use crate::formats::gpt;
 use crate::formats::raw_disk::RawDisk;
 use crate::image::disk::layout::DiskPlan;
 use crate::image::outputs::Outputs;
+use crate::image::start::Start;
 use crate::tree::Digest;
 
 const ENDING: &str = "raw";
@@ -20,11 +22,13 @@ pub struct Image<'a> {
     pub plan: &'a DiskPlan<'a>,
     /// Time of files in archives, seconds since 1970.
     pub epoch: i64,
+    /// For outputs that start the node from elsewhere than its disk.
+    pub start: &'a dyn Start,
 }
 
 /// A whole disk, and what other formats say of it.
 #[derive(Debug)]
-pub(super) struct RawImage {
+pub(super) struct RawImage<'a> {
     pub(super) file: File,
     pub(super) bytes: u64,
     /// Bytes of the disk that a template gives to whoever deploys it: a node needs more than its image. Whole GiB, which
@@ -36,12 +40,14 @@ pub(super) struct RawImage {
     pub(super) version: String,
     /// Time of files in archives, seconds since 1970.
     pub(super) epoch: u64,
+    pub(super) partitions: Vec<gpt::Partition>,
+    pub(super) start: &'a dyn Start,
 }
 
-impl RawImage {
+impl<'a> RawImage<'a> {
     /// Among the files that are not finished; it stays one of them unless it is asked for.
-    pub(super) fn make(image: &Image<'_>, outputs: &Outputs) -> anyhow::Result<RawImage> {
-        let Image { name, version, plan, epoch } = *image;
+    pub(super) fn make(image: &Image<'a>, outputs: &Outputs) -> anyhow::Result<RawImage<'a>> {
+        let Image { name, version, plan, epoch, start } = *image;
         let file = outputs.create(ENDING)?;
         plan.write(&file)?;
         let partitions = plan.parts.iter().map(|part| part.partition.guid.to_string());
@@ -54,6 +60,8 @@ impl RawImage {
             name: name.to_owned(),
             version: version.to_owned(),
             epoch: u64::try_from(epoch).context("the epoch is before 1970")?,
+            partitions: plan.parts.iter().map(|part| part.partition.clone()).collect(),
+            start,
         })
     }
 
