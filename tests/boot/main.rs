@@ -10,6 +10,7 @@
 //! * `secure_boot`: firmware takes our keys, starts what they signed and nothing else, and measures what we foretold
 //! * `mirror`: the day by which what comes from the Debian mirror is judged
 //! * `bios`: GRUB, put together here, starts a kernel under SeaBIOS and counts its tries
+//! * `netboot`: nodes without a disk, from iPXE and from UEFI's HTTP boot, and what they refuse
 //! * `kernels`: kernels 6.12 and 6.1 read every file of the root back
 //!
 //! One guest runs at a time: two emulated machines on two cores would only time each other out.
@@ -25,6 +26,7 @@ mod kernels;
 #[expect(dead_code, reason = "the integration tests use the rest")]
 mod mirror;
 mod mutants;
+mod netboot;
 mod node;
 mod rpm_node;
 mod secure_boot;

@@ -6,6 +6,7 @@
 
 mod archives;
 mod disks;
+mod network;
 mod programs;
 mod texts;
 
@@ -20,12 +21,14 @@ pub(crate) const TARGETS: &[Target] = &[
     ("cpio", archives::cpio),
     ("deb", archives::deb),
     ("debconf", programs::debconf),
+    ("dhcp", network::dhcp),
     ("efi-variable", programs::efi_variable),
     ("erofs", disks::erofs),
     ("expansion", programs::expansion),
     ("fat", disks::fat),
     ("file-contexts", texts::file_contexts),
     ("gpt", disks::gpt),
+    ("http-head", network::http_head),
     ("images", archives::images),
     ("inrelease", texts::inrelease),
     ("keyring", texts::keyring),
