@@ -35,6 +35,10 @@ pub const CMDLINE_NETDISK: &str = "nodesmith.netdisk";
 pub const CMDLINE_NETDISK_SHA256: &str = "nodesmith.netdisk.sha256";
 /// Kernel command line, cloud-init's word for metadata over the network: `ds=nocloud;s=http://HOST/PATH/`.
 pub const CMDLINE_DATA_SOURCE: &str = "ds";
+/// Kernel command line: how the initrd gets its address. The kernel's own word.
+pub const CMDLINE_IP: &str = "ip";
+/// Kernel command line: the hardware address of the interface that the boot loader used. PXELINUX's word.
+pub const CMDLINE_BOOT_INTERFACE: &str = "BOOTIF";
 /// Kernel command line: the disk that the netdisk is installed to: `only`, `smallest`, `name=vda`, `serial=…`, `id=…`,
 /// `size>=20G`, `size<=2T`, joined by commas.
 pub const CMDLINE_INSTALL: &str = "nodesmith.install";
@@ -79,6 +83,10 @@ pub const SEED_MOUNT: &str = "/run/nodeinit/seed";
 pub const MEDIUM_MOUNT: &str = "/run/nodeinit/medium";
 /// Metadata that the installer brought, files named as its documents.
 pub const INSTALLED_METADATA: &str = "/var/lib/nodeinit/installed-metadata";
+/// Metadata that the initrd fetched: its files, and [`FETCHED_ORIGIN`] written last.
+pub const FETCHED_METADATA: &str = "/run/nodeinit/metadata";
+/// Name of the file in [`FETCHED_METADATA`] that says where it is from: JSON, in the form of [`APPLIED_FROM`].
+pub const FETCHED_ORIGIN: &str = "origin";
 /// Where the persistent upper layer of `/etc` lies.
 pub const ETC_UPPER: &str = "/var/lib/nodeinit/etc/upper";
 /// Scratch directory of the overlay file system of `/etc`.

@@ -1,15 +1,16 @@
-//! The ioctls that the initrd needs and that no safe crate wraps: device mapper, partitions, zeros, ext4 growth.
+//! The ioctls that the initrd needs and that no safe crate wraps: device mapper, partitions, zeros, loop devices,
+//! ext4 growth.
 //!
 //! The only file of the agent with `unsafe`. Each function takes plain values, calls one ioctl and returns; what the
 //! buffers mean is decided by the callers (`initrd/`). Numbers and structs: `linux/dm-ioctl.h`,
-//! `linux/blkpg.h`, `linux/fs.h`, `fs/ext4/ext4.h`.
+//! `linux/blkpg.h`, `linux/fs.h`, `linux/loop.h`, `fs/ext4/ext4.h`.
 #![expect(
     unsafe_code,
     reason = "ioctl(2) has no safe form; every call here is one kernel interface with a fixed struct"
 )]
 
 use std::ffi::c_void;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 
 use rustix::io;
 use rustix::ioctl::{IntegerSetter, NoArg, Opcode, Setter, Updater, ioctl, opcode};
@@ -118,4 +119,27 @@ pub fn change_partition(disk: impl AsFd, call: PartitionCall, number: u32, start
 pub fn grow_ext4(mount_point: impl AsFd, blocks: u64) -> io::Result<()> {
     // SAFETY: EXT4_IOC_RESIZE_FS reads one u64.
     unsafe { ioctl(mount_point, Setter::<{ opcode::write::<u64>(b'f', 16) }, u64>::new(blocks)) }
+}
+
+/// Bytes of `struct loop_config`.
+const LOOP_CONFIG_BYTES: usize = 304;
+/// Where the flags of the `struct loop_info64` in it stand.
+const LOOP_FLAGS: usize = 60;
+const LO_FLAGS_READ_ONLY: u32 = 1;
+
+/// Makes the loop device with this number known. Fails with `EXIST` if it is.
+pub fn add_loop(control: impl AsFd, number: usize) -> io::Result<()> {
+    // SAFETY: LOOP_CTL_ADD takes a number.
+    unsafe { ioctl(control, IntegerSetter::<0x4c80>::new_usize(number)) }
+}
+
+/// Puts a file behind a loop device, for reading. Fails with `BUSY` if there is one already.
+pub fn configure_loop(device: impl AsFd, backing: impl AsFd) -> io::Result<()> {
+    let backing = u32::try_from(backing.as_fd().as_raw_fd()).map_err(|_| io::Errno::BADF)?;
+    let mut config = [0_u8; LOOP_CONFIG_BYTES];
+    config[..4].copy_from_slice(&backing.to_ne_bytes());
+    config[LOOP_FLAGS..LOOP_FLAGS + 4].copy_from_slice(&LO_FLAGS_READ_ONLY.to_ne_bytes());
+    // SAFETY: LOOP_CONFIGURE reads one `struct loop_config`, which `config` has the size of; the kernel copies it, and
+    // takes a reference of its own to the file behind the descriptor.
+    unsafe { ioctl(device, Setter::<0x4c0a, [u8; LOOP_CONFIG_BYTES]>::new(config)) }
 }

@@ -76,7 +76,7 @@ pub const GCE: Output = Output {
 
 pub const PXE: Output = Output {
     word: "pxe",
-    endings: &["netdisk"],
+    endings: &["netdisk", "ipxe", "netboot.efi"],
     about: "what machines start and install themselves from over the network",
     default: false,
 };

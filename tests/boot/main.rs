@@ -11,9 +11,9 @@
 //! * `secure_boot`: firmware takes our keys, starts what they signed and nothing else, and measures what we foretold
 //! * `mirror`: the day by which what comes from the Debian mirror is judged
 //! * `bios`: GRUB, put together here, starts a kernel under SeaBIOS and counts its tries
-//! * `hardware`: a node for servers starts from their controllers, and a machine without a driver says so
+//! * `netboot`: nodes without a disk, from iPXE and from UEFI's HTTP boot, and what they refuse
 //! * `kernels`: kernels 6.12 and 6.1 read every file of the root back
-//! * `netboot`: QEMU's iPXE starts a kernel from `nodesmith serve`, with the words of its node
+//! * `serve`: QEMU's iPXE starts a kernel from `nodesmith serve`, with the words of its node
 //!
 //! One guest runs at a time: two emulated machines on two cores would only time each other out.
 
@@ -35,5 +35,6 @@ mod node;
 mod rpm_node;
 mod secure_boot;
 mod selinux;
+mod serve;
 mod support;
 mod tampering;

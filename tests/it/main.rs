@@ -12,6 +12,7 @@
 //! * `templates`: a disk in every form that a recipe may ask for, against its raw image
 //! * `suites`: several suites of one distribution, on mirrors of two archives
 //! * `images`: other people's tools look at what a build left
+//! * `netboot`: what the builder writes for nodes without a disk, as the agent reads it
 //! * `erofs`, `oracles_disk`, `oracles_grub`: other people's tools look at what each format writer writes
 //! * `secure_boot`: signing tools, efitools and systemd-measure against our signatures, keys and registers
 //! * `rpm`: our reading of RPMs against rpm's own
@@ -41,6 +42,7 @@ mod fuzz;
 mod images;
 mod import;
 mod mirror;
+mod netboot;
 mod oracles_disk;
 mod oracles_grub;
 mod oracles_template;

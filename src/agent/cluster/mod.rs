@@ -22,7 +22,6 @@ use crate::contract;
 use crate::image_info::ImageInfo;
 
 pub mod configuration;
-pub mod dns;
 pub mod endpoint;
 pub mod flow;
 pub mod join_words;

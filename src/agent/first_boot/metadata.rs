@@ -24,10 +24,11 @@ pub struct Metadata {
 /// Where metadata is from. Its form in JSON is [`crate::contract::APPLIED_FROM`]'s.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
-    /// For messages: `/dev/vdb (vfat)`.
+    /// For messages: `/dev/vdb (vfat)`, `http://10.0.0.1/metadata/7/`.
     #[serde(rename = "origin")]
     pub name: String,
-    /// Where its device hangs in the machine, or what else stays the same over boots; empty if there is no such place.
+    /// Where its device hangs in the machine, the address it was fetched from, or what else stays the same over boots;
+    /// empty if there is no such place.
     pub place: String,
 }
 
@@ -39,7 +40,7 @@ impl Origin {
 
     /// As sentences call it.
     pub fn noun(&self) -> String {
-        format!("the metadata volume {}", self.name)
+        format!("the metadata on {}", self.name)
     }
 }
 

@@ -22,11 +22,13 @@ use crate::image_info::ImageInfo;
 
 pub mod cmdline;
 pub mod copy;
+pub mod diskless;
 pub mod driverless;
 pub mod filesystem_tools;
 pub mod install;
 pub mod kernel_mounts;
 pub mod loader;
+pub mod loop_device;
 pub mod machine_id;
 pub mod modules;
 pub mod mounted_root;
@@ -92,15 +94,24 @@ fn boot(arguments: &[OsString]) -> Result<Infallible> {
     switch_root::switch_root(arguments)
 }
 
-/// The root of this machine's disk, on which it is put first where that is asked for: then the machine restarts.
+/// The root: of a disk, or fetched where no disk has it, or first put on a disk where that is asked for. Then the machine
+/// restarts.
 fn find_root(command_line: &str, options: &BootOptions, modules: &mut Modules) -> Result<Root> {
-    if let Some(request) = install::request::Request::of(command_line)?
-        && !root_disk::is_there(&options.root_hash, modules)?
-    {
+    let install = install::Request::of(command_line)?;
+    let netboot = if install.is_some() { None } else { netboot::Request::of(command_line)? };
+    if install.is_none() && netboot.is_none() {
+        return root_disk::wait_for_root(&options.root_hash, modules);
+    }
+    // A node that was installed, and comes from its medium or the network again, has it.
+    if let Some(root) = root_disk::look_for_root(&options.root_hash, modules)? {
+        return Ok(root);
+    }
+    if let Some(request) = install {
         install::install(&request, options, modules).context("installing")?;
         match restart()? {}
     }
-    root_disk::wait_for_root(&options.root_hash, modules)
+    let request = netboot.context("nothing says where the root is")?;
+    netboot::root(&request, &options.root_hash, modules)
 }
 
 /// What was done, for the agent that runs later and for people: [`contract::INITRD_REPORT`].

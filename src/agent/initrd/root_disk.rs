@@ -21,8 +21,8 @@ use crate::hex;
 
 /// How long to wait for disks, how often to look, how often to say so.
 const DEADLINE: Duration = Duration::from_secs(30);
-/// How long to look for an installed node before one is installed.
-const INSTALLED_DEADLINE: Duration = Duration::from_secs(5);
+/// How long to look for an installed node where it is no failure if there is none.
+const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(100);
 const SAY_EACH: Duration = Duration::from_secs(5);
 
@@ -32,6 +32,25 @@ const SAY_EACH: Duration = Duration::from_secs(5);
 /// None within [`DEADLINE`]: the message says what was seen instead. Two, and the boot loader does not tell from which it
 /// came: both are named, because booting one of two clones would depend on which disk the kernel shows first.
 pub fn wait_for_root(root_hash: &RootHash, modules: &mut Modules) -> Result<Root> {
+    wait(root_hash, DEADLINE, modules)?.or_else(|notes| {
+        let (root, verity) = root_hash.partition_guids();
+        bail!(
+            "no disk has the partitions {} and {} within {} s; seen: {}",
+            dashed(root),
+            dashed(verity),
+            DEADLINE.as_secs(),
+            if notes.is_empty() { "no disk at all".to_owned() } else { notes.join("; ") }
+        )
+    })
+}
+
+/// The same for a node that may have no such disk: then there is none within [`PATIENCE`].
+pub fn look_for_root(root_hash: &RootHash, modules: &mut Modules) -> Result<Option<Root>> {
+    Ok(wait(root_hash, PATIENCE, modules)?.ok())
+}
+
+/// The disk, or what was seen instead.
+fn wait(root_hash: &RootHash, deadline: Duration, modules: &mut Modules) -> Result<Result<Root, Vec<String>>> {
     let mut waiting = Wait::new(SAY_EACH);
     let mut found_before = false;
     loop {
@@ -55,36 +74,16 @@ pub fn wait_for_root(root_hash: &RootHash, modules: &mut Modules) -> Result<Root
         {
             match settle(root) {
                 // Slow buses show a disk some time before its partitions.
-                Err(error) if !waiting.is_over(DEADLINE) => notes.push(format!("{error:#}")),
-                settled => return settled,
+                Err(error) if !waiting.is_over(deadline) => notes.push(format!("{error:#}")),
+                settled => return settled.map(Ok),
             }
         }
-        if waiting.is_over(DEADLINE) {
-            let (root, verity) = root_hash.partition_guids();
-            bail!(
-                "no disk has the partitions {} and {} within {} s; seen: {}",
-                dashed(root),
-                dashed(verity),
-                DEADLINE.as_secs(),
-                if notes.is_empty() { "no disk at all".to_owned() } else { notes.join("; ") }
-            );
+        if waiting.is_over(deadline) {
+            return Ok(Err(notes));
         }
         if waiting.wants_word() {
             let seen = if notes.is_empty() { "no disk yet".to_owned() } else { notes.join("; ") };
             console::say(&format!("waiting for the disk with the root {root_hash}: {seen}"));
-        }
-        std::thread::sleep(PAUSE);
-    }
-}
-
-/// Whether a disk has the root that the root hash names, after as long a wait as disks usually need to appear.
-pub fn is_there(root_hash: &RootHash, modules: &mut Modules) -> Result<bool> {
-    let waiting = Wait::new(Duration::MAX);
-    loop {
-        modules.load_for_devices();
-        let found = !scan(root_hash)?.0.is_empty();
-        if found || waiting.is_over(INSTALLED_DEADLINE) {
-            return Ok(found);
         }
         std::thread::sleep(PAUSE);
     }

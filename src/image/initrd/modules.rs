@@ -19,8 +19,8 @@ const USEFUL: &[&str] = &["efivarfs"];
 /// What an installer finds its CD or its stick with, and what it reads it with.
 const MEDIUM: &[&str] = &["sr_mod", "xhci_pci", "ehci_pci", "uhci_hcd", "ohci_pci"];
 const MEDIUM_FILESYSTEM: &[&str] = &["isofs"];
-/// The outputs whose initrd needs a network.
-const FROM_NETWORK: &[&str] = &["pxe"];
+/// What a root in memory needs besides.
+const IN_MEMORY: &[&str] = &["loop"];
 
 /// The modules, each before those that need it, and the names of all firmware that one of them may load.
 pub(super) fn load(parts: &Parts<'_>) -> anyhow::Result<(Vec<Module>, BTreeSet<String>)> {
@@ -52,7 +52,7 @@ fn for_devices(aliases: &[String]) -> Load {
 
 /// Names that a kernel has built in, or does not have at all, are passed over; `checks` looks for the essential ones.
 fn drivers(recipe: &Recipe) -> Vec<WantedModule> {
-    let network = recipe.outputs.iter().any(|output| FROM_NETWORK.contains(&output.word));
+    let network = starts_from_network(recipe);
     let mut names: Vec<&str> = Vec::new();
     for hardware in recipe.hardware.iter().map(|kind| kind.value) {
         let network = if network { hardware.network } else { &[] };
@@ -62,13 +62,19 @@ fn drivers(recipe: &Recipe) -> Vec<WantedModule> {
     names.into_iter().map(|name| wanted(name, None, false)).collect()
 }
 
+fn starts_from_network(recipe: &Recipe) -> bool {
+    recipe.outputs.contains(&&output::PXE)
+}
+
 fn is_installer(recipe: &Recipe) -> bool {
     recipe.outputs.contains(&&output::ISO)
 }
 
 fn always(recipe: &Recipe) -> Vec<WantedModule> {
     let kernel = Some(&recipe.kernel.package.location);
-    let needed = NEEDED.iter().copied().chain([recipe.disk.var.module]).map(|name| wanted(name, kernel, true));
+    let needed =
+        NEEDED.iter().chain(memory).copied().chain([recipe.disk.var.module]).map(|name| wanted(name, kernel, true));
+    let memory: &[&str] = if starts_from_network(recipe) { IN_MEMORY } else { &[] };
     let medium: &[&str] = if is_installer(recipe) { MEDIUM_FILESYSTEM } else { &[] };
     let useful = USEFUL.iter().chain(medium).map(|name| wanted(name, None, false));
     let asked = recipe.kernel.initrd_modules.iter();

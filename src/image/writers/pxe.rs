@@ -1,14 +1,85 @@
-//! What machines start and install themselves from over the network.
+//! What machines start and install themselves from over the network: the disk as data, a script for iPXE, and an image for
+//! firmware that boots by HTTP.
+//!
+//! All of them are found beside each other, wherever they are served from: the script and the node's initrd make the
+//! addresses of the others from their own.
 
 use std::num::NonZeroUsize;
 
+use anyhow::{Context, ensure};
+
 use super::netdisk;
 use super::raw::RawImage;
+use crate::contract;
+use crate::hex;
 use crate::image::outputs::Outputs;
 
 const NETDISK: &str = "netdisk";
+const SCRIPT: &str = "ipxe";
+const BOOT_FILE: &str = "netboot.efi";
 
 pub(super) fn write(raw: &RawImage<'_>, threads: NonZeroUsize, outputs: &mut Outputs) -> anyhow::Result<()> {
-    netdisk::write(raw, threads, &outputs.create(NETDISK)?)?;
-    outputs.add(NETDISK)
+    let index = netdisk::write(raw, threads, &outputs.create(NETDISK)?)?;
+    outputs.add(NETDISK)?;
+    let digest = hex::encode(&index.digest());
+    let script = script(&raw.name, &raw.version, raw.start.command_line(), &digest)?;
+    outputs.write(SCRIPT, script.as_bytes())?;
+    let words = words(raw.start.command_line(), "boot", &digest);
+    let uki = raw.start.uki(&words).context("making the image for firmware that boots by HTTP")?;
+    outputs.write(BOOT_FILE, &uki)
+}
+
+/// The node's command line, and where its disk is.
+fn words(command_line: &str, netdisk: &str, digest: &str) -> String {
+    let (at, sha256) = (contract::CMDLINE_NETDISK, contract::CMDLINE_NETDISK_SHA256);
+    format!("{command_line} {at}={netdisk} {sha256}={digest}")
+}
+
+/// The script (ipxe.org/scripting). `${cwduri}` is the directory that it came from.
+///
+/// # Errors
+/// iPXE would understand a word of the command line in its own way, and knows no quotes against it.
+fn script(name: &str, version: &str, command_line: &str, digest: &str) -> anyhow::Result<String> {
+    let is_own = |word: &str| matches!(word, "&&" | "||" | ";") || word.starts_with('#') || word.contains("${");
+    let own = command_line.split_whitespace().find(|word| is_own(word));
+    ensure!(own.is_none(), "the kernel command line has `{}`, which iPXE would not hand on", own.unwrap_or_default());
+    let words = words(command_line, &format!("${{cwduri}}{name}.{NETDISK}"), digest);
+    let (boot, source) = (contract::CMDLINE_BOOT_INTERFACE, contract::CMDLINE_DATA_SOURCE);
+    Ok(format!(
+        "#!ipxe\n\
+         # Starts {name} {version} without a disk, from the files beside this script. Before it is chained,\n\
+         #   set metadata http://SERVER/${{netX/mac:hexhyp}}/   names the directory with the node's meta-data and user-data,\n\
+         #   set words WORD...                               adds to the kernel command line.\n\
+         isset ${{metadata}} && set {source} {source}=nocloud;s=${{metadata}} || clear {source}\n\
+         kernel {name}.vmlinuz initrd={name}.initrd {words} {boot}=01-${{netX/mac:hexhyp}} ${{{source}}} ${{words}}\n\
+         initrd {name}.initrd\n\
+         boot\n"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_script_names_its_neighbours_by_where_it_came_from() {
+        insta::assert_snapshot!(script("worker", "7", "roothash=00 panic=10 a=\"b c\"", "ab12").unwrap(), @r#"
+        #!ipxe
+        # Starts worker 7 without a disk, from the files beside this script. Before it is chained,
+        #   set metadata http://SERVER/${netX/mac:hexhyp}/   names the directory with the node's meta-data and user-data,
+        #   set words WORD...                               adds to the kernel command line.
+        isset ${metadata} && set ds ds=nocloud;s=${metadata} || clear ds
+        kernel worker.vmlinuz initrd=worker.initrd roothash=00 panic=10 a="b c" nodesmith.netdisk=${cwduri}worker.netdisk nodesmith.netdisk.sha256=ab12 BOOTIF=01-${netX/mac:hexhyp} ${ds} ${words}
+        initrd worker.initrd
+        boot
+        "#);
+    }
+
+    #[test]
+    fn words_of_ipxes_own_are_refused() {
+        for word in ["&&", "||", ";", "#x", "a=${b}"] {
+            let error = script("x", "1", &format!("a {word} b"), "ab").unwrap_err().to_string();
+            assert!(error.contains(&format!("`{word}`")), "{error}");
+        }
+    }
 }

@@ -6,6 +6,7 @@
 
 mod archives;
 mod disks;
+mod fetching;
 mod network;
 mod programs;
 mod texts;
@@ -22,6 +23,7 @@ pub(crate) const TARGETS: &[Target] = &[
     ("deb", archives::deb),
     ("debconf", programs::debconf),
     ("dhcp", network::dhcp),
+    ("dhcp-answer", fetching::dhcp),
     ("efi-variable", programs::efi_variable),
     ("erofs", disks::erofs),
     ("expansion", programs::expansion),
@@ -29,6 +31,7 @@ pub(crate) const TARGETS: &[Target] = &[
     ("file-contexts", texts::file_contexts),
     ("gpt", disks::gpt),
     ("http", network::http),
+    ("http-head", fetching::http_head),
     ("images", archives::images),
     ("inrelease", texts::inrelease),
     ("keyring", texts::keyring),

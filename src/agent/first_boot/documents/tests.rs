@@ -147,7 +147,7 @@ ntp: {enabled: false, server: [a], pools: ['a b']}
 #[test]
 fn scripts_and_missing_meta_data_are_mistakes() {
     insta::assert_snapshot!(mistakes(&[(USER_DATA, "#!/bin/sh\necho hello\n")]), @r"
-    the metadata volume /dev/vdb (vfat) has no `meta-data` [no-meta-data]; it holds at least `instance-id: NAME`
+    the metadata on /dev/vdb (vfat) has no `meta-data` [no-meta-data]; it holds at least `instance-id: NAME`
     user-data:1:1: the first line is not `#cloud-config` [not-cloud-config]; scripts are not run: put files into `write_files` and units into the image's recipe
     ");
 }

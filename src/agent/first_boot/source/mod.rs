@@ -12,6 +12,7 @@ use crate::agent::report::console;
 use crate::agent::run;
 
 pub mod attached;
+pub mod fetched;
 mod installed;
 pub mod nocloud;
 #[cfg(test)]
@@ -31,8 +32,9 @@ pub struct Source {
 
 type Find = fn(Option<&str>) -> Result<Option<Metadata>>;
 
-/// In the order in which they are asked.
+/// In the order in which they are asked: what the kernel command line names stands above what happens to be attached.
 pub const SOURCES: &[Source] = &[
+    Source { name: "nocloud-net", needs_network: false, find: fetched::find },
     Source { name: "installed", needs_network: false, find: installed::find },
     Source { name: "nocloud", needs_network: false, find: nocloud::find },
 ];

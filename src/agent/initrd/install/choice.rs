@@ -101,6 +101,7 @@ fn objection(disk: &Facts, request: &Request, needed: u64) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::request::From;
     use super::*;
 
     const GIB: u64 = 1 << 30;
@@ -120,7 +121,7 @@ mod tests {
     }
 
     fn request(words: &str) -> Request {
-        Request { netdisk: "cd".to_owned(), sha256: [0; 32], choice: Choice::parse(words).unwrap(), overwrite: false }
+        Request { from: From::Medium, sha256: [0; 32], choice: Choice::parse(words).unwrap(), overwrite: false }
     }
 
     fn chosen(disks: &[Facts], words: &str) -> Result<String, String> {

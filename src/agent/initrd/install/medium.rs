@@ -9,12 +9,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use rustix::mount::{MountFlags, UnmountFlags};
 
-use super::source::{self, Source};
 use crate::agent::block_device;
 use crate::agent::first_boot::metadata::MAX_TEXT_BYTES;
 use crate::agent::first_boot::source::nocloud::FILES;
 use crate::agent::first_boot::source::volume::{self, Volume};
 use crate::agent::initrd::modules::Modules;
+use crate::agent::initrd::netdisk_source::{self, Source};
 use crate::agent::report::console;
 use crate::agent::wait::Wait;
 use crate::contract::{MEDIUM_LABEL, MEDIUM_MOUNT, NETDISK_ENDING};
@@ -94,7 +94,7 @@ fn open(disk: &str, device: &Path, volume: &Volume, sha256: &[u8; 32]) -> Result
         }
     };
     // The medium unmounts itself if it is not the right one.
-    let index = source::read_index(&mut medium, sha256)?;
+    let index = netdisk_source::read_index(&mut medium, Some(sha256))?;
     Ok((medium, index))
 }
 
@@ -174,7 +174,7 @@ mod tests {
         let mut part = [0; 4];
         found.read_exact_at(&mut part, 3).unwrap();
         assert_eq!(&part, b"netd");
-        let error = format!("{:#}", source::read_index(&mut found, &[0; 32]).unwrap_err());
+        let error = format!("{:#}", netdisk_source::read_index(&mut found, Some(&[0; 32])).unwrap_err());
         assert!(error.starts_with("reading the index of WORKER.NETDISK on sr0: reading"), "{error}");
         for (files, expected) in
             [(&[][..], "no file that ends in"), (&[("a.netdisk", ""), ("b.netdisk", "")][..], "2 files")]

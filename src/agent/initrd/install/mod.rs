@@ -11,6 +11,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use super::cmdline::BootOptions;
 use super::modules::Modules;
 use super::mounted_root;
+use super::netboot::Server;
+use super::netdisk_source::{self, Source};
 use super::partition_table;
 use super::root::{Root, RootDisk};
 use crate::agent::block_device::{BlockDevice, Disk};
@@ -28,13 +30,12 @@ mod keep;
 pub mod mark;
 mod medium;
 pub mod request;
-pub mod source;
 pub mod target;
 pub mod writing;
 
 use choice::Facts;
-use request::Request;
-use source::Source;
+use request::From;
+pub use request::Request;
 use target::{BlockTarget, Target as _};
 
 /// How long to wait for disks, for how long no other one may have appeared, how often to look.
@@ -48,14 +49,19 @@ const TABLE_BYTES: u64 = 1 << 20;
 
 /// The netdisk of a request, and the disk that it is read from.
 pub fn open(request: &Request, modules: &mut Modules) -> Result<(Box<dyn Source>, Index, Option<String>)> {
-    match request.netdisk.as_str() {
-        "cd" => {
+    match &request.from {
+        From::Medium => {
             let (medium, index) = medium::wait(&request.sha256, modules)?;
             let disk = medium.disk.clone();
             Ok((Box::new(medium), index, Some(disk)))
         }
-        // A source that fetches is made here.
-        other => bail!("`{}={other}`: this installer reads only `cd`", contract::CMDLINE_NETDISK),
+        From::Network(netboot) => {
+            let server = Server::reach(netboot, modules)?;
+            server.fetch_metadata(netboot)?;
+            let mut netdisk = server.netdisk();
+            let index = netdisk_source::read_index(&mut netdisk, Some(&request.sha256))?;
+            Ok((Box::new(netdisk), index, None))
+        }
     }
 }
 

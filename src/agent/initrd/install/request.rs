@@ -3,7 +3,7 @@
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::agent::initrd::cmdline;
+use crate::agent::initrd::{cmdline, netboot};
 use crate::contract;
 use crate::hex;
 use crate::install_choice::Choice;
@@ -11,13 +11,20 @@ use crate::install_choice::Choice;
 /// An installation that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// Where the netdisk is, as the command line has it: `cd`, `boot` or an address.
-    pub netdisk: String,
+    pub from: From,
     /// Of head and index together.
     pub sha256: [u8; 32],
     pub choice: Choice,
     /// A disk that holds something may be taken.
     pub overwrite: bool,
+}
+
+/// Where the netdisk is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum From {
+    /// A CD or a stick: `cd`.
+    Medium,
+    Network(netboot::Request),
 }
 
 impl Request {
@@ -45,7 +52,11 @@ impl Request {
             Some("yes") => true,
             Some(other) => bail!("`{key}={other}`: must be `yes` or `no`"),
         };
-        Ok(Some(Request { netdisk: netdisk.to_owned(), sha256, choice, overwrite }))
+        let from = match netdisk {
+            "cd" => From::Medium,
+            _ => From::Network(netboot::Request::of(text)?.context("there is no netdisk")?),
+        };
+        Ok(Some(Request { from, sha256, choice, overwrite }))
     }
 }
 
@@ -60,7 +71,7 @@ mod tests {
         assert_eq!(Request::of("roothash=x nodesmith.netdisk=cd").unwrap(), None);
         let text = format!("nodesmith.netdisk=cd nodesmith.netdisk.sha256={HASH} nodesmith.install=only");
         let request = Request::of(&text).unwrap().unwrap();
-        assert_eq!((request.netdisk.as_str(), request.sha256[1], request.overwrite), ("cd", 0x11, false));
+        assert_eq!((&request.from, request.sha256[1], request.overwrite), (&From::Medium, 0x11, false));
         assert_eq!(request.choice, Choice { words: "only".to_owned(), ..Choice::default() });
         let request = Request::of(&format!("{text} nodesmith.install.overwrite=yes")).unwrap().unwrap();
         assert!(request.overwrite);

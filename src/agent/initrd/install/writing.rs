@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result, ensure};
 use sha2::{Digest as _, Sha256};
 
 use super::mark::{self, SECTOR};
-use super::source::Source;
 use super::target::Target;
+use crate::agent::initrd::netdisk_source::Source;
 use crate::netdisk_index::{EXTENT_MAX, Extent, Index};
 
 /// What is cleared at either end of a disk: tables of partitions and their backups, RAIDs and volumes lie there.
@@ -178,10 +178,6 @@ mod tests {
             let at = usize::try_from(position)?;
             buffer.copy_from_slice(self.file.get(at..at + buffer.len()).context("the end")?);
             Ok(())
-        }
-
-        fn metadata(&mut self) -> Result<Vec<(&'static str, Vec<u8>)>> {
-            Ok(Vec::new())
         }
     }
 

@@ -7,7 +7,7 @@ use crate::hex;
 use crate::netdisk_index::{HEAD_BYTES, Index, index_length};
 
 /// A netdisk that can be read: a file on a medium, or one that is fetched. Reads come in ascending order, but for the
-/// head and the index, which come first.
+/// head and the index, which come first, and for what is read again because it was wrong.
 pub trait Source {
     /// For people: `/dev/sr0, worker.netdisk`.
     fn name(&self) -> String;
@@ -16,14 +16,16 @@ pub trait Source {
     fn read_exact_at(&mut self, buffer: &mut [u8], position: u64) -> Result<()>;
 
     /// The metadata that came along, by the names of its documents; nobody vouches for it.
-    fn metadata(&mut self) -> Result<Vec<(&'static str, Vec<u8>)>>;
+    fn metadata(&mut self) -> Result<Vec<(&'static str, Vec<u8>)>> {
+        Ok(Vec::new())
+    }
 }
 
-/// Reads head and index, which must be those with this digest.
+/// Reads head and index, which must be those with this digest, if one is named.
 ///
 /// # Errors
 /// They are not, or cannot be read.
-pub fn read_index(source: &mut dyn Source, sha256: &[u8; 32]) -> Result<Index> {
+pub fn read_index(source: &mut dyn Source, sha256: Option<&[u8; 32]>) -> Result<Index> {
     let name = source.name();
     let mut read = || -> Result<Index> {
         let mut head = [0; HEAD_BYTES];
@@ -32,12 +34,14 @@ pub fn read_index(source: &mut dyn Source, sha256: &[u8; 32]) -> Result<Index> {
         bytes.resize(HEAD_BYTES + index_length(&head).map_err(anyhow::Error::msg)?, 0);
         source.read_exact_at(&mut bytes[HEAD_BYTES..], HEAD_BYTES as u64)?;
         let digest = Sha256::digest(&bytes);
-        ensure!(
-            digest.as_slice() == sha256,
-            "it is another netdisk: the digest of its index is {}, and the command line names {}",
-            hex::encode(&digest),
-            hex::encode(sha256)
-        );
+        if let Some(sha256) = sha256 {
+            ensure!(
+                digest.as_slice() == sha256,
+                "it is another netdisk: the digest of its index is {}, and the command line names {}",
+                hex::encode(&digest),
+                hex::encode(sha256)
+            );
+        }
         Index::decode(&bytes).map_err(anyhow::Error::msg)
     };
     read().with_context(|| format!("reading the index of {name}"))
