@@ -13,7 +13,7 @@ use crate::agent::run;
 
 pub mod attached;
 pub mod fetched;
-mod installed;
+pub mod installed;
 pub mod nocloud;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use super::cmdline::BootOptions;
 use super::modules::Modules;
@@ -26,9 +26,9 @@ use crate::netdisk_index::Index;
 pub mod choice;
 pub mod contents;
 pub mod facts;
-mod keep;
+pub mod keep;
 pub mod mark;
-mod medium;
+pub mod medium;
 pub mod request;
 pub mod target;
 pub mod writing;
