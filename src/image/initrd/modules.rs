@@ -72,9 +72,9 @@ fn is_installer(recipe: &Recipe) -> bool {
 
 fn always(recipe: &Recipe) -> Vec<WantedModule> {
     let kernel = Some(&recipe.kernel.package.location);
+    let memory: &[&str] = if starts_from_network(recipe) { IN_MEMORY } else { &[] };
     let needed =
         NEEDED.iter().chain(memory).copied().chain([recipe.disk.var.module]).map(|name| wanted(name, kernel, true));
-    let memory: &[&str] = if starts_from_network(recipe) { IN_MEMORY } else { &[] };
     let medium: &[&str] = if is_installer(recipe) { MEDIUM_FILESYSTEM } else { &[] };
     let useful = USEFUL.iter().chain(medium).map(|name| wanted(name, None, false));
     let asked = recipe.kernel.initrd_modules.iter();
