@@ -19,7 +19,6 @@ use super::{
 };
 use crate::arch::{self, Arch};
 use crate::diag::{Diagnostic, Diagnostics, Location};
-use crate::formats::grub;
 use crate::image_info::MetadataTrust;
 use crate::runtime::RUNTIMES;
 use crate::shape;
@@ -86,7 +85,7 @@ fn read(value: &Value, today: NaiveDate) -> (Recipe, Diagnostics) {
         writable: wrientries(value, f),
         disk: disk(value, f),
         compression: compression(value, &kernel.line, f),
-        bios: bios(value, f),
+        bios: value.get("bios").and_then(Value::flag).unwrap_or_default(),
         outputs: outputs(value),
         kernel,
     };
@@ -285,22 +284,6 @@ fn kernel(value: &Value, today: NaiveDate, found: &mut Diagnostics) -> Kernel {
         line,
         line_location,
     }
-}
-
-/// Whether a BIOS is to start the node too. Its boot loader hands over fewer words than firmware does.
-fn bios(value: &Value, found: &mut Diagnostics) -> bool {
-    let Some(asked) = value.get("bios").filter(|flag| flag.flag() == Some(true)) else { return false };
-    for (word, location) in texts(value.get("kernel").and_then(|kernel| kernel.get("cmdline"))) {
-        if let Err(why) = grub::argument(word) {
-            found.push(
-                Diagnostic::new("cmdline-bios", why.to_string())
-                    .at(location, "changed on its way to the kernel")
-                    .related(&asked.location, "GRUB starts the kernel on a BIOS")
-                    .help("write it without: quotes around a whole word or a whole value are fine"),
-            );
-        }
-    }
-    true
 }
 
 fn judge_line(line: &str, location: &Location, today: NaiveDate, accepted: bool, found: &mut Diagnostics) {
