@@ -104,8 +104,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn no_changed_byte_is_believed(at in 0usize..0xa20, flip in 1u8..) {
+    fn no_changed_byte_of_an_image_is_believed(at in any::<prop::sample::Index>(), flip in 1u8..) {
         let mut signed = sign(&image(), 1);
+        // Behind the image lies its signature, of which not every byte means something.
+        let table = u32::from_le_bytes(signed[DIRECTORY..DIRECTORY + 4].try_into().unwrap());
+        let at = at.index(usize::try_from(table).unwrap());
         signed[at] ^= flip;
         let free = (CHECKSUM..CHECKSUM + 4).contains(&at);
         let names = signatures(&signed).map(|_| valid(&signed)).unwrap_or_default();
