@@ -57,6 +57,8 @@ pub mod image;
 #[cfg(feature = "builder")]
 pub mod inspect;
 #[cfg(feature = "builder")]
+mod interrupt;
+#[cfg(feature = "builder")]
 pub mod lock;
 #[cfg(feature = "builder")]
 pub mod package;

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, ensure};
 use clap::Args;
 
 use super::data::data;
 use crate::arch;
 use crate::report;
 use crate::vm::accelerator::Choice;
-use crate::vm::{Event, Firmware, Options, Until, Verdict, boot as run};
+use crate::vm::{BOOT_FILE_MAX, Event, Firmware, Options, Until, Verdict, boot as run};
 use crate::words;
 
 /// Boot an image in QEMU on this machine, with its console here
@@ -28,19 +28,23 @@ use crate::words;
 )]
 pub(super) struct Boot {
     /// The image: .raw, .qcow2, .vmdk, .vhd or .vhdx
-    image: PathBuf,
-    /// How the guest starts: from the image through UEFI or a BIOS, or by the kernel beside it
+    #[arg(required_unless_present_any = ["disk", "netboot"])]
+    image: Option<PathBuf>,
+    /// How the guest starts: through UEFI or a BIOS, or by the kernel beside the image
     #[arg(long, value_enum, default_value = "uefi")]
     firmware: Firmware,
     /// Which accelerator to use; auto proves KVM by running a guest and else emulates
     #[arg(long, value_enum, default_value = "auto")]
     accel: Choice,
-    /// Keep the guest's disk in this file: made from the image the first time, used as it is after that
+    /// Keep the guest's disk in this file: made from the image (or empty) the first time, used as it is after that
     #[arg(long, value_name = "FILE")]
     disk: Option<PathBuf>,
-    /// Size of the guest's disk
-    #[arg(long, value_name = "SIZE", default_value = "16GiB", value_parser = size)]
-    disk_size: u64,
+    /// Size of the guest's disk; default 16GiB, or no disk with --netboot alone
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    disk_size: Option<u64>,
+    /// Start the guest from the network before any disk: iPXE loads this URL (this machine is 10.0.2.2)
+    #[arg(long, value_name = "URL", value_parser = boot_file)]
+    netboot: Option<String>,
     /// Metadata for the first boot: a volume, or a directory with meta-data, user-data, network-config
     #[arg(long, value_name = "FILE|DIR")]
     seed: Option<PathBuf>,
@@ -82,14 +86,19 @@ pub(super) struct Boot {
     json: bool,
 }
 
+/// Bytes of a disk that nobody gave a size.
+const DISK_SIZE: u64 = 16 << 30;
+
 pub(super) fn boot(arguments: &Boot) -> anyhow::Result<ExitCode> {
+    let diskless = arguments.image.is_none() && arguments.disk.is_none();
     let options = Options {
         image: arguments.image.clone(),
         arch: &arch::X86_64,
         firmware: arguments.firmware,
         accelerator: arguments.accel,
         disk: arguments.disk.clone(),
-        disk_size: arguments.disk_size,
+        disk_size: arguments.disk_size.unwrap_or(if diskless { 0 } else { DISK_SIZE }),
+        netboot: arguments.netboot.clone(),
         seed: arguments.seed.clone(),
         memory_mib: arguments.memory,
         cpus: arguments.cpus,
@@ -125,6 +134,12 @@ pub(super) fn boot(arguments: &Boot) -> anyhow::Result<ExitCode> {
 
 fn size(text: &str) -> Result<u64, anyhow::Error> {
     words::size(text).ok_or_else(|| anyhow!("not a size such as 16GiB"))
+}
+
+fn boot_file(text: &str) -> Result<String, anyhow::Error> {
+    ensure!(text.starts_with("http://"), "write it as http://10.0.2.2:8080/boot.ipxe");
+    ensure!(text.len() <= BOOT_FILE_MAX, "a boot file's name has at most {BOOT_FILE_MAX} bytes");
+    Ok(text.to_owned())
 }
 
 fn ports(text: &str) -> Result<(u16, u16), anyhow::Error> {

@@ -37,7 +37,12 @@ const ROM_LIMIT: Duration = Duration::from_secs(5);
 const KERNEL_LIMIT: Duration = Duration::from_secs(10);
 
 /// Decides by trying. `image` is only used to find a kernel to try with.
-pub fn choose(choice: Choice, emulator: &Emulator, program: &Path, image: &Path) -> anyhow::Result<Accelerator> {
+pub fn choose(
+    choice: Choice,
+    emulator: &Emulator,
+    program: &Path,
+    image: Option<&Path>,
+) -> anyhow::Result<Accelerator> {
     let tcg = |note| Ok(Accelerator { name: "tcg", note });
     match choice {
         Choice::Tcg => tcg(None),
@@ -56,7 +61,7 @@ pub fn choose(choice: Choice, emulator: &Emulator, program: &Path, image: &Path)
 }
 
 /// `None` when KVM ran both guests, else what happened.
-fn prove_kvm(emulator: &Emulator, program: &Path, image: &Path) -> anyhow::Result<Option<String>> {
+fn prove_kvm(emulator: &Emulator, program: &Path, image: Option<&Path>) -> anyhow::Result<Option<String>> {
     let mut rom = tempfile::NamedTempFile::new().context("making a file for the probe")?;
     rom.write_all(&probe_rom()).context("writing the probe")?;
     let mut command = probe(emulator, program, "64");
@@ -66,10 +71,8 @@ fn prove_kvm(emulator: &Emulator, program: &Path, image: &Path) -> anyhow::Resul
         Some(status) => return Ok(Some(format!("a probe ended with status {status}"))),
         None => return Ok(Some("a probe hung".to_owned())),
     }
-    let kernel = image.with_extension("vmlinuz");
-    if !kernel.is_file() {
-        return Ok(None);
-    }
+    let kernel = image.map(|image| image.with_extension("vmlinuz")).filter(|kernel| kernel.is_file());
+    let Some(kernel) = kernel else { return Ok(None) };
     let mut command = probe(emulator, program, "512");
     // Without an initrd and a root the kernel panics; `panic=-1` turns that into a reset, and `-no-reboot` into an end.
     command.args(["-no-reboot", "-append", "panic=-1", "-kernel"]).arg(&kernel);

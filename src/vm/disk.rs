@@ -1,4 +1,4 @@
-//! The disks of a guest: the image under a throw-away overlay or as a kept copy, and the metadata volume.
+//! The disks of a guest: the image under a throw-away overlay or as a kept copy, an empty one, and the metadata volume.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::Write;
@@ -67,29 +67,45 @@ impl Image {
     }
 }
 
-/// The guest's disk: an overlay in `place`, or the kept disk.
-pub(super) fn prepare(options: &Options, place: &Path) -> anyhow::Result<Disk> {
-    let path = fs::canonicalize(&options.image).with_context(|| format!("opening {}", options.image.display()))?;
-    let image = Image::open(&path)?;
-    let Some(kept) = &options.disk else {
-        let bytes = options.disk_size.max(image.size()?);
-        let overlay = place.join("overlay.qcow2");
-        let mut command = Command::new("qemu-img");
-        command.args(["create", "-q", "-f", "qcow2", "-F", image.format(), "-b"]);
-        command.arg(&path).arg(&overlay).arg(bytes.to_string());
-        run(command)?;
-        fs::set_permissions(&overlay, Permissions::from_mode(PRIVATE)).context("closing the overlay to others")?;
-        return Ok(Disk { path: overlay, format: "qcow2", bytes, kept: None });
-    };
-    make_kept(&image, kept, options.disk_size)?;
+/// The guest's disk, if it has one: an overlay or an empty disk in `place`, or the kept disk.
+pub(super) fn prepare(options: &Options, place: &Path) -> anyhow::Result<Option<Disk>> {
+    let image = options.image.as_ref().map(|image| {
+        let path = fs::canonicalize(image).with_context(|| format!("opening {}", image.display()))?;
+        anyhow::Ok((Image::open(&path)?, path))
+    });
+    let image = image.transpose()?;
+    match (&options.disk, image) {
+        (Some(kept), image) => open_kept(image.as_ref().map(|(image, _)| image), kept, options.disk_size).map(Some),
+        (None, Some((image, path))) => overlay(&image, &path, options.disk_size, place).map(Some),
+        (None, None) if options.disk_size == 0 => Ok(None),
+        (None, None) => {
+            open_kept(None, &place.join("empty.raw"), options.disk_size).map(|disk| Some(Disk { kept: None, ..disk }))
+        }
+    }
+}
+
+fn overlay(image: &Image, path: &Path, bytes: u64, place: &Path) -> anyhow::Result<Disk> {
+    let bytes = bytes.max(image.size()?);
+    let overlay = place.join("overlay.qcow2");
+    let mut command = Command::new("qemu-img");
+    command.args(["create", "-q", "-f", "qcow2", "-F", image.format(), "-b"]);
+    command.arg(path).arg(&overlay).arg(bytes.to_string());
+    run(command)?;
+    fs::set_permissions(&overlay, Permissions::from_mode(PRIVATE)).context("closing the overlay to others")?;
+    Ok(Disk { path: overlay, format: "qcow2", bytes, kept: None })
+}
+
+fn open_kept(image: Option<&Image>, kept: &Path, bytes: u64) -> anyhow::Result<Disk> {
+    make_kept(image, kept, bytes)?;
     let file = File::open(kept).with_context(|| format!("opening {}", kept.display()))?;
     file.try_lock().with_context(|| format!("{} is another guest's disk at the moment", kept.display()))?;
     let bytes = file.metadata().with_context(|| format!("measuring {}", kept.display()))?.len();
-    Ok(Disk { path: kept.clone(), format: "raw", bytes, kept: Some(file) })
+    Ok(Disk { path: kept.to_owned(), format: "raw", bytes, kept: Some(file) })
 }
 
-/// A sparse raw copy of the image, at least `bytes` long, if there is none; complete under its name or not there at all.
-fn make_kept(image: &Image, kept: &Path, bytes: u64) -> anyhow::Result<()> {
+/// A sparse raw copy of the image (without one, of nothing), at least `bytes` long, if there is none; complete under its
+/// name or not there at all.
+fn make_kept(image: Option<&Image>, kept: &Path, bytes: u64) -> anyhow::Result<()> {
     let name = kept.file_name().with_context(|| format!("`{}` is not the name of a file", kept.display()))?;
     let unfinished = kept.with_file_name(format!(".{}.unfinished", name.to_string_lossy()));
     // One copy at a time: whoever waits here finds the other's.
@@ -103,11 +119,12 @@ fn make_kept(image: &Image, kept: &Path, bytes: u64) -> anyhow::Result<()> {
     let _ = fs::remove_file(&unfinished);
     let to = OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(&unfinished);
     let to = to.with_context(|| format!("creating {}", unfinished.display()))?;
-    let length = image.size().context("measuring the image")?;
+    let length = image.map_or(Ok(0), Image::size).context("measuring the image")?;
     to.set_len(length.max(bytes)).context("sizing the copy")?;
     let copied = match image {
-        Image::Raw(from) => sparse::copy(from, length, &to, 0),
-        Image::Contained(_, disk) => copy(disk.as_ref(), length, &to),
+        None => Ok(()),
+        Some(Image::Raw(from)) => sparse::copy(from, length, &to, 0),
+        Some(Image::Contained(_, disk)) => copy(disk.as_ref(), length, &to),
     };
     copied.with_context(|| format!("copying to {}", unfinished.display()))?;
     fs::rename(&unfinished, kept).with_context(|| format!("naming {}", kept.display()))
@@ -163,12 +180,13 @@ mod tests {
         fs::write(path("x.raw"), [7; 8192]).unwrap();
         fs::write(path("kept.unfinished"), "mine").unwrap();
         let options = Options {
-            image: path("x.raw"),
+            image: Some(path("x.raw")),
             arch: &X86_64,
             firmware: Firmware::Direct,
             accelerator: Choice::Tcg,
             disk: Some(path("kept.img")),
             disk_size: 16384,
+            netboot: None,
             seed: None,
             memory_mib: 64,
             cpus: 1,
@@ -182,7 +200,7 @@ mod tests {
             serial_log: None,
             json: true,
         };
-        let disk = prepare(&options, place.path()).unwrap();
+        let disk = prepare(&options, place.path()).unwrap().unwrap();
         assert_eq!((disk.format, disk.bytes), ("raw", 16384));
         assert_eq!(fs::metadata(path("kept.img")).unwrap().permissions().mode() & 0o777, 0o600);
         let error = format!("{:#}", prepare(&options, place.path()).unwrap_err());
@@ -190,5 +208,13 @@ mod tests {
         drop(disk);
         prepare(&options, place.path()).unwrap();
         assert_eq!(fs::read(path("kept.unfinished")).unwrap(), b"mine");
+        // Without an image: the kept disk as it is, an empty one, none.
+        let options = Options { image: None, ..options };
+        assert_eq!(prepare(&options, place.path()).unwrap().unwrap().bytes, 16384);
+        let options = Options { disk: None, disk_size: 1 << 30, ..options };
+        let empty = prepare(&options, place.path()).unwrap().unwrap();
+        assert_eq!((empty.format, empty.bytes, empty.kept.is_none()), ("raw", 1 << 30, true));
+        assert_eq!(fs::metadata(&empty.path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(prepare(&Options { disk_size: 0, ..options }, place.path()).unwrap().is_none());
     }
 }

@@ -12,16 +12,20 @@ use crate::arch::Arch;
 #[derive(Debug, Clone)]
 pub struct Options {
     /// A raw disk, or one in a file that [`Container`](crate::formats::container::Container) knows; for
-    /// [`Firmware::Direct`] its `.vmlinuz`, `.initrd` and `.cmdline` lie beside it.
-    pub image: PathBuf,
+    /// [`Firmware::Direct`] its `.vmlinuz`, `.initrd` and `.cmdline` lie beside it. Without one the guest has the kept
+    /// disk, an empty one, or none.
+    pub image: Option<PathBuf>,
     /// The image's.
     pub arch: &'static Arch,
     pub firmware: Firmware,
     pub accelerator: accelerator::Choice,
-    /// A disk that is kept: made from the image when it does not exist, else used as it is.
+    /// A disk that is kept: made from the image (or empty) when it does not exist, else used as it is.
     pub disk: Option<PathBuf>,
-    /// Size of the guest's disk in bytes; never less than the image's.
+    /// Size of the guest's disk in bytes; never less than the image's. 0 without image and kept disk is no disk.
     pub disk_size: u64,
+    /// What DHCP names as the guest's boot file: an `http` URL that iPXE, in the network card's ROM, loads before any disk
+    /// is tried. At most [`BOOT_FILE_MAX`] bytes.
+    pub netboot: Option<String>,
     /// A NoCloud volume, or a directory to make one from.
     pub seed: Option<PathBuf>,
     pub memory_mib: u32,
@@ -43,6 +47,9 @@ pub struct Options {
     /// Events on stdout, one JSON object a line, instead of the console.
     pub json: bool,
 }
+
+/// Bytes of a boot file's name in a BOOTP answer (RFC 951), but for the one that ends it.
+pub const BOOT_FILE_MAX: usize = 127;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Firmware {

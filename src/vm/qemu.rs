@@ -21,7 +21,7 @@ use crate::contract;
 pub(super) struct Machine {
     pub(super) emulator: PathBuf,
     pub(super) accelerator: Accelerator,
-    pub(super) disk: Disk,
+    pub(super) disk: Option<Disk>,
     pub(super) seed: Option<PathBuf>,
     /// Directory of this run's own files.
     pub(super) place: PathBuf,
@@ -131,13 +131,24 @@ fn arguments(options: &Options, machine: &Machine, control: &Path, reports: &Pat
     add(&["-device", "virtio-rng-pci", "-device", "virtio-serial-pci"]);
     let forwards: String =
         options.forwards.iter().map(|(host, guest)| format!(",hostfwd=tcp:127.0.0.1:{host}-:{guest}")).collect();
-    let alone = if options.network { "" } else { ",restrict=on" };
-    add(&["-netdev", &format!("user,id=net{alone}{forwards}"), "-device", "virtio-net-pci,netdev=net,romfile="]);
-    let Disk { path, format, kept, .. } = &machine.disk;
-    // Nobody misses a throw-away disk after a power cut of this machine.
-    let cache = if kept.is_some() { "writeback" } else { "unsafe" };
-    add(&["-drive", &format!("if=none,id=disk,format={format},cache={cache},file={}", escaped(path))]);
-    add(&["-device", "virtio-blk-pci,drive=disk,bootindex=1"]);
+    let alone = if options.network || options.netboot.is_some() { "" } else { ",restrict=on" };
+    match &options.netboot {
+        None => {
+            add(&["-netdev", &format!("user,id=net{alone}{forwards}")]);
+            add(&["-device", "virtio-net-pci,netdev=net,romfile="]);
+        }
+        // The ROM that QEMU gives the card is iPXE, for both kinds of firmware.
+        Some(url) => {
+            add(&["-netdev", &format!("user,id=net{forwards},bootfile={}", url.replace(',', ",,"))]);
+            add(&["-device", "virtio-net-pci,netdev=net,bootindex=1"]);
+        }
+    }
+    if let Some(Disk { path, format, kept, .. }) = &machine.disk {
+        // Nobody misses a throw-away disk after a power cut of this machine.
+        let cache = if kept.is_some() { "writeback" } else { "unsafe" };
+        add(&["-drive", &format!("if=none,id=disk,format={format},cache={cache},file={}", escaped(path))]);
+        add(&["-device", "virtio-blk-pci,drive=disk,bootindex=2"]);
+    }
     if let Some(seed) = &machine.seed {
         add(&["-drive", &format!("if=virtio,format=raw,readonly=on,file={}", escaped(seed))]);
     }
@@ -171,8 +182,9 @@ fn arguments(options: &Options, machine: &Machine, control: &Path, reports: &Pat
         // QEMU brings SeaBIOS along, and starts it unless it is told otherwise.
         Firmware::Bios => {}
         Firmware::Direct => {
+            let image = options.image.as_ref().context("a direct boot needs an image")?;
             let beside = |extension: &str| {
-                let path = options.image.with_extension(extension);
+                let path = image.with_extension(extension);
                 if path.is_file() { Ok(path) } else { Err(anyhow!("a direct boot needs {} as well", path.display())) }
             };
             let cmdline = beside("cmdline")?;

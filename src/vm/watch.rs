@@ -3,9 +3,8 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -14,24 +13,13 @@ use serde_json::{Value, json};
 use super::event::{Event, Verdict};
 use super::options::{Options, Until};
 use super::qemu::Guest;
+use crate::interrupt::interrupted;
 
 const TICK: Duration = Duration::from_millis(100);
 /// SeaBIOS answers a reset with another one at once; resets this close count as one.
 const ONE_RESET: Duration = Duration::from_secs(3);
 /// How long a guest may take to power off when it is asked to.
 const POWER_OFF_LIMIT: Duration = Duration::from_secs(90);
-
-/// Set by Ctrl-C or SIGTERM, from the first call on.
-pub(super) fn interrupted() -> &'static Arc<AtomicBool> {
-    static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
-    FLAG.get_or_init(|| {
-        let flag = Arc::new(AtomicBool::new(false));
-        let handler = flag.clone();
-        // Fails only if another handler is set, and this is the program's one place that sets any.
-        let _ = ctrlc::set_handler(move || handler.store(true, Ordering::Relaxed));
-        flag
-    })
-}
 
 /// Follows the guest to its end.
 pub(super) fn watch(guest: &mut Guest, options: &Options, show: &mut dyn FnMut(&Event)) -> anyhow::Result<Verdict> {
