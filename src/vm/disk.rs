@@ -187,6 +187,7 @@ mod tests {
             disk: Some(path("kept.img")),
             disk_size: 16384,
             netboot: None,
+            cdrom: None,
             seed: None,
             memory_mib: 64,
             cpus: 1,

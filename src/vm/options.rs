@@ -26,6 +26,8 @@ pub struct Options {
     /// What DHCP names as the guest's boot file: an `http` URL that iPXE, in the network card's ROM, loads before any disk
     /// is tried. At most [`BOOT_FILE_MAX`] bytes.
     pub netboot: Option<String>,
+    /// The image of a CD in a drive of the guest, which is started from where no disk starts.
+    pub cdrom: Option<PathBuf>,
     /// A NoCloud volume, or a directory to make one from.
     pub seed: Option<PathBuf>,
     pub memory_mib: u32,

@@ -149,6 +149,10 @@ fn arguments(options: &Options, machine: &Machine, control: &Path, reports: &Pat
         add(&["-drive", &format!("if=none,id=disk,format={format},cache={cache},file={}", escaped(path))]);
         add(&["-device", "virtio-blk-pci,drive=disk,bootindex=2"]);
     }
+    if let Some(cdrom) = &options.cdrom {
+        add(&["-drive", &format!("if=none,id=cdrom,format=raw,readonly=on,file={}", escaped(cdrom))]);
+        add(&["-device", "virtio-scsi-pci", "-device", "scsi-cd,drive=cdrom,bootindex=3"]);
+    }
     if let Some(seed) = &machine.seed {
         add(&["-drive", &format!("if=virtio,format=raw,readonly=on,file={}", escaped(seed))]);
     }
