@@ -28,7 +28,7 @@ use crate::words;
 )]
 pub(super) struct Boot {
     /// The image: .raw, .qcow2, .vmdk, .vhd or .vhdx
-    #[arg(required_unless_present_any = ["disk", "netboot"])]
+    #[arg(required_unless_present_any = ["disk", "netboot", "cdrom"])]
     image: Option<PathBuf>,
     /// How the guest starts: through UEFI or a BIOS, or by the kernel beside the image
     #[arg(long, value_enum, default_value = "uefi")]
@@ -39,7 +39,7 @@ pub(super) struct Boot {
     /// Keep the guest's disk in this file: made from the image (or empty) the first time, used as it is after that
     #[arg(long, value_name = "FILE")]
     disk: Option<PathBuf>,
-    /// Size of the guest's disk; default 16GiB, or no disk with --netboot alone
+    /// Size of the guest's disk; default 16GiB, or no disk with --netboot or --cdrom alone
     #[arg(long, value_name = "SIZE", value_parser = size)]
     disk_size: Option<u64>,
     /// Start the guest from the network before any disk: iPXE loads this script (this machine is 10.0.2.2), or UEFI by
@@ -49,6 +49,9 @@ pub(super) struct Boot {
     /// What the guest's disk hangs on: which drivers the image needs
     #[arg(long, value_name = "BUS", value_enum, default_value = "virtio")]
     disk_bus: DiskBus,
+    /// Put this image of a CD into the guest's drive: it starts where no disk does, as an empty --disk
+    #[arg(long, value_name = "FILE")]
+    cdrom: Option<PathBuf>,
     /// Metadata for the first boot: a volume, or a directory with meta-data, user-data, network-config
     #[arg(long, value_name = "FILE|DIR")]
     seed: Option<PathBuf>,
@@ -104,6 +107,7 @@ pub(super) fn boot(arguments: &Boot) -> anyhow::Result<ExitCode> {
         disk_size: arguments.disk_size.unwrap_or(if diskless { 0 } else { DISK_SIZE }),
         netboot: arguments.netboot.clone(),
         disk_bus: arguments.disk_bus,
+        cdrom: arguments.cdrom.clone(),
         seed: arguments.seed.clone(),
         memory_mib: arguments.memory,
         cpus: arguments.cpus,

@@ -189,6 +189,7 @@ mod tests {
             disk_size: 16384,
             netboot: None,
             disk_bus: DiskBus::Virtio,
+            cdrom: None,
             seed: None,
             memory_mib: 64,
             cpus: 1,

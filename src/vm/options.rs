@@ -29,6 +29,8 @@ pub struct Options {
     pub netboot: Option<String>,
     /// What the disk hangs on.
     pub disk_bus: DiskBus,
+    /// The image of a CD in a drive of the guest, which is started from where no disk starts.
+    pub cdrom: Option<PathBuf>,
     /// A NoCloud volume, or a directory to make one from.
     pub seed: Option<PathBuf>,
     pub memory_mib: u32,

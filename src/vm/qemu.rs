@@ -153,6 +153,10 @@ fn arguments(options: &Options, machine: &Machine, control: &Path, reports: &Pat
         let place = if options.efi_program().is_some() { None } else { Some(2) };
         options.disk_bus.devices(place).iter().for_each(|device| add(&["-device", device]));
     }
+    if let Some(cdrom) = &options.cdrom {
+        add(&["-drive", &format!("if=none,id=cdrom,format=raw,readonly=on,file={}", escaped(cdrom))]);
+        add(&["-device", "virtio-scsi-pci,id=cd", "-device", "scsi-cd,bus=cd.0,drive=cdrom,bootindex=3"]);
+    }
     if let Some(seed) = &machine.seed {
         add(&["-drive", &format!("if=virtio,format=raw,readonly=on,file={}", escaped(seed))]);
     }

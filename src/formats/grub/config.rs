@@ -45,7 +45,7 @@ fn words_of(command_line: &str) -> impl Iterator<Item = &str> {
 
 /// What GRUB's `linux` command must be given for the kernel to read `word`. Quotes around the whole word or its value
 /// go: the kernel takes them off, and GRUB puts its own where blanks need them.
-fn argument(word: &str) -> anyhow::Result<String> {
+pub fn argument(word: &str) -> anyhow::Result<String> {
     let (key, value) = match word.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
         Some(whole) => ("", whole),
         None => word.split_at(word.find('=').map_or(0, |at| at + 1)),

@@ -19,7 +19,7 @@ mod modules;
 mod read;
 mod write;
 
-pub use config::{Entry, config};
+pub use config::{Entry, argument, config};
 pub use read::{Object, Unpacked, dump, read};
 pub use write::{Core, Request, core_image};
 

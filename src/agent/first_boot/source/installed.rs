@@ -21,7 +21,7 @@ fn find_in(directory: &Path, only: Option<&str>) -> Result<Option<Metadata>> {
     if !directory.is_dir() || only.is_some_and(|only| only != PLACE) {
         return Ok(None);
     }
-    let origin = Origin { name: "what the installer brought".to_owned(), place: PLACE.to_owned() };
+    let origin = Origin { name: "/var, from the installer".to_owned(), place: PLACE.to_owned() };
     nocloud::read_directory(directory, origin).map(Some)
 }
 
