@@ -30,12 +30,15 @@ pub trait Start: fmt::Debug {
     fn bios(&self) -> anyhow::Result<Option<CdFiles<'_>>>;
 }
 
+type MakeGrub<'a> = dyn Fn(usize) -> anyhow::Result<bios::CdCore> + 'a;
+type MakeMenu<'a> = dyn Fn(&str) -> anyhow::Result<String> + 'a;
+
 /// What a BIOS starts from a CD: GRUB as it must be for its place, and what it loads.
 pub struct CdFiles<'a> {
     /// GRUB for the sector in which its file begins.
-    pub grub: Box<dyn Fn(usize) -> anyhow::Result<bios::CdCore> + 'a>,
+    pub grub: Box<MakeGrub<'a>>,
     /// The menu, with this command line.
-    pub menu: Box<dyn Fn(&str) -> anyhow::Result<String> + 'a>,
+    pub menu: Box<MakeMenu<'a>>,
     pub kernel: Vec<u8>,
     pub initrd: &'a [u8],
 }

@@ -51,6 +51,10 @@ fn follow(
                     resets += 1;
                     show(&Event::Reset { count: resets });
                 }
+                // QEMU holds the guest still until somebody makes room: that is nobody here.
+                Some("BLOCK_IO_ERROR") if event["data"]["action"] == "stop" => {
+                    return Ok(Verdict::Silent { reason: disk_error(&event["data"]) });
+                }
                 Some("SHUTDOWN") => reason = event["data"]["reason"].as_str().unwrap_or_default().to_owned(),
                 _ => {}
             }
@@ -89,6 +93,12 @@ fn follow(
         }
         std::thread::sleep(TICK);
     }
+}
+
+/// What the data of an event BLOCK_IO_ERROR says (QEMU's QAPI schema).
+fn disk_error(data: &Value) -> String {
+    let why = data["reason"].as_str().unwrap_or("unknown error");
+    format!("the guest's disk could not be written here ({why}): TMPDIR= and --disk say where it lies")
 }
 
 fn is_new_reset(last: &mut Option<Instant>) -> bool {

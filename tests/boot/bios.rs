@@ -18,7 +18,7 @@ use nodesmith::formats::sparse::Source;
 use uuid::Uuid;
 
 use crate::kernels::{find, unpacked_kernel};
-use crate::support::{one_guest, place};
+use crate::support::{a_guest, place};
 
 const BIOS_BOOT_TYPE: Uuid = Uuid::from_u128(0x21686148_6449_6e6f_744e_656564454649);
 /// The sectors between the table and the first MiB, from a multiple of 4 KiB on.
@@ -91,7 +91,7 @@ fn grub_counts_the_tries_of_a_slot_and_then_starts_the_other() {
 /// instead, until the guest powers off; what it said on the serial line.
 fn boot(name: &str, root: &Path, files: &[(&str, &[u8])], decoy: &[(&str, &[u8])]) -> String {
     let kernel = find(&unpacked_kernel("trixie", "linux-image-6.12").join("boot"), "vmlinuz-");
-    let _guest = one_guest();
+    let _guest = a_guest();
     let directory = place().join(name);
     let _ = fs::remove_dir_all(&directory);
     fs::create_dir_all(&directory).unwrap();

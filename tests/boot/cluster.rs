@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{OneGuest, nodesmith, one_guest, place};
+use crate::support::{Guest, nodesmith, place, the_only_guest};
 
 /// Where `ci/cluster-fixture` puts what is needed.
 const FIXTURE: &str = "target/kubernetes";
@@ -30,9 +30,9 @@ pub(crate) struct Cluster {
 }
 
 /// The cluster of this run, and the right to run a guest.
-pub(crate) fn cluster() -> (&'static Cluster, OneGuest) {
+pub(crate) fn cluster() -> (&'static Cluster, Guest) {
     static CLUSTER: LazyLock<Cluster> = LazyLock::new(Cluster::up);
-    let guest = one_guest();
+    let guest = the_only_guest();
     (&CLUSTER, guest)
 }
 

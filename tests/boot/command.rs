@@ -11,7 +11,7 @@ use nodesmith::formats::device::Window;
 use nodesmith::formats::fat;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{EVENTS, events, nodesmith, one_guest, place};
+use crate::support::{EVENTS, a_guest, events, nodesmith, place};
 
 const DISK_BYTES: u64 = 64 << 20;
 
@@ -46,7 +46,7 @@ fn children(parent: u32) -> Vec<PathBuf> {
 
 #[test]
 fn ctrl_c_ends_the_guest_and_leaves_the_image_as_it_was() {
-    let _guest = one_guest();
+    let _guest = a_guest();
     let image = blank("interrupted");
     let before = fs::read(&image).unwrap();
     let mut child = command(&image).spawn().unwrap();
@@ -63,7 +63,7 @@ fn ctrl_c_ends_the_guest_and_leaves_the_image_as_it_was() {
 
 #[test]
 fn ctrl_c_before_the_guest_runs_ends_it_too() {
-    let _guest = one_guest();
+    let _guest = a_guest();
     let mut child = command(&blank("interrupted-early")).arg("--json").spawn().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut text = String::new();
@@ -78,7 +78,7 @@ fn ctrl_c_before_the_guest_runs_ends_it_too() {
 
 #[test]
 fn a_guest_past_its_time_limit_is_ended() {
-    let _guest = one_guest();
+    let _guest = a_guest();
     let output = command(&blank("too-long")).args(["--json", "--time-limit", "2"]).output().unwrap();
     assert_eq!(output.status.code(), Some(124));
     assert!(String::from_utf8_lossy(&output.stderr).contains("the time limit was reached"));
@@ -93,7 +93,7 @@ fn a_guest_past_its_time_limit_is_ended() {
 
 #[test]
 fn a_kept_disk_has_what_the_guest_wrote_and_the_image_has_not() {
-    let _guest = one_guest();
+    let _guest = a_guest();
     let (image, kept) = (place().join("writes.raw"), place().join("kept.raw"));
     let script = b"echo written >>a fs0:\\kept.txt\r\nreset -s\r\n";
     let volume = fat::seed("BOOT", 1, 0, &[("startup.nsh", script)]).unwrap();

@@ -10,7 +10,7 @@ use nodesmith::agent::initrd::install::mark;
 use nodesmith::contract::REPORT_PORT;
 use serde_json::Value;
 
-use crate::support::{build, one_guest, place};
+use crate::support::{a_guest, build, place};
 
 const TIME_LIMIT: Duration = Duration::from_secs(900);
 const DISK_BYTES: u64 = 10 << 30;
@@ -136,7 +136,7 @@ fn first_sector(disk: &Path) -> [u8; 512] {
 #[test]
 fn a_cd_installs_after_a_power_cut_and_the_node_starts_from_its_disk_with_its_metadata() {
     image();
-    let _guest = one_guest();
+    let _guest = a_guest();
     let disk = empty_disk("installed");
     let mut cut = Machine::start("cut", Firmware::Uefi, Medium::Cd, &disk);
     cut.says("nodeinit: writing");
@@ -158,7 +158,7 @@ fn a_cd_installs_after_a_power_cut_and_the_node_starts_from_its_disk_with_its_me
 #[test]
 fn a_disk_with_somebodys_data_is_refused_and_not_touched_under_a_bios() {
     image();
-    let _guest = one_guest();
+    let _guest = a_guest();
     let disk = empty_disk("foreign");
     // It leaves the first sector empty: a BIOS goes on to the CD.
     let theirs = Command::new("mkfs.ext4").args(["-q", "-F"]).arg(&disk).output().unwrap();
@@ -180,7 +180,7 @@ fn a_stick_installs_under_both_firmwares() {
         return;
     }
     image();
-    let _guest = one_guest();
+    let _guest = a_guest();
     for (name, firmware) in [("stick-uefi", Firmware::Uefi), ("stick-bios", Firmware::Bios)] {
         let disk = empty_disk(name);
         let mut machine = Machine::start(name, firmware, Medium::Stick, &disk);

@@ -15,7 +15,7 @@ use nodesmith::formats::gpt;
 use nodesmith::slot::Slot;
 use nodesmith::tree::path::escape;
 
-use crate::support::{image, one_guest, place};
+use crate::support::{a_guest, image, place};
 
 /// Hashes every file of `/dev/vda` into `/dev/vdb`.
 const INIT: &str = r#"#!/bin/busybox sh
@@ -111,7 +111,7 @@ fn parse(text: &[u8]) -> BTreeMap<String, String> {
 }
 
 fn run_guest(directory: &Path, kernel: &Path, initrd: &Path, root: &Path, hashes: &Path) -> String {
-    let _guest = one_guest();
+    let _guest = a_guest();
     let serial = directory.join("serial.log");
     let drive = |path: &Path, options: &str| format!("if=virtio,format=raw,{options}file={}", path.display());
     let status = Command::new("timeout")

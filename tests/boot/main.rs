@@ -15,7 +15,7 @@
 //! * `kernels`: kernels 6.12 and 6.1 read every file of the root back
 //! * `serve`: QEMU's iPXE starts a kernel from `nodesmith serve`, with the words of its node
 //!
-//! One guest runs at a time: two emulated machines on two cores would only time each other out.
+//! Two guests run at a time; beside a control plane, one.
 
 #![expect(clippy::unwrap_used, reason = "clippy knows only functions marked as tests for tests")]
 

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{EVENTS, Run, boot, events, image, nodesmith, one_guest, place};
+use crate::support::{EVENTS, Run, a_guest, boot, events, image, nodesmith, place};
 
 /// The checks passed over a reboot, on a node that found its metadata on the volume that it was given.
 pub(crate) fn assert_green(run: &Run, volume: &str) {
@@ -77,7 +77,7 @@ fn a_node_starts_from_its_kernel_and_initrd() {
 
 /// QEMU's own reader of the form has the disk.
 fn is_ready_from(image: &Path) {
-    let _guest = one_guest();
+    let _guest = a_guest();
     let serial = place().join("form.serial.log");
     let output = nodesmith()
         .arg("boot")
@@ -104,7 +104,7 @@ fn a_node_starts_from_every_form_of_its_disk_and_says_that_it_is_ready() {
 
 /// Starts the kept disk until the node is ready; its last report.
 fn last_report(image: &Path, disk: &Path, seed: &Path, arguments: &[&Path]) -> Value {
-    let _guest = one_guest();
+    let _guest = a_guest();
     let serial = place().join("believes.serial.log");
     let output = nodesmith()
         .arg("boot")

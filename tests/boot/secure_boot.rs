@@ -18,7 +18,7 @@ use nodesmith::formats::sparse::Source;
 use nodesmith::secure_boot::{Enrolment, Identity, PemKey, certificates};
 
 use crate::kernels::find;
-use crate::support::{one_guest, place};
+use crate::support::{a_guest, place};
 
 const FIRMWARE: &str = "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd";
 /// Variables of a firmware without keys.
@@ -126,7 +126,7 @@ fn initrd() -> Vec<u8> {
 /// Starts a disk with these programs and the keys on it. The serial console, when the guest has powered off or the
 /// firmware has given up.
 fn start(name: &str, programs: &Programs, loader: &[u8], uki: &[u8], variables: &Path) -> String {
-    let _guest = one_guest();
+    let _guest = a_guest();
     let directory = place().join("secure-boot").join(name);
     fs::create_dir_all(&directory).unwrap();
     let [disk, serial] = ["disk.raw", "serial.log"].map(|name| directory.join(name));

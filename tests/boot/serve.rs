@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::support::{image, nodesmith, one_guest, place};
+use crate::support::{a_guest, image, nodesmith, place};
 
 /// Until the kernel speaks: firmware, iPXE, and some dozen MiB.
 const LIMIT: Duration = Duration::from_secs(400);
@@ -58,7 +58,7 @@ fn serve() -> (Ended, BufReader<ChildStdout>, u16) {
 /// The command line of the kernel that a guest starts with from `/PATH`, and the requests that led to it.
 fn start(path: &str, firmware: &str) -> (String, Vec<Value>, u16) {
     let (server, log, port) = serve();
-    let _guest = one_guest();
+    let _guest = a_guest();
     let serial = place().join(format!("netboot-{firmware}-{path}.serial.log"));
     let _ = fs::remove_file(&serial);
     let mut command = nodesmith();

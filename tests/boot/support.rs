@@ -1,10 +1,10 @@
-//! Builds each image once a run, and runs one guest at a time.
+//! Builds each image once a run, and gives the guests their turns.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, LazyLock, Mutex, PoisonError};
 use std::time::Instant;
 
 use nodesmith::store::Store;
@@ -83,28 +83,48 @@ impl Run {
     }
 }
 
+/// Guests that run at a time: an emulated machine keeps little more than one core busy.
+const GUESTS: usize = 2;
+
 /// Held while a guest runs; prints at its end how long that was, so that a log shows where the time goes.
-pub(crate) struct OneGuest {
-    _turn: MutexGuard<'static, ()>,
+pub(crate) struct Guest {
+    turns: usize,
     start: Instant,
 }
 
-impl Drop for OneGuest {
-    #[expect(clippy::print_stdout, reason = "the tests' log is where it is looked for")]
-    fn drop(&mut self) {
-        println!("guests: {} s", self.start.elapsed().as_secs());
+static FREE: (Mutex<usize>, Condvar) = (Mutex::new(GUESTS), Condvar::new());
+
+impl Guest {
+    fn after_waiting_for(turns: usize) -> Guest {
+        let (free, freed) = &FREE;
+        let free = free.lock().unwrap_or_else(PoisonError::into_inner);
+        *freed.wait_while(free, |free| *free < turns).unwrap_or_else(PoisonError::into_inner) -= turns;
+        Guest { turns, start: Instant::now() }
     }
 }
 
-pub(crate) fn one_guest() -> OneGuest {
-    static ONE_GUEST: Mutex<()> = Mutex::new(());
-    let turn = ONE_GUEST.lock().unwrap_or_else(PoisonError::into_inner);
-    OneGuest { _turn: turn, start: Instant::now() }
+impl Drop for Guest {
+    #[expect(clippy::print_stdout, reason = "the tests' log is where it is looked for")]
+    fn drop(&mut self) {
+        println!("guests: {} s", self.start.elapsed().as_secs());
+        let (free, freed) = &FREE;
+        *free.lock().unwrap_or_else(PoisonError::into_inner) += self.turns;
+        freed.notify_all();
+    }
+}
+
+pub(crate) fn a_guest() -> Guest {
+    Guest::after_waiting_for(1)
+}
+
+/// For a guest beside which this machine has work of its own.
+pub(crate) fn the_only_guest() -> Guest {
+    Guest::after_waiting_for(GUESTS)
 }
 
 /// Boots an image until its verdict. `seed` is a directory of `tests/boot/seeds`, or the path of a volume.
 pub(crate) fn boot(name: &str, image: &Path, seed: impl AsRef<Path>, arguments: &[&str]) -> Run {
-    let _guest = one_guest();
+    let _guest = a_guest();
     let serial = place().join(format!("{name}.serial.log"));
     let output = nodesmith()
         .arg("boot")

@@ -54,10 +54,10 @@ fn kind(class: u32) -> Option<&'static str> {
         0x0106 => "SATA controller",
         0x0107 => "SAS controller",
         0x0108 => "NVMe controller",
-        0x0100..=0x01ff => "storage controller",
         0x0200 => "Ethernet card",
         0x0207 => "InfiniBand card",
-        0x0200..=0x02ff => "network card",
+        _ if class >> 8 == 0x01 => "storage controller",
+        _ if class >> 8 == 0x02 => "network card",
         _ => return None,
     })
 }

@@ -154,7 +154,9 @@ mod tests {
         let device = |bus: &str, name: &str, modalias: Option<&str>| {
             let directory = sys.path().join(bus).join("devices").join(name);
             fs::create_dir_all(&directory).unwrap();
-            modalias.map(|text| fs::write(directory.join("modalias"), text).unwrap());
+            if let Some(text) = modalias {
+                fs::write(directory.join("modalias"), text).unwrap();
+            }
         };
         let mut seen = BTreeSet::new();
         let mut asked = || modaliases(sys.path(), &mut seen);

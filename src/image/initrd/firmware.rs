@@ -19,12 +19,15 @@ const SUFFIXES: [&str; 3] = ["", ".xz", ".zst"];
 /// takes the first processor's from where it lies in the initrd, which begins on a page.
 const MICROCODE_ALIGNMENT: usize = 16;
 
+/// One blob of the files' bytes.
+type Make = fn(&[Vec<u8>]) -> Result<Vec<u8>, MicrocodeError>;
+
 /// What a vendor's processors find their microcode as, and from which files it is made.
 struct Vendor {
     directory: &'static str,
     blob: &'static str,
     is_file: fn(&str) -> bool,
-    make: fn(&[Vec<u8>]) -> Result<Vec<u8>, MicrocodeError>,
+    make: Make,
 }
 
 const VENDORS: [Vendor; 2] = [

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use self::http::Server;
-use crate::support::{build, one_guest, place};
+use crate::support::{a_guest, build, place};
 
 /// Of the guest whose firmware is iPXE; slirp shows the server to it under this address.
 const MAC: &str = "52-54-00-12-34-07";
@@ -87,7 +87,7 @@ fn a_node_without_a_disk_is_ready_in_400_mib_with_the_metadata_of_its_address() 
     let at = format!("http://{HOST}:{}", server.port);
     let script = format!("#!ipxe\nset metadata {at}/nodes/${{netX/mac:hexhyp}}/\nchain netboot.ipxe\n");
     fs::write(directory.join("boot.ipxe"), script).unwrap();
-    let _guest = one_guest();
+    let _guest = a_guest();
     let network = format!("user,id=net,bootfile={at}/boot.ipxe");
     let card = format!("virtio-net-pci,netdev=net,mac={},bootindex=1", MAC.replace('-', ":"));
     let mut guest = Guest::start("ipxe", &["-m", MEMORY, "-netdev", &network, "-device", &card]);
@@ -110,7 +110,7 @@ fn a_flipped_bit_on_the_way_is_named_and_does_not_come_up() {
     let command_line = fs::read_to_string(image.with_extension("cmdline")).unwrap();
     let at = format!("http://{HOST}:{}/netboot.netdisk", server.port);
     let words = format!("{} nodesmith.netdisk={at} nodesmith.on-failure=poweroff panic=1", command_line.trim());
-    let _guest = one_guest();
+    let _guest = a_guest();
     let files = ["vmlinuz", "initrd"].map(|ending| image.with_extension(ending).display().to_string());
     let mut guest = Guest::start(
         "flipped",
@@ -154,7 +154,7 @@ fn a_node_starts_by_http_from_uefi_with_a_proxy_that_names_its_image() {
     proxy_dhcp::start(proxy, format!("http://{HOST}:{}/netboot.netboot.efi", server.port));
     let firmware = "if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd";
     let variables = format!("if=pflash,format=raw,file={}", variables.display());
-    let _guest = one_guest();
+    let _guest = a_guest();
     let mut guest = Guest::start(
         "http-boot",
         &[

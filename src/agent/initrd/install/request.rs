@@ -24,7 +24,7 @@ pub struct Request {
 pub enum From {
     /// A CD or a stick: `cd`.
     Medium,
-    Network(netboot::Request),
+    Network(Box<netboot::Request>),
 }
 
 impl Request {
@@ -54,7 +54,7 @@ impl Request {
         };
         let from = match netdisk {
             "cd" => From::Medium,
-            _ => From::Network(netboot::Request::of(text)?.context("there is no netdisk")?),
+            _ => From::Network(Box::new(netboot::Request::of(text)?.context("there is no netdisk")?)),
         };
         Ok(Some(Request { from, sha256, choice, overwrite }))
     }
