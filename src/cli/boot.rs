@@ -29,7 +29,7 @@ use crate::words;
 pub(super) struct Boot {
     /// The image: .raw, .qcow2, .vmdk, .vhd or .vhdx
     image: PathBuf,
-    /// How the guest starts: from the image through UEFI or a BIOS, or by the kernel beside it
+    /// How the guest starts: from the image through UEFI, UEFI with Secure Boot or a BIOS, or by the kernel beside it
     #[arg(long, value_enum, default_value = "uefi")]
     firmware: Firmware,
     /// Which accelerator to use; auto proves KVM by running a guest and else emulates

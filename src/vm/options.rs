@@ -47,6 +47,8 @@ pub struct Options {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Firmware {
     Uefi,
+    /// UEFI with Secure Boot and without keys: it takes those that the image enrols
+    SecureBoot,
     /// The image's `bios: true` starts it
     Bios,
     /// QEMU itself loads the kernel
@@ -58,6 +60,7 @@ impl Firmware {
     pub fn word(self) -> &'static str {
         match self {
             Firmware::Uefi => "uefi",
+            Firmware::SecureBoot => "secure-boot",
             Firmware::Bios => "bios",
             Firmware::Direct => "direct",
         }
