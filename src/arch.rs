@@ -44,6 +44,10 @@ pub struct Emulator {
     pub machine: &'static str,
     /// UEFI firmware with its variable store, in the order distributions are tried.
     pub firmware: &'static [(&'static str, &'static str)],
+    /// The same with Secure Boot, and no keys yet; it needs `secure_machine`.
+    pub secure_firmware: &'static [(&'static str, &'static str)],
+    /// Arguments of a machine where only the firmware may write its variables.
+    pub secure_machine: &'static [&'static str],
 }
 
 pub const X86_64: Arch = Arch {
@@ -73,6 +77,24 @@ pub const X86_64: Arch = Arch {
             ("/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"),
             ("/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"),
             ("/usr/share/qemu/ovmf-x86_64-code.bin", "/usr/share/qemu/ovmf-x86_64-vars.bin"),
+        ],
+        secure_firmware: &[
+            // Debian and Ubuntu.
+            ("/usr/share/OVMF/OVMF_CODE_4M.secboot.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
+            ("/usr/share/OVMF/OVMF_CODE.secboot.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
+            // Fedora and EL, Arch, openSUSE.
+            ("/usr/share/edk2/ovmf/OVMF_CODE.secboot.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"),
+            ("/usr/share/edk2/x64/OVMF_CODE.secboot.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"),
+            ("/usr/share/qemu/ovmf-x86_64-smm-code.bin", "/usr/share/qemu/ovmf-x86_64-smm-vars.bin"),
+        ],
+        secure_machine: &[
+            "-machine",
+            "smm=on",
+            "-global",
+            "driver=cfi.pflash01,property=secure,value=on",
+            // The firmware's management mode does not survive a suspend here.
+            "-global",
+            "ICH9-LPC.disable_s3=1",
         ],
     },
 };

@@ -38,7 +38,8 @@ pub struct Options {
     pub locked: bool,
     pub offline: bool,
     pub threads: NonZeroUsize,
-    /// The day that ends of kernel lines, keys and repositories are judged by, when there is something to judge.
+    /// The day that ends of kernel lines, keys, certificates and repositories are judged by, when there is something to
+    /// judge.
     pub as_of: NaiveDate,
     /// In place of what the recipe says; the manifest has it.
     pub unknown_programs: Option<UnknownPrograms>,
@@ -92,6 +93,7 @@ pub fn build(recipe_path: &Path, options: &Options, watch: &Watch) -> anyhow::Re
         images: &images,
         tree: &tree,
         agent_digest: agent.program.digest(),
+        uki: &uki,
     };
     record::write(record, &mut outputs)?;
     outputs.finish()
@@ -116,7 +118,7 @@ fn unknown_programs(scripts: &[ScriptAccount], watch: &Watch) {
 
 /// Recipe → lock file; its path. A lock that fits is kept unless `update`.
 pub fn lock(recipe_path: &Path, options: &Options, update: bool, watch: &Watch) -> anyhow::Result<PathBuf> {
-    let recipe = check::check(&load::load(recipe_path)?, options.as_of)?;
+    let recipe = check::check_to_lock(&load::load(recipe_path)?, options.as_of)?;
     let store = open(options)?;
     let path = lock_path(recipe_path, options);
     // An update replaces even what is no lock any more; the mistakes in a damaged lock say to run it.
@@ -139,7 +141,7 @@ fn lock_path(recipe: &Path, options: &Options) -> PathBuf {
 
 /// The lock to build from: the one there is if it fits the recipe, else a new one, unless `--locked` forbids that or
 /// `unlockable` says why there can be none. A lock that fits gives the same bytes on every day and every machine: that
-/// fixes of its kernel have ended is worth a note, and the keyring is not needed.
+/// fixes of its kernel or the certificate have ended is worth a note, and the keyring is not needed.
 fn locked(
     path: &Path,
     recipe: &Recipe,
@@ -152,7 +154,7 @@ fn locked(
     let old = crate::lock::read(&lock_path)?;
     let why = match old {
         Some(lock) if lock.fits(&print::package_inputs(recipe)) => {
-            let ended = unlockable.0.iter().filter(|mistake| mistake.slug == check::ENDED);
+            let ended = unlockable.0.iter().filter(|mistake| check::OF_TIME.contains(&mistake.slug));
             ended.for_each(|mistake| watch.line(&format!("note: {}", mistake.title)));
             return Ok(lock);
         }

@@ -30,7 +30,7 @@ pub(super) struct Boot {
     /// The image: .raw, .qcow2, .vmdk, .vhd or .vhdx
     #[arg(required_unless_present_any = ["disk", "netboot", "cdrom"])]
     image: Option<PathBuf>,
-    /// How the guest starts: through UEFI or a BIOS, or by the kernel beside the image
+    /// How the guest starts: from the image through UEFI, UEFI with Secure Boot or a BIOS, or by the kernel beside it
     #[arg(long, value_enum, default_value = "uefi")]
     firmware: Firmware,
     /// Which accelerator to use; auto proves KVM by running a guest and else emulates

@@ -15,10 +15,11 @@ use crate::inspect::{self, Listing};
 /// Show what an image or one of its parts holds
 ///
 /// Takes .raw, .qcow2, .vmdk, .vhd, .vhdx, .efi, .initrd and root file systems; what it is, is seen from its bytes. The
-/// root of a disk is verified against the root hash on its kernel's command line.
+/// root of a disk is verified against the root hash on its kernel's command line, and EFI programs against their signatures:
+/// whether a firmware trusts who made them, only the firmware knows.
 ///
-/// Exit code: 0, 1 for a root that does not verify or has other files than its manifest says, 2 for what cannot be
-/// read.
+/// Exit code: 0, 1 for a root that does not verify or has other files than its manifest says and for a program that was
+/// changed since it was signed, 2 for what cannot be read.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: nodesmith inspect out/quickstart.raw --files | grep containerd")]
 pub(super) struct Inspect {

@@ -42,6 +42,8 @@ pub enum Variable {
 }
 
 impl Variable {
+    pub const ALL: [Variable; 4] = [Variable::PlatformKey, Variable::KeyExchangeKeys, Variable::Db, Variable::Dbx];
+
     /// The variable's name, and that of its file.
     pub fn name(self) -> &'static str {
         match self {

@@ -27,6 +27,9 @@ pub struct Manifest {
     pub lock: Lock,
     pub kernel: Kernel,
     pub root_hash: Digest,
+    pub pcr_11: Pcr11,
+    /// What the programs on the EFI system partition are signed with, if they are.
+    pub secure_boot: Option<SecureBoot>,
     pub kubernetes: Option<Kubernetes>,
     /// Archives of container images.
     pub images: Vec<ImageArchive>,
@@ -59,6 +62,26 @@ pub struct Kernel {
     /// `uname -r`
     pub release: String,
     pub command_line: String,
+}
+
+/// What register 11 of a TPM holds once the unified kernel image has started its kernel. It stays: a node measures no
+/// phases of its boot, which systemd would in its own initrd.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pcr11 {
+    /// In the bank of SHA-256.
+    Sha256(Digest),
+    /// Why nobody can tell.
+    Unknown(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SecureBoot {
+    /// Subject of the certificate.
+    pub signer: String,
+    /// Of the certificate's DER.
+    pub certificate_sha256: Digest,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -219,6 +242,8 @@ pub(crate) mod tests {
             lock: Lock { sha256: digest, content: json!({"packages": []}) },
             kernel: Kernel { release: "6.12".to_owned(), command_line: "quiet".to_owned() },
             root_hash: digest,
+            pcr_11: Pcr11::Sha256(digest),
+            secure_boot: Some(SecureBoot { signer: "CN=a".to_owned(), certificate_sha256: digest }),
             kubernetes: None,
             images: vec![],
             scripts: vec![Script {
@@ -291,11 +316,18 @@ pub(crate) mod tests {
               "size": 9
             }
           ],
+          "pcr-11": {
+            "sha256": "…"
+          },
           "recipe": {
             "name": "x"
           },
           "root-hash": "…",
           "scripts": [],
+          "secure-boot": {
+            "certificate-sha256": "…",
+            "signer": "CN=a"
+          },
           "version": "1"
         }
         "#);

@@ -25,6 +25,14 @@ impl std::fmt::Debug for Parts<'_> {
 }
 
 impl Parts<'_> {
+    /// An EFI program as firmware is to find it: signed, if the recipe says by whom.
+    pub(super) fn signed(&self, name: &str, program: Vec<u8>) -> anyhow::Result<Vec<u8>> {
+        match &self.recipe.secure_boot {
+            None => Ok(program),
+            Some(it) => it.identity.sign_image(&program).with_context(|| format!("signing {name}")),
+        }
+    }
+
     /// A file of a build-only package.
     pub(super) fn tool(&self, path: &str) -> anyhow::Result<Vec<u8>> {
         let wanted = TreePath::parse(path).context("reading the path of a tool")?;

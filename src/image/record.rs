@@ -8,10 +8,12 @@ use serde_json::Value;
 
 use super::manifest::{
     Builder, ContainerImage, FileKind, FileRecord, ImageArchive, Kernel, Kubernetes, KubernetesPackage, Lock, Manifest,
-    Program, Script,
+    Pcr11, Program, Script, SecureBoot,
 };
 use super::outputs::{OutputFile, Outputs};
 use crate::assemble::scripts::ScriptAccount;
+use crate::formats::pcr;
+use crate::formats::pkcs7::Certificates;
 use crate::hex;
 use crate::preload::Archive;
 use crate::recipe::kubernetes::Kubernetes as KubernetesSection;
@@ -33,6 +35,8 @@ pub struct Record<'a> {
     pub images: &'a [Archive],
     pub tree: &'a Tree,
     pub agent_digest: Digest,
+    /// The unified kernel image.
+    pub uki: &'a [u8],
 }
 
 /// Writes the manifest, last: it names all files that are there.
@@ -43,6 +47,7 @@ pub fn write(record: Record<'_>, outputs: &mut Outputs) -> anyhow::Result<()> {
 
 fn manifest(record: Record<'_>, outputs: &[OutputFile]) -> anyhow::Result<Manifest> {
     let Record { recipe, lock, .. } = record;
+    let secure_boot = recipe.secure_boot.as_ref().map(|it| signer(&it.identity.certificates)).transpose()?;
     let kubernetes = recipe.kubernetes.as_ref().map(|section| kubernetes(section, &lock)).transpose()?;
     Ok(Manifest {
         builder: Builder { version: env!("CARGO_PKG_VERSION").to_owned(), agent_sha256: record.agent_digest },
@@ -52,12 +57,24 @@ fn manifest(record: Record<'_>, outputs: &[OutputFile]) -> anyhow::Result<Manife
         lock: Lock { sha256: record.lock_digest, content: lock },
         kernel: Kernel { release: record.kernel.to_owned(), command_line: record.command_line.to_owned() },
         root_hash: record.root_hash,
+        pcr_11: pcr_11(record.uki),
+        secure_boot,
         kubernetes,
         images: record.images.iter().map(image).collect(),
         scripts: record.scripts.iter().map(script).collect(),
         files: files(record.tree),
         outputs: outputs.to_vec(),
     })
+}
+
+/// A stub that is too new to be known makes an image no worse.
+fn pcr_11(uki: &[u8]) -> Pcr11 {
+    pcr::kernel_image(uki).map_or_else(|why| Pcr11::Unknown(why.to_string()), |register| Pcr11::Sha256(register.0))
+}
+
+fn signer(certificates: &Certificates) -> anyhow::Result<SecureBoot> {
+    let certificate_sha256 = certificates.fingerprint().context("reading the certificate")?;
+    Ok(SecureBoot { signer: certificates.subject(), certificate_sha256 })
 }
 
 /// Packages of Kubernetes whose origin the manifest says at once: the others are found in the lock below it.

@@ -2,7 +2,7 @@
 //! and the command line in sections.
 //!
 //! Gives the bytes of `EFI/Linux/NAME+3.efi`. The command line in it is the one that counts: with it the root hash is
-//! part of what may be signed.
+//! part of what is signed.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ use crate::tree::{Kind, TreePath};
 /// Longest command line that a kernel keeps: `COMMAND_LINE_SIZE` is 2048 on x86 and arm64, with the NUL.
 const COMMAND_LINE_MAX: usize = 2047;
 
-/// The unified kernel image of a node.
+/// The unified kernel image of a node, signed if the recipe says so.
 pub fn make(parts: &Parts<'_>, initrd: &Initrd, command_line: &str) -> anyhow::Result<Vec<u8>> {
     // Where systemd's packages put it.
     let stub = parts.tool(&format!("/usr/lib/systemd/boot/efi/linux{}.efi.stub", parts.recipe.arch.efi))?;
@@ -30,7 +30,7 @@ pub fn make(parts: &Parts<'_>, initrd: &Initrd, command_line: &str) -> anyhow::R
         os_release: &os_release,
         kernel_release: &parts.kernel.release,
     });
-    uki.context("making the unified kernel image")
+    parts.signed("the unified kernel image", uki.context("making the unified kernel image")?)
 }
 
 fn os_release(parts: &Parts<'_>) -> anyhow::Result<String> {

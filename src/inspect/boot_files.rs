@@ -6,6 +6,7 @@ use std::io::Read;
 use anyhow::Context;
 use serde::Serialize;
 
+use super::signatures::Signatures;
 use crate::formats::{cpio, pe};
 
 /// Largest archive that is unpacked into memory.
@@ -17,6 +18,7 @@ pub struct EfiProgram {
     /// Sections that hold text, those of a UKI.
     #[serde(flatten)]
     pub sections: BTreeMap<&'static str, String>,
+    pub signatures: Signatures,
     /// All sections, and what those above hold.
     pub text: String,
 }
@@ -39,7 +41,7 @@ pub(super) fn efi_program(bytes: &[u8]) -> anyhow::Result<EfiProgram> {
             sections.insert(section, content.to_owned());
         }
     }
-    Ok(EfiProgram { sections, text })
+    Ok(EfiProgram { sections, signatures: Signatures::of(bytes), text })
 }
 
 pub(super) fn initrd(bytes: &[u8]) -> anyhow::Result<Initrd> {
@@ -59,7 +61,7 @@ pub(super) fn initrd(bytes: &[u8]) -> anyhow::Result<Initrd> {
 
 impl EfiProgram {
     pub(super) fn text(&self) -> String {
-        format!("EFI program\n{}", self.text)
+        format!("EFI program, {}\n{}", self.signatures.text(), self.text)
     }
 }
 

@@ -65,12 +65,13 @@ impl Description {
     }
 
     /// Whether nothing is wrong with it: the root is the one that the kernel's command line names, and has the files of
-    /// the manifest it was compared with.
+    /// the manifest it was compared with; what is signed is as it was signed.
     pub fn is_sound(&self) -> bool {
         match &self.content {
             Described::Disk(disk) => disk.is_sound(),
             Described::Root(root) => root.is_sound(),
-            Described::EfiProgram(_) | Described::Initrd(_) | Described::Untold(_) => true,
+            Described::EfiProgram(program) => program.signatures.are_sound(),
+            Described::Initrd(_) | Described::Untold(_) => true,
         }
     }
 }

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use serde_json::json;
 
 use super::root::{self, Listing, Root};
+use super::signatures::{self, KeyFile, Program};
 use crate::agent::initrd::cmdline;
 use crate::contract::ESP_LABEL;
 use crate::formats::device::{ReadAt, Window};
@@ -28,6 +29,12 @@ pub struct Disk {
     /// The files of the ESP, as text.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "lines")]
     pub esp: Option<String>,
+    /// The EFI programs on it, and who signed them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub programs: Vec<Program>,
+    /// The keys on it for a firmware without any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<KeyFile>,
     /// Where there are partitions for it.
     #[serde(flatten)]
     pub root: Option<VerifiedRoot>,
@@ -65,27 +72,38 @@ pub enum Contents {
 pub(super) fn describe(device: &dyn ReadAt, files: Listing<'_>) -> anyhow::Result<Disk> {
     let length = device.size().context("measuring the disk")?;
     let table = gpt::read(&mut Window::new(device, 0, length)).context("reading the partition table")?;
-    let esp = find(&table, ESP_LABEL).map(|esp| fat::dump(window(device, esp))).transpose();
-    let esp = esp.context("reading the EFI system partition")?;
-    let Some((slot, root, hash_tree)) = filled_slot(&table) else {
-        return Ok(Disk { table, esp, root: None });
+    let esp = find(&table, ESP_LABEL);
+    let listing = esp.map(|esp| fat::dump(window(device, esp))).transpose();
+    let listing = listing.context("reading the EFI system partition")?;
+    let read = |wanted: fn(&str) -> bool| match esp {
+        Some(esp) => {
+            fat::files(window(device, esp), wanted, WHOLE_MAX).context("reading files of the EFI system partition")
+        }
+        None => Ok(Vec::new()),
     };
-    let verity = verify(device, &table, root, hash_tree)?;
+    let (efi_programs, key_files) = (read(signatures::is_program)?, read(signatures::is_key)?);
+    let programs = efi_programs.iter().map(|(path, bytes)| Program::of(path, bytes)).collect();
+    let keys = key_files.iter().map(|(path, bytes)| KeyFile::of(path, bytes)).collect();
+    let disk = Disk { table, esp: listing, programs, keys, root: None };
+    let Some((slot, root, hash_tree)) = filled_slot(&disk.table) else { return Ok(disk) };
+    let verity = verify(device, &efi_programs, root, hash_tree)?;
     let root = match root::describe(window(device, root), Some(verity.root_hash), files) {
         Err(error) if !verity.verified => Contents::Unreadable { error: format!("{error:#}") },
         root => Contents::Read(Box::new(root?)),
     };
-    Ok(Disk { table, esp, root: Some(VerifiedRoot { slot, verity, root }) })
+    Ok(Disk { root: Some(VerifiedRoot { slot, verity, root }), ..disk })
 }
 
-fn verify(device: &dyn ReadAt, table: &Table, root: &Partition, hash_tree: &Partition) -> anyhow::Result<Verity> {
+fn verify(
+    device: &dyn ReadAt,
+    programs: &[(String, Vec<u8>)],
+    root: &Partition,
+    hash_tree: &Partition,
+) -> anyhow::Result<Verity> {
     let named = Digest(root_hash::of_partitions(root.guid.into_bytes(), hash_tree.guid.into_bytes()));
     let mut hashes = Vec::new();
     window(device, hash_tree).read_to_end(&mut hashes).context("reading the hash tree")?;
-    let booted = match find(table, ESP_LABEL) {
-        Some(esp) => booted_hashes(window(device, esp)).context("reading the kernels on the EFI system partition")?,
-        None => Vec::new(),
-    };
+    let booted = booted_hashes(programs).context("reading the kernels on the EFI system partition")?;
     let refused: Vec<&str> = booted.iter().filter_map(|it| it.as_ref().err().map(String::as_str)).collect();
     let refused = if refused.is_empty() { String::new() } else { format!(": {}", refused.join("; ")) };
     let booted: Vec<Digest> = booted.iter().flatten().copied().collect();
@@ -109,6 +127,12 @@ impl Disk {
         if let Some(listing) = &self.esp {
             text.push_str(&format!("\n{ESP_LABEL}\n{listing}"));
         }
+        for program in &self.programs {
+            text.push_str(&format!("{}: {}\n", program.path, program.signatures.text()));
+        }
+        for key in &self.keys {
+            text.push_str(&format!("{}: {}", key.path, key.text()));
+        }
         if let Some(VerifiedRoot { slot, verity, root }) = &self.root {
             let Verity { root_hash, verdict, superblock, .. } = verity;
             let (root_label, verity_label) = (slot.root_label(), slot.verity_label());
@@ -123,18 +147,20 @@ impl Disk {
     }
 
     pub(super) fn is_sound(&self) -> bool {
-        self.root.as_ref().is_none_or(|VerifiedRoot { verity, root, .. }| {
-            verity.verified && matches!(root, Contents::Read(root) if root.is_sound())
-        })
+        let signed = self.programs.iter().all(|program| program.signatures.are_sound());
+        signed
+            && self.root.as_ref().is_none_or(|VerifiedRoot { verity, root, .. }| {
+                verity.verified && matches!(root, Contents::Read(root) if root.is_sound())
+            })
     }
 }
 
 /// The root hashes on the command lines of the kernels on an ESP, one for each; or why the node would not boot it.
-fn booted_hashes(esp: Window<'_, dyn ReadAt + '_>) -> anyhow::Result<Vec<Result<Digest, String>>> {
+fn booted_hashes(programs: &[(String, Vec<u8>)]) -> anyhow::Result<Vec<Result<Digest, String>>> {
     let mut hashes = Vec::new();
-    for (name, bytes) in fat::files(esp, "EFI/Linux", WHOLE_MAX)? {
+    for (name, bytes) in programs.iter().filter(|(path, _)| path.to_ascii_lowercase().starts_with("efi/linux/")) {
         let command_line =
-            pe::content(&bytes, ".cmdline").with_context(|| format!("reading {name}"))?.unwrap_or_default();
+            pe::content(bytes, ".cmdline").with_context(|| format!("reading {name}"))?.unwrap_or_default();
         // The agent's own reading: what it refuses, no node boots.
         let options = cmdline::parse(String::from_utf8_lossy(command_line).trim_end_matches('\0'));
         hashes.push(options.map(|options| Digest(options.root_hash.0)).map_err(|error| format!("{error:#}")));

@@ -7,6 +7,7 @@ mod description;
 mod disk;
 mod kind;
 mod root;
+mod signatures;
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};

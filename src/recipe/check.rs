@@ -1,7 +1,7 @@
 //! A merged recipe value → [`Recipe`]; every mistake is collected, none stops the others.
 //!
-//! `shape` has looked at keys and kinds before; here is what the values mean. Dates (ends of kernel lines) are judged
-//! by the day given, never by a clock read here.
+//! `shape` has looked at keys and kinds before; here is what the values mean. Dates (ends of kernel lines,
+//! of certificates) are judged by the day given, never by a clock read here.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,6 +13,7 @@ use super::kubernetes::{coherence, section};
 use super::output::{self, Output};
 use super::read::{checked_list, entries, same_package, text, texts};
 use super::repositories::repositories;
+use super::secure_boot;
 use super::shape::RECIPE;
 use super::{
     AcceptedScript, Compression, Disk, Dropped, ImageFile, Iso, Kernel, Modules, Overlay, PackageRequest, Recipe,
@@ -33,14 +34,23 @@ use crate::yaml::{Located, Value};
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
-/// Mistakes that time and place make, not the author: making a lock needs a living kernel line and the keyring, building
-/// from one does not.
-const PASSING: &[&str] = &[ENDED, "keyring-missing"];
-pub const ENDED: &str = "ended-kernel-line";
+/// Mistakes that time and place make, not the author: making a lock needs a living kernel line, certificate and the
+/// keyring, building from one does not.
+const PASSING: &[&str] = &[ENDED, secure_boot::EXPIRED, "keyring-missing"];
+/// Those of time alone.
+pub const OF_TIME: &[&str] = &[ENDED, secure_boot::EXPIRED];
+const ENDED: &str = "ended-kernel-line";
 
-/// Checks the value that `load` gave. `today` decides which kernel lines have ended.
+/// Checks the value that `load` gave. `today` decides which kernel lines and certificates have ended.
 pub fn check(value: &Value, today: NaiveDate) -> Result<Recipe, Diagnostics> {
     let (recipe, found) = read(value, today);
+    found.or(recipe)
+}
+
+/// As [`check`], for a lock: it is made where nobody has the key that signs.
+pub fn check_to_lock(value: &Value, today: NaiveDate) -> Result<Recipe, Diagnostics> {
+    let (recipe, mut found) = read(value, today);
+    found.0.retain(|mistake| mistake.slug != secure_boot::KEY_MISSING);
     found.or(recipe)
 }
 
@@ -90,6 +100,7 @@ fn read(value: &Value, today: NaiveDate) -> (Recipe, Diagnostics) {
         disk: disk(value, f),
         compression: compression(value, &kernel.line, f),
         bios: bios(value, f),
+        secure_boot: secure_boot::read(value, today, f),
         outputs: outputs(value),
         hardware,
         iso: iso(value, f),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::hardware::Hardware;
 use super::kubernetes::Kubernetes;
@@ -11,6 +12,7 @@ use crate::arch::Arch;
 use crate::diag::Location;
 use crate::image_info::MetadataTrust;
 use crate::runtime::Runtime;
+use crate::secure_boot::{Enroll, Identity};
 use crate::var_filesystem::VarFilesystem;
 use crate::yaml::Located;
 
@@ -60,6 +62,8 @@ pub struct Recipe {
     pub compression: Compression,
     /// Whether the disk starts under a BIOS as well.
     pub bios: bool,
+    /// Who signs what firmware starts; nothing is signed without it.
+    pub secure_boot: Option<SecureBoot>,
     /// In the order of their table.
     pub outputs: Vec<&'static Output>,
     pub iso: Iso,
@@ -189,6 +193,15 @@ pub struct Overlay {
     /// As the recipe writes it: what manifests and errors say.
     pub name: String,
     pub location: Location,
+}
+
+/// Who signs what firmware with Secure Boot starts.
+#[derive(Debug, Clone)]
+pub struct SecureBoot {
+    pub identity: Arc<Identity>,
+    /// Name of the certificate's file: where it lies on this machine must not change an image.
+    pub certificate: String,
+    pub enroll: Enroll,
 }
 
 /// Sizes in bytes, multiples of 1 MiB.

@@ -1,8 +1,8 @@
 //! Reads a recipe and what it extends into one value.
 //!
 //! Maps merge, lists append (the base's items first), scalars override. Every part keeps the file it was written in,
-//! so a mistake in a base is shown there. Paths (overlays, images, key files) are relative to the recipe that names them and
-//! are rewritten here, where that is known.
+//! so a mistake in a base is shown there. Paths (overlays, images, files of keys) are relative to the recipe that names them
+//! and are rewritten here, where that is known.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -80,6 +80,7 @@ fn relocate(recipe: &mut Value, directory: &Path) {
             *text = directory.join(&text).display().to_string();
         }
     };
+    let has_slash = |value: &&mut Value| value.text().is_some_and(|text| text.contains('/'));
     let Kind::Map(entries) = &mut recipe.kind else { return };
     for (key, value) in entries {
         match (key.text.as_str(), &mut value.kind) {
@@ -89,6 +90,18 @@ fn relocate(recipe: &mut Value, directory: &Path) {
                     .iter_mut()
                     .filter(|(key, _)| key.text == "metadata")
                     .for_each(|(_, value)| relocate_text(value));
+            }
+            ("secure-boot", Kind::Map(entries)) => {
+                for (key, value) in entries {
+                    match (key.text.as_str(), &mut value.kind) {
+                        ("certificate" | "key", _) => relocate_text(value),
+                        // A program without a slash is looked for on `PATH`.
+                        (_, Kind::List(words)) => {
+                            words.first_mut().into_iter().filter(has_slash).for_each(relocate_text)
+                        }
+                        _ => {}
+                    }
+                }
             }
             ("repositories", Kind::Map(repositories)) => {
                 for (_, repository) in repositories {

@@ -14,11 +14,12 @@ pub mod print;
 mod read;
 mod repositories;
 mod repository;
+mod secure_boot;
 pub mod shape;
 
 pub use checked::{
     AcceptedScript, Compression, Disk, Dropped, ImageFile, Iso, Kernel, Modules, Overlay, PackageRequest, Recipe,
-    RuntimeSettings, Selinux, Services, UnknownPrograms, User,
+    RuntimeSettings, SecureBoot, Selinux, Services, UnknownPrograms, User,
 };
 pub use repository::{
     AptRepository, DEFAULT_PRIORITY, KeySource, Mirror, Repository, RepositoryKind, RpmRepository, RpmSource,

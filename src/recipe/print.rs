@@ -75,6 +75,8 @@ pub fn print(recipe: &Recipe) -> Value {
             },
         },
         "bios": recipe.bios,
+        // Who is asked for signatures is left out: whoever has the key makes the same image.
+        "secure-boot": recipe.secure_boot.as_ref().map(|it| json!({"certificate": it.certificate, "enroll": it.enroll.word()})),
         "outputs": recipe.outputs.iter().map(|output| output.word).collect::<Vec<_>>(),
         "iso": {
             "install": recipe.iso.install,

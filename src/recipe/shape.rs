@@ -4,7 +4,8 @@ use super::{Selinux, UnknownPrograms, hardware, output};
 use crate::arch::Arch;
 use crate::image_info::MetadataTrust;
 use crate::runtime::RUNTIMES;
-use crate::shape::{Field, Shape, TEXTS, may, need};
+use crate::secure_boot::Enroll;
+use crate::shape::{Choice, Field, Shape, TEXTS, may, need};
 use crate::trust::Weakness;
 use crate::var_filesystem;
 
@@ -74,6 +75,11 @@ pub const RECIPE: Shape = Shape::Record(&[
         Shape::Flag,
         "the disk starts under a BIOS as well, by GRUB of the repositories' grub-pc-bin or grub2-pc-modules; it is intact then, \
          whose it is nobody checks. Default false",
+    ),
+    may(
+        "secure-boot",
+        Shape::Record(SECURE_BOOT),
+        "signs what firmware with Secure Boot starts: the boot loader and the kernel image, which names the root's hash",
     ),
     may("outputs", Shape::List(&Shape::Choice(&output::CHOICES)), "forms of the disk, default raw and qcow2"),
     may("iso", Shape::Record(ISO), "what the installer of the output `iso` does"),
@@ -211,4 +217,40 @@ const ISO: &[Field] = &[
 const VAR: &[Field] = &[
     may("filesystem", Shape::Word(var_filesystem::WORDS), "default ext4"),
     may("minimum", Shape::Text, "smallest size a node may have, default 2GiB"),
+];
+
+const SECURE_BOOT: &[Field] = &[
+    need(
+        "certificate",
+        Shape::Text,
+        "PEM file with the certificate of the key (RSA, 2048 bits or more), then those between it and one that the firmware \
+         trusts, if there are any; it is public",
+    ),
+    may(
+        "key",
+        Shape::Text,
+        "PEM file with the private key, without a passphrase, open to its owner alone; its place is not beside the recipe",
+    ),
+    may(
+        "sign-digest",
+        TEXTS,
+        "instead of a key: a command and its arguments, which reads a SHA-256 digest (32 bytes) from its input and writes the \
+         signature (RSASSA-PKCS1-v1_5). A program with a slash is relative to the recipe; no shell is in between",
+    ),
+    may(
+        "sign-digest-info",
+        TEXTS,
+        "the same for PKCS#11's RSA-PKCS: the command reads the digest in its DigestInfo (51 bytes of DER)",
+    ),
+    may("enroll", Shape::Choice(&ENROLL), "whether the boot loader puts the certificate into a firmware without keys"),
+];
+
+const ENROLL: [Choice; 4] = [
+    Choice { word: Enroll::Off.word(), about: "never: the image has no files for it (default)" },
+    Choice { word: Enroll::Manual.word(), about: "when somebody chooses it in the boot loader's menu" },
+    Choice { word: Enroll::IfSafe.word(), about: "by itself in a virtual machine, else as `manual`" },
+    Choice {
+        word: Enroll::Force.word(),
+        about: "by itself on every machine: option ROMs that others signed, such as a graphics card's, do not start any more",
+    },
 ];

@@ -1,8 +1,9 @@
 //! Keys for a firmware that has none (setup mode): systemd-boot finds them on the EFI system partition and enrols them.
 //!
-//! `secure-boot-enroll` in `loader.conf` says whether it does: `if-safe`, the default from systemd 253 on, does it in
-//! virtual machines only, and `force` on every machine, with the keys named `auto`; else each name is an entry of the
-//! boot menu. Option ROMs signed by others do not run on such a machine any more, so `force` may lock out its owner.
+//! `secure-boot-enroll` in `loader.conf` (loader.conf(5)) says whether it does: `if-safe`, the default from systemd 253
+//! on, does it in virtual machines only, and `force` on every machine, with the keys named `auto`; else each name is an
+//! entry of the boot menu. Option ROMs signed by others do not run on such a machine any more, so `force` may lock out
+//! its owner.
 
 use anyhow::Context;
 use uuid::Uuid;
@@ -11,6 +12,37 @@ use super::identity::Identity;
 use crate::formats::efi_signature_list;
 use crate::formats::efi_variable::Variable;
 use crate::formats::pkcs7::Certificates;
+
+/// When the boot loader enrols keys, in its own words.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Enroll {
+    /// Never, and it is given none.
+    #[default]
+    Off,
+    /// When somebody chooses them in its menu.
+    Manual,
+    /// By itself in a virtual machine, else by its menu.
+    IfSafe,
+    /// By itself on every machine.
+    Force,
+}
+
+impl Enroll {
+    pub const ALL: [Enroll; 4] = [Enroll::Off, Enroll::Manual, Enroll::IfSafe, Enroll::Force];
+
+    pub const fn word(self) -> &'static str {
+        match self {
+            Enroll::Off => "off",
+            Enroll::Manual => "manual",
+            Enroll::IfSafe => "if-safe",
+            Enroll::Force => "force",
+        }
+    }
+
+    pub fn parse(word: &str) -> Option<Enroll> {
+        Enroll::ALL.into_iter().find(|enroll| enroll.word() == word)
+    }
+}
 
 /// A file on the EFI system partition.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,6 +11,6 @@ mod identity;
 mod signer;
 
 pub use certificates::certificates;
-pub use enrolment::{Enrolment, KeyFile};
+pub use enrolment::{Enroll, Enrolment, KeyFile};
 pub use identity::Identity;
 pub use signer::{PemKey, SignCommand, Signer, ToSign};

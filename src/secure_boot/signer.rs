@@ -8,13 +8,14 @@ use std::io::{ErrorKind, Read, Write};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
-use rsa::RsaPrivateKey;
 use rsa::pkcs1::DecodeRsaPrivateKey;
 use rsa::pkcs1v15::Pkcs1v15Sign;
 use rsa::pkcs8::DecodePrivateKey;
 use rsa::rand_core::OsRng;
 use rsa::sha2::Sha256;
+use rsa::{RsaPrivateKey, RsaPublicKey};
 
+use crate::formats::pkcs7::Certificates;
 use crate::tree::Digest;
 
 /// DER of a `DigestInfo` (RFC 8017, 9.2, note 1) for SHA-256, up to the digest.
@@ -23,7 +24,7 @@ const DIGEST_INFO: [u8; 19] = *b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x0
 const ANSWER_MAX: u64 = 64 << 10;
 
 /// Signs digests with one RSA key.
-pub trait Signer: fmt::Debug + Sync {
+pub trait Signer: fmt::Debug + Send + Sync {
     /// The signature by RSASSA-PKCS1-v1_5 with SHA-256, big-endian.
     fn sign(&self, digest: &Digest) -> anyhow::Result<Vec<u8>>;
 }
@@ -35,7 +36,7 @@ impl PemKey {
     /// From `PRIVATE KEY` (PKCS#8) or `RSA PRIVATE KEY` (PKCS#1), without a passphrase. No error shows the text.
     pub fn parse(text: &str) -> anyhow::Result<PemKey> {
         if text.contains("ENCRYPTED") {
-            bail!("the private key has a passphrase, which nobody could type in a build: use a `sign-command`");
+            bail!("the private key has a passphrase, which nobody could type in a build: use a command");
         }
         let key = match RsaPrivateKey::from_pkcs8_pem(text) {
             Ok(key) => Ok(key),
@@ -48,6 +49,11 @@ impl PemKey {
             Ok(key) => Ok(PemKey(key)),
             Err(why) => bail!("it is not the PEM of an RSA private key: {why}"),
         }
+    }
+
+    /// Whether it is the key of the signer's certificate.
+    pub fn is_of(&self, certificates: &Certificates) -> bool {
+        RsaPublicKey::from(&self.0) == *certificates.key()
     }
 }
 
@@ -128,6 +134,8 @@ mod tests {
             for _ in 0..2 {
                 assert_eq!(key.sign(&digest).unwrap(), test.sign(&digest));
             }
+            assert!(key.is_of(&test.certificates().unwrap()));
+            assert!(!key.is_of(&TestKey::new(2).certificates().unwrap()));
             assert_eq!(format!("{key:?}"), "PemKey");
         }
     }

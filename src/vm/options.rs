@@ -66,6 +66,8 @@ pub const BOOT_FILE_MAX: usize = 127;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Firmware {
     Uefi,
+    /// UEFI with Secure Boot and without keys: it takes those that the image enrols
+    SecureBoot,
     /// The image's `bios: true` starts it
     Bios,
     /// QEMU itself loads the kernel
@@ -77,6 +79,7 @@ impl Firmware {
     pub fn word(self) -> &'static str {
         match self {
             Firmware::Uefi => "uefi",
+            Firmware::SecureBoot => "secure-boot",
             Firmware::Bios => "bios",
             Firmware::Direct => "direct",
         }

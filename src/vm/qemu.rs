@@ -176,11 +176,13 @@ fn arguments(options: &Options, machine: &Machine, control: &Path, reports: &Pat
     add(&["-device", &format!("virtserialport,chardev=reports,name={}", contract::REPORT_PORT)]);
     add(&["-qmp", &format!("unix:{},server=on,wait=off", escaped(control))]);
     match options.firmware {
-        Firmware::Uefi => {
-            let found = emulator.firmware.iter().find(|(code, _)| Path::new(code).is_file());
+        Firmware::Uefi | Firmware::SecureBoot => {
+            let known = if options.firmware == Firmware::Uefi { emulator.firmware } else { emulator.secure_firmware };
+            let found = known.iter().find(|(code, _)| Path::new(code).is_file());
             let (code, template) = found.ok_or_else(|| {
                 let (_, package) = emulator.debian;
-                anyhow!("there is no UEFI firmware for QEMU on this machine (Debian: apt-get install {package})")
+                let with = if options.firmware == Firmware::Uefi { "" } else { " with Secure Boot" };
+                anyhow!("there is no UEFI firmware{with} for QEMU on this machine (Debian: apt-get install {package})")
             })?;
             let variables = machine.place.join("variables.fd");
             let mut bytes = fs::read(template).with_context(|| format!("reading {template}"))?;
@@ -188,6 +190,9 @@ fn arguments(options: &Options, machine: &Machine, control: &Path, reports: &Pat
                 boot_option::write(&mut bytes, url).with_context(|| format!("adding {url} to {template}"))?;
             }
             fs::write(&variables, bytes).with_context(|| format!("writing {}", variables.display()))?;
+            if options.firmware == Firmware::SecureBoot {
+                add(emulator.secure_machine);
+            }
             add(&["-drive", &format!("if=pflash,format=raw,readonly=on,file={code}")]);
             add(&["-drive", &format!("if=pflash,format=raw,file={}", escaped(&variables))]);
         }

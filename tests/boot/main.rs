@@ -1,6 +1,6 @@
 //! Images built by `nodesmith build` and booted by `nodesmith boot`, checked inside the guest.
 //!
-//! * `node`: UEFI, direct kernel and qcow2 boots of the quickstart node with its checks, over a reboot
+//! * `node`: UEFI (with Secure Boot), direct kernel and qcow2 boots of the quickstart node with its checks, over a reboot
 //! * `mutants`: one wrong node per check; the verdict must be red, and for that check alone
 //! * `command`: how `nodesmith boot` ends and what it leaves, with the firmware alone as its guest
 //! * `join`, `cluster`: nodes join a real control plane, whatever happens on the way
@@ -8,7 +8,7 @@
 //! * `selinux`: labels and domains of a node with SELinux
 //! * `install`: an installer on a CD and a stick: power cuts, what it brings along, what it refuses
 //! * `tampering`: flipped bytes in the root must not come up
-//! * `secure_boot`: firmware takes our keys, starts what they signed and nothing else, and measures what we foretold
+//! * `secure_boot`: firmware takes an image's keys, starts what they signed and nothing else, and measures what was foretold
 //! * `mirror`: the day by which what comes from the Debian mirror is judged
 //! * `bios`: GRUB, put together here, starts a kernel under SeaBIOS and counts its tries
 //! * `netboot`: nodes without a disk, from iPXE and from UEFI's HTTP boot, and what they refuse

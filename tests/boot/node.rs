@@ -7,6 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::secure_boot::signed;
 use crate::support::{EVENTS, Run, a_guest, boot, events, image, nodesmith, place};
 
 /// The checks passed over a reboot, on a node that found its metadata on the volume that it was given.
@@ -16,9 +17,14 @@ pub(crate) fn assert_green(run: &Run, volume: &str) {
 
 /// The same with this many checks more, which an overlay brings.
 pub(crate) fn assert_green_with(run: &Run, volume: &str, more: u64) {
+    assert_green_after(run, volume, more, 1);
+}
+
+/// The same with this many resets, of which the last one was the node's.
+fn assert_green_after(run: &Run, volume: &str, more: u64, resets: usize) {
     assert_eq!(run.code, Some(0), "failed checks: {}\n{}", run.message, run.console());
     let seen = run.events.iter().filter(|event| event["event"] == "reset").count();
-    assert_eq!(seen, 1, "{}", run.console());
+    assert_eq!(seen, resets, "{}", run.console());
     let sources: Vec<&str> = run.events.iter().filter_map(|event| event["report"]["source"].as_str()).collect();
     assert!(!sources.is_empty() && sources.iter().all(|source| source.ends_with(volume)), "{sources:?}");
     // 17 checks on the first boot, and the same with four more on the second. The guest counts them itself: a getty that
@@ -54,10 +60,12 @@ fn their_seed() -> std::path::PathBuf {
 }
 
 #[test]
-fn a_node_starts_from_its_image_by_uefi_and_keeps_its_state_over_a_reboot() {
-    let image = image("check").with_extension("raw");
+fn a_node_starts_from_its_image_by_uefi_with_secure_boot_and_keeps_its_state_over_a_reboot() {
+    let image = signed().with_extension("raw");
     let before = fs::metadata(&image).unwrap().modified().unwrap();
-    assert_green(&boot("uefi", &image, our_seed(), &[]), "(iso9660)");
+    let run = boot("uefi", &image, our_seed(), &["--firmware", "secure-boot", "--reboots", "2"]);
+    // The boot loader starts the machine anew once it has enrolled the keys.
+    assert_green_after(&run, "(iso9660)", 1, 2);
     assert_eq!(fs::metadata(&image).unwrap().modified().unwrap(), before, "the built image was written");
 }
 

@@ -15,6 +15,7 @@
 //! * `netboot`: what the builder writes for nodes without a disk, as the agent reads it
 //! * `erofs`, `oracles_disk`, `oracles_grub`: other people's tools look at what each format writer writes
 //! * `secure_boot`: signing tools, efitools and systemd-measure against our signatures, keys and registers
+//! * `signed_image`: the same of what a build has signed
 //! * `rpm`: our reading of RPMs against rpm's own
 //! * `rpm_repositories`: mirrors, modules and signatures of RPM-md repositories, locked by the program
 //! * `rpm_root`: roots of nothing but RPMs against rpm, ldconfig, systemctl and p11-kit
@@ -58,6 +59,7 @@ mod selinux;
 mod serve;
 mod shell_oracle;
 mod signatures;
+mod signed_image;
 mod slugs;
 mod structure;
 mod suites;

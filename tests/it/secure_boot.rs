@@ -21,13 +21,13 @@ const EPOCH: i64 = 1_767_225_600;
 const TIME: &str = "2026-01-01 00:00:00";
 
 /// A key and a certificate for it that openssl made: `NAME.key`, `NAME.pem`.
-struct Keys {
-    key: PathBuf,
-    certificate: PathBuf,
+pub(crate) struct Keys {
+    pub(crate) key: PathBuf,
+    pub(crate) certificate: PathBuf,
 }
 
 impl Keys {
-    fn new(openssl: &Path, directory: &Path, name: &str) -> Keys {
+    pub(crate) fn new(openssl: &Path, directory: &Path, name: &str) -> Keys {
         let (key, certificate) = (directory.join(format!("{name}.key")), directory.join(format!("{name}.pem")));
         let mut command = Command::new(openssl);
         command.args([

@@ -33,51 +33,64 @@ pub fn dump<D: Read + Seek>(device: D) -> Result<String, FatError> {
     let (id, clusters, size) = (volume.id, volume.clusters, volume.cluster_bytes);
     let mut listing = format!("{:?} label `{}` id {:04X}-{:04X}", volume.fat_type, label, id >> 16, id & 0xffff);
     listing += &format!(", {} of {clusters} clusters of {size} free\n", volume.free()?);
-    list(&mut volume, &root, "", &mut listing)?;
+    walk(&mut volume, &root, "", &mut |_, path, entry| {
+        let Found { time, date, .. } = entry;
+        let (year, month, day) = (1980 + (date >> 9), date >> 5 & 15, date & 31);
+        let (hour, minute, second) = (time >> 11, time >> 5 & 63, (time & 31) * 2);
+        let when = format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}");
+        listing += &match entry.directory {
+            true => format!("{when} {:>10} {path}/\n", ""),
+            false => format!("{when} {:>10} {path}\n", entry.size),
+        };
+        Ok(())
+    })?;
     Ok(listing)
 }
 
 /// First byte of an entry that was deleted.
 const DELETED: u8 = 0xe5;
 
-fn list<D: Read + Seek>(
+/// Paths (`EFI/Linux/node.efi`) and bytes of the files that are `wanted`, in the volume's order. One with more than `max`
+/// bytes is an error.
+pub fn files<D: Read + Seek>(
+    device: D,
+    wanted: impl Fn(&str) -> bool,
+    max: u64,
+) -> Result<Vec<(String, Vec<u8>)>, FatError> {
+    let mut volume = Volume::open(device)?;
+    let root = volume.root()?;
+    let mut files = Vec::new();
+    walk(&mut volume, &root, "", &mut |volume, path, entry| {
+        if !entry.directory && wanted(path) {
+            files.push((path.to_owned(), volume.file(entry, max)?));
+        }
+        Ok(())
+    })?;
+    Ok(files)
+}
+
+/// Called with the path of an entry.
+type Visit<'a, D> = dyn FnMut(&mut Volume<D>, &str, &Found) -> Result<(), FatError> + 'a;
+
+/// Visits everything below a directory, directories before what they hold.
+fn walk<D: Read + Seek>(
     volume: &mut Volume<D>,
     directory: &[u8],
     prefix: &str,
-    listing: &mut String,
+    visit: &mut Visit<'_, D>,
 ) -> Result<(), FatError> {
     for entry in entries(volume.fat_type, directory) {
         let path = format!("{prefix}{}", entry.name);
         if path.len() > PATH_MAX {
             return Err(damaged(0, "a path longer than 1024 bytes"));
         }
-        let Found { time, date, .. } = entry;
-        let (year, month, day) = (1980 + (date >> 9), date >> 5 & 15, date & 31);
-        let (hour, minute, second) = (time >> 11, time >> 5 & 63, (time & 31) * 2);
-        let when = format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}");
+        visit(volume, &path, &entry)?;
         if entry.directory {
-            *listing += &format!("{when} {:>10} {path}/\n", "");
             let below = volume.directory(entry.cluster)?;
-            list(volume, &below, &format!("{path}/"), listing)?;
-        } else {
-            *listing += &format!("{when} {:>10} {path}\n", entry.size);
+            walk(volume, &below, &format!("{path}/"), visit)?;
         }
     }
     Ok(())
-}
-
-/// Names and bytes of the files in a directory (`EFI/Linux`), in the volume's order; none if there is no such directory.
-/// A file with more than `max` bytes is an error.
-pub fn files<D: Read + Seek>(device: D, directory: &str, max: u64) -> Result<Vec<(String, Vec<u8>)>, FatError> {
-    let mut volume = Volume::open(device)?;
-    let mut bytes = volume.root()?;
-    for name in directory.split('/') {
-        let below = entries(volume.fat_type, &bytes).find(|it| it.directory && it.name.eq_ignore_ascii_case(name));
-        let Some(below) = below else { return Ok(Vec::new()) };
-        bytes = volume.directory(below.cluster)?;
-    }
-    let found = entries(volume.fat_type, &bytes).filter(|entry| !entry.directory);
-    found.map(|entry| volume.file(&entry, max).map(|bytes| (entry.name, bytes))).collect()
 }
 
 /// An entry that names a file or a directory.

@@ -67,10 +67,11 @@ fn an_esp_holds_its_files_and_nothing_else() {
     2023-11-14 22:13:20         10 loader/loader.conf
     "#);
     assert_eq!(dump(Cursor::new(bytes.as_slice())).unwrap(), listed_by_fatfs(bytes.clone()));
-    let found = files(Cursor::new(bytes.as_slice()), "efi/linux", 5_000_000).unwrap();
-    assert!(found == [("worker_1.2+3.efi".to_owned(), kernel.clone())]);
-    assert!(files(Cursor::new(bytes.as_slice()), "EFI/none", 1).unwrap().is_empty());
-    let error = files(Cursor::new(bytes.as_slice()), "EFI/Linux", 4_999_999).unwrap_err().to_string();
+    let found = |directory: &str, max| files(Cursor::new(&bytes), |path| path.starts_with(directory), max);
+    assert!(found("EFI/Linux/", 5_000_000).unwrap() == [("EFI/Linux/worker_1.2+3.efi".to_owned(), kernel.clone())]);
+    assert!(found("EFI/none/", 1).unwrap().is_empty());
+    assert_eq!(found("", 5_000_000).unwrap().len(), 3);
+    let error = found("EFI/Linux/", 4_999_999).unwrap_err().to_string();
     assert_eq!(error, "reading a file: `worker_1.2+3.efi` is too large");
     let filesystem = FileSystem::new(Cursor::new(bytes), FsOptions::new()).unwrap();
     let mut back = Vec::new();
@@ -149,9 +150,9 @@ fn a_volume_that_leads_in_circles_or_out_of_itself_is_an_error_with_its_place() 
     let of_file = |change: &dyn Fn(&mut Vec<u8>)| {
         let mut image = seed.clone();
         change(&mut image);
-        files(Cursor::new(image), "A/B", 1 << 20).map_err(|error| error.to_string())
+        files(Cursor::new(image), |path| path == "A/B/C", 1 << 20).map_err(|error| error.to_string())
     };
-    assert_eq!(of_file(&|_| ()), Ok(vec![("C".to_owned(), b"x".to_vec())]));
+    assert_eq!(of_file(&|_| ()), Ok(vec![("A/B/C".to_owned(), b"x".to_vec())]));
     assert!(of_file(&|image| image[c + 26] = 3).unwrap_err().ends_with(twice));
     assert!(of_file(&|image| image[c + 29] = 2).unwrap_err().ends_with("a file ends before its size"));
     assert!(error(&|image| image[19..21].fill(0xff)).ends_with("the table is too small for the clusters"));

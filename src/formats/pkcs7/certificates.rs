@@ -11,6 +11,7 @@ use x509_cert::Certificate;
 
 use super::algorithms::RSA;
 use super::error::{Pkcs7Error, der_error};
+use crate::tree::Digest;
 
 /// Shortest key that UEFI knows, in bits.
 const KEY_MIN: usize = 2048;
@@ -20,7 +21,7 @@ const KEY_MIN: usize = 2048;
 pub struct Certificates {
     signer: Certificate,
     between: Vec<Certificate>,
-    pub(super) key: RsaPublicKey,
+    key: RsaPublicKey,
 }
 
 impl Certificates {
@@ -51,9 +52,24 @@ impl Certificates {
         subject(&self.signer)
     }
 
+    /// The last second in which the signer's certificate holds, since 1970. Firmware does not ask.
+    pub fn not_after(&self) -> u64 {
+        self.signer.tbs_certificate.validity.not_after.to_unix_duration().as_secs()
+    }
+
+    /// The key in the signer's certificate.
+    pub fn key(&self) -> &RsaPublicKey {
+        &self.key
+    }
+
     /// The DER of the signer's certificate.
     pub fn signer_der(&self) -> Result<Vec<u8>, Pkcs7Error> {
         self.signer.to_der().map_err(der_error("a certificate"))
+    }
+
+    /// SHA-256 of the DER of the signer's certificate: what `openssl x509 -fingerprint -sha256` shows.
+    pub fn fingerprint(&self) -> Result<Digest, Pkcs7Error> {
+        self.signer_der().map(Digest::of)
     }
 
     pub(super) fn set(&self) -> Result<CertificateSet, Pkcs7Error> {

@@ -67,7 +67,7 @@ impl Unsigned {
             signature: OctetString::new([]).map_err(der_error("the signature"))?,
             unsigned_attrs: None,
         };
-        let (key, subject) = (certificates.key.clone(), certificates.subject());
+        let (key, subject) = (certificates.key().clone(), certificates.subject());
         Ok(Unsigned { signed_data, signer_info, digest, key, subject })
     }
 

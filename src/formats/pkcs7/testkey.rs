@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use der::asn1::{BitString, UtcTime};
+use der::pem::LineEnding;
 use der::{Any, Encode};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -63,6 +64,11 @@ impl TestKey {
 
     pub(crate) fn certificates(&self) -> Result<Certificates, Pkcs7Error> {
         Certificates::from_der(std::slice::from_ref(&self.certificate))
+    }
+
+    /// The certificate as a file has it.
+    pub(crate) fn pem(&self) -> String {
+        der::pem::encode_string("CERTIFICATE", LineEnding::LF, &self.certificate).unwrap()
     }
 
     pub(crate) fn sign(&self, digest: &Digest) -> Vec<u8> {

@@ -90,11 +90,8 @@ pub(crate) fn erofs(data: &[u8]) {
 pub(crate) fn fat(data: &[u8]) {
     let image = image(data);
     let _ = esp::dump(Cursor::new(&image));
-    for directory in ["A/B", "EFI/Linux"] {
-        let files = esp::files(Cursor::new(&image), directory, image.len() as u64).unwrap_or_default();
-        let held: usize = files.iter().map(|(_, bytes)| bytes.len()).sum();
-        assert!(held <= image.len());
-    }
+    let files = esp::files(Cursor::new(&image), |_| true, image.len() as u64).unwrap_or_default();
+    assert!(files.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() <= image.len());
 }
 
 pub(crate) fn volume(data: &[u8]) {
