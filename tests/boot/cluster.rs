@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{Guest, nodesmith, place, the_only_guest};
+use crate::support::{Turn, nodesmith, place, the_only_guest};
 
 /// Where `ci/cluster-fixture` puts what is needed.
 const FIXTURE: &str = "target/kubernetes";
@@ -30,7 +30,7 @@ pub(crate) struct Cluster {
 }
 
 /// The cluster of this run, and the right to run a guest.
-pub(crate) fn cluster() -> (&'static Cluster, Guest) {
+pub(crate) fn cluster() -> (&'static Cluster, Turn) {
     static CLUSTER: LazyLock<Cluster> = LazyLock::new(Cluster::up);
     let guest = the_only_guest();
     (&CLUSTER, guest)

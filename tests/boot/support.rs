@@ -87,23 +87,23 @@ impl Run {
 const GUESTS: usize = 2;
 
 /// Held while a guest runs; prints at its end how long that was, so that a log shows where the time goes.
-pub(crate) struct Guest {
+pub(crate) struct Turn {
     turns: usize,
     start: Instant,
 }
 
 static FREE: (Mutex<usize>, Condvar) = (Mutex::new(GUESTS), Condvar::new());
 
-impl Guest {
-    fn after_waiting_for(turns: usize) -> Guest {
+impl Turn {
+    fn after_waiting_for(turns: usize) -> Turn {
         let (free, freed) = &FREE;
         let free = free.lock().unwrap_or_else(PoisonError::into_inner);
         *freed.wait_while(free, |free| *free < turns).unwrap_or_else(PoisonError::into_inner) -= turns;
-        Guest { turns, start: Instant::now() }
+        Turn { turns, start: Instant::now() }
     }
 }
 
-impl Drop for Guest {
+impl Drop for Turn {
     #[expect(clippy::print_stdout, reason = "the tests' log is where it is looked for")]
     fn drop(&mut self) {
         println!("guests: {} s", self.start.elapsed().as_secs());
@@ -113,13 +113,13 @@ impl Drop for Guest {
     }
 }
 
-pub(crate) fn a_guest() -> Guest {
-    Guest::after_waiting_for(1)
+pub(crate) fn a_guest() -> Turn {
+    Turn::after_waiting_for(1)
 }
 
 /// For a guest beside which this machine has work of its own.
-pub(crate) fn the_only_guest() -> Guest {
-    Guest::after_waiting_for(GUESTS)
+pub(crate) fn the_only_guest() -> Turn {
+    Turn::after_waiting_for(GUESTS)
 }
 
 /// Boots an image until its verdict. `seed` is a directory of `tests/boot/seeds`, or the path of a volume.

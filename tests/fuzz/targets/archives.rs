@@ -187,7 +187,7 @@ pub(crate) fn microcode(data: &[u8]) {
         assert_eq!(updates.concat(), data);
         let blob = microcodes::intel(&[data.to_vec(), data.to_vec()]).unwrap();
         assert!(blob.len() <= data.len());
-        assert_eq!(microcodes::intel(&[blob.clone()]).unwrap(), blob);
+        assert_eq!(microcodes::intel(std::slice::from_ref(&blob)).unwrap(), blob);
     }
     if let Ok(blob) = microcodes::amd(&[data.to_vec()]) {
         assert_eq!(blob, data);
