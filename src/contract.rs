@@ -48,6 +48,8 @@ pub const CMDLINE_INSTALL_OVERWRITE: &str = "nodesmith.install.overwrite";
 pub const MEDIUM_LABEL: &str = "NODESMITH";
 /// What the names of netdisks end in.
 pub const NETDISK_ENDING: &str = "netdisk";
+/// Of a node's image for firmware that boots by HTTP.
+pub const BOOT_FILE_ENDING: &str = "netboot.efi";
 
 /// Directory in the initrd that holds the modules and the two lists of them.
 pub const INITRD_MODULES: &str = "/modules";

@@ -59,6 +59,9 @@ impl Choice {
             };
             choice.conditions.push(condition);
         }
+        if choice.words.split(',').any(|word| word.trim() == ONLY) && choice.words.contains(',') {
+            bail!("`{ONLY}` stands alone: another word says which of several is taken");
+        }
         Ok(choice)
     }
 }

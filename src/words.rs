@@ -137,6 +137,15 @@ pub const CMDLINE: Rule = Rule {
     },
 };
 
+/// The part of a command line's word that iPXE takes for its own (<https://ipxe.org/scripting>): it knows no quotes, and
+/// nothing that keeps it from doing so.
+pub fn ipxes_own(word: &str) -> Option<&str> {
+    let is_own = |part: &&str| {
+        matches!(*part, "&&" | "||" | ";") || part.contains("${") || part.starts_with('#') || part.ends_with('\\')
+    };
+    word.split_whitespace().find(is_own)
+}
+
 pub const MODULE: Rule = Rule {
     slug: "bad-module-name",
     noun: "a kernel module's name",

@@ -14,7 +14,7 @@ use crate::inspect::{self, Listing};
 
 /// Show what an image or one of its parts holds
 ///
-/// Takes .raw, .qcow2, .vmdk, .vhd, .vhdx, .efi, .initrd and root file systems; what it is, is seen from its bytes. The
+/// Takes .raw, .qcow2, .vmdk, .vhd, .vhdx, .iso, .netdisk, .efi, .initrd and root file systems; what it is, is seen from its bytes. The
 /// root of a disk is verified against the root hash on its kernel's command line, and EFI programs against their signatures:
 /// whether a firmware trusts who made them, only the firmware knows.
 ///

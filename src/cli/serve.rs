@@ -42,7 +42,7 @@ Examples:
   A network whose router gives addresses, and shall stay as it is:
     nodesmith serve out --listen 192.0.2.1:8080 --tftp 192.0.2.1 \\
       --proxy-dhcp eth1
-  Each node with its own metadata (nodes/52:54:00:12:34:56/user-data, ...):
+  Each node with its own metadata (nodes/52:54:00:12:34:56/meta-data, ...):
     nodesmith serve out --node-dir nodes --listen 192.0.2.1:8080")]
 pub(super) struct Serve {
     /// The directory that `nodesmith build` wrote to
@@ -68,8 +68,9 @@ pub(super) struct Serve {
     image: Option<String>,
     /// Metadata of nodes, by directories that have the name of a MAC address, a serial number or UUID, or `default`
     ///
-    /// Each may have meta-data, user-data, network-config and vendor-data; `cmdline` is more words for the kernel, such
-    /// as nodesmith.install=smallest. Whoever asks for /metadata/NAME/user-data gets it: keep secrets that must not be
+    /// Each has meta-data, and may have user-data, network-config and vendor-data beside it; `cmdline` is more words for
+    /// the kernel, such as nodesmith.install=smallest. iPXE tells a node where its metadata is; for UEFI HTTP boot the
+    /// recipe says `kernel: {cmdline: ["ds=nocloud;s=/metadata/__mac__/"]}`. Whoever asks for /metadata/NAME/user-data gets it: keep secrets that must not be
     /// read on this network out of it. The directory must not lie in the one that is served.
     #[arg(long, value_name = "DIR")]
     node_dir: Option<PathBuf>,

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::root::{self, Listing, Root};
 use super::signatures::{self, KeyFile, Program};
 use crate::agent::initrd::cmdline;
-use crate::contract::ESP_LABEL;
+use crate::contract::{ESP_LABEL, ESP_TYPE};
 use crate::formats::device::{ReadAt, Window};
 use crate::formats::gpt::{self, Partition, SECTOR, Table};
 use crate::formats::{fat, pe, verity};
@@ -72,7 +72,8 @@ pub enum Contents {
 pub(super) fn describe(device: &dyn ReadAt, files: Listing<'_>) -> anyhow::Result<Disk> {
     let length = device.size().context("measuring the disk")?;
     let table = gpt::read(&mut Window::new(device, 0, length)).context("reading the partition table")?;
-    let esp = find(&table, ESP_LABEL);
+    // An installer's has another name than a node's.
+    let esp = table.partitions.iter().find(|partition| partition.type_guid.to_string() == ESP_TYPE);
     let listing = esp.map(|esp| fat::dump(window(device, esp))).transpose();
     let listing = listing.context("reading the EFI system partition")?;
     let read = |wanted: fn(&str) -> bool| match esp {

@@ -20,6 +20,7 @@ use super::{
     RuntimeSettings, Selinux, Services, UnknownPrograms, User, kernels,
 };
 use crate::arch::{self, Arch};
+use crate::contract;
 use crate::diag::{Diagnostic, Diagnostics, Location};
 use crate::formats::grub;
 use crate::image_info::MetadataTrust;
@@ -66,6 +67,7 @@ fn read(value: &Value, today: NaiveDate) -> (Recipe, Diagnostics) {
     shape::conform(value, &RECIPE, "the recipe", &mut found);
     let f = &mut found;
     let hardware = hardware(value);
+    ipxe(value, f);
     let kernel = kernel(value, today, &hardware, f);
     let mut packages = packages(value, f);
     let kubernetes = section::read(value, &mut packages, f);
@@ -260,7 +262,12 @@ fn debconf(value: &Value) -> BTreeMap<String, String> {
 const CMDLINE_MAX: usize = 2047 - CMDLINE_OWN_BYTES;
 pub const CMDLINE_OWN_BYTES: usize = 255;
 /// Words of the kernel command line that the builder and the agent own.
-const OWN_CMDLINE: &[&str] = &["roothash", "root", "init", "ro", "rw", "rootfstype", "initrd"];
+/// Behind `--` stand init's.
+const OWN_CMDLINE: &[&str] = &["roothash", "root", "init", "ro", "rw", "rootfstype", "initrd", "--"];
+/// Bytes that an image from the network has more: the addresses of its netdisk and metadata, and a digest.
+const CMDLINE_PXE_BYTES: usize = 512;
+/// Bytes that an installer has more, besides the disk that it takes.
+const CMDLINE_ISO_BYTES: usize = 180;
 
 fn kernel(value: &Value, today: NaiveDate, hardware: &[Located<&'static Hardware>], found: &mut Diagnostics) -> Kernel {
     let section = value.get("kernel");
@@ -273,10 +280,11 @@ fn kernel(value: &Value, today: NaiveDate, hardware: &[Located<&'static Hardware
     let (line, line_location) = line.unwrap_or_else(|| (String::new(), value.location.clone()));
     let words = section.and_then(|kernel| kernel.get("cmdline"));
     let bytes: usize = texts(words).map(|(word, _)| word.len() + 1).sum();
-    if let Some(words) = words.filter(|_| bytes > CMDLINE_MAX) {
+    let most = CMDLINE_MAX - added_by_outputs(value);
+    if let Some(words) = words.filter(|_| bytes > most) {
         found.push(
             Diagnostic::new("cmdline-too-long", format!("the kernel's command line gets {bytes} bytes from here"))
-                .at(&words.location, format!("{CMDLINE_MAX} at most"))
+                .at(&words.location, format!("{most} at most"))
                 .help("a kernel cuts off what is longer: put settings into `sysctl:` or `modules:`"),
         );
     }
@@ -284,11 +292,14 @@ fn kernel(value: &Value, today: NaiveDate, hardware: &[Located<&'static Hardware
     let consoles = hardware.last().map(|kind| kind.value.consoles).filter(|_| !named).unwrap_or_default();
     let cmdline = texts(words).map(|(word, location)| {
         let key = word.split('=').next().unwrap_or(word);
-        if OWN_CMDLINE.contains(&key) || key.starts_with("nodesmith.") {
+        let is_own = key.starts_with("nodesmith.") && key != contract::CMDLINE_INSTALL_OVERWRITE;
+        if OWN_CMDLINE.contains(&key) || is_own {
             found.push(
                 Diagnostic::new("owned-cmdline", format!("`{key}` on the kernel command line belongs to the builder"))
                     .at(location, "set by the build")
-                    .help("remove it: the root is always the image's own verity device"),
+                    .help(
+                        "remove it: the root is always the image's own verity device, and init has no words of its own",
+                    ),
             );
         }
         words::check(&words::CMDLINE, (word, location), found)
@@ -303,6 +314,29 @@ fn kernel(value: &Value, today: NaiveDate, hardware: &[Located<&'static Hardware
         }),
         line,
         line_location,
+    }
+}
+
+/// Bytes that the command line of an output has more than the node's on its disk, at most.
+fn added_by_outputs(value: &Value) -> usize {
+    let has = |wanted: &Output| texts(value.get("outputs")).any(|(word, _)| word == wanted.word);
+    let install = value.get("iso").and_then(|iso| text(iso, "install")).map_or(0, |(text, _)| text.len());
+    let iso = if has(&output::ISO) { CMDLINE_ISO_BYTES + install } else { 0 };
+    // What is too long for any line is a mistake of its own.
+    iso.max(if has(&output::PXE) { CMDLINE_PXE_BYTES } else { 0 }).min(CMDLINE_MAX)
+}
+
+/// Words that iPXE would not hand to the kernel.
+fn ipxe(value: &Value, found: &mut Diagnostics) {
+    let Some((_, asked)) = texts(value.get("outputs")).find(|(word, _)| *word == output::PXE.word) else { return };
+    for (word, location) in texts(value.get("kernel").and_then(|kernel| kernel.get("cmdline"))) {
+        if let Some(word) = words::ipxes_own(word) {
+            found.push(
+                Diagnostic::new("cmdline-ipxe", format!("iPXE takes `{word}` for its own and does not hand it on"))
+                    .at(location, "changed on its way to the kernel")
+                    .related(asked, "iPXE starts the kernel from the network"),
+            );
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The forms that a recipe may ask for its disk in, a row each. What writes them stands in `image/writers/`.
 
+use crate::contract;
 use crate::shape::Choice;
 
 /// A form of a node's disk.
@@ -76,7 +77,7 @@ pub const GCE: Output = Output {
 
 pub const PXE: Output = Output {
     word: "pxe",
-    endings: &["netdisk", "ipxe", "netboot.efi"],
+    endings: &[contract::NETDISK_ENDING, "ipxe", contract::BOOT_FILE_ENDING],
     about: "what machines start and install themselves from over the network",
     default: false,
 };

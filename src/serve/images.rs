@@ -3,15 +3,13 @@
 use std::io;
 
 use super::directory::{Directory, Found};
-use crate::contract::CMDLINE_NETDISK_SHA256;
+use crate::contract::{BOOT_FILE_ENDING, CMDLINE_NETDISK_SHA256, NETDISK_ENDING};
 
 /// What each image has; the disk over the network and the program for UEFI are there if the recipe asks for `pxe`.
 const KERNEL: &str = "vmlinuz";
 const INITRD: &str = "initrd";
 const CMDLINE: &str = "cmdline";
-const NETDISK: &str = "netdisk";
 const SCRIPT: &str = "ipxe";
-const EFI_PROGRAM: &str = "netboot.efi";
 
 /// Bytes of a text that is looked into.
 const TEXT_MAX: u64 = 64 << 10;
@@ -37,7 +35,7 @@ impl Image {
     }
 
     pub(super) fn netdisk(&self) -> String {
-        format!("{}.{NETDISK}", self.name)
+        format!("{}.{NETDISK_ENDING}", self.name)
     }
 }
 
@@ -65,15 +63,15 @@ pub(super) fn image(directory: &Directory, name: &str) -> io::Result<Option<Imag
     Ok(Some(Image {
         name: name.to_owned(),
         command_line: command_line.split_whitespace().collect::<Vec<_>>().join(" "),
-        has_netdisk: part(directory, name, NETDISK)?.is_some(),
+        has_netdisk: part(directory, name, NETDISK_ENDING)?.is_some(),
         netdisk_digest,
     }))
 }
 
 /// The file that UEFI loads over HTTP, and the architecture that it is for.
 pub(super) fn efi_program(directory: &Directory, name: &str) -> io::Result<Option<(String, u16)>> {
-    let Some(found) = part(directory, name, EFI_PROGRAM)? else { return Ok(None) };
-    Ok(machine(&found).map(|machine| (format!("{name}.{EFI_PROGRAM}"), machine)))
+    let Some(found) = part(directory, name, BOOT_FILE_ENDING)? else { return Ok(None) };
+    Ok(machine(&found).map(|machine| (format!("{name}.{BOOT_FILE_ENDING}"), machine)))
 }
 
 fn part(directory: &Directory, name: &str, ending: &str) -> io::Result<Option<Found>> {

@@ -110,7 +110,8 @@ pub fn serve(options: &Options, out: impl Write + Send + 'static, stop: &AtomicB
 /// A machine is told addresses that it can reach: none of these may be "all of this machine's", or its own loopback
 /// unless DHCP is answered there, too.
 fn proxy(options: &Options, url: &str, tftp: Option<SocketAddr>) -> anyhow::Result<dhcp::Proxy> {
-    let host = url.strip_prefix("http://").and_then(|rest| rest.rsplit_once(':')).map(|(host, _)| host);
+    let authority = url.strip_prefix("http://").map(|rest| rest.split('/').next().unwrap_or_default());
+    let host = authority.map(|it| it.rsplit_once(':').map_or(it, |(host, _)| host));
     let host: Option<Ipv4Addr> = host.and_then(|host| host.parse().ok());
     let server = match tftp.map(|address| address.ip()) {
         Some(IpAddr::V4(address)) if !address.is_unspecified() => Some(address),
@@ -123,7 +124,10 @@ fn proxy(options: &Options, url: &str, tftp: Option<SocketAddr>) -> anyhow::Resu
         !reaches_loopback || !(server.is_loopback() || host.is_some_and(|host| host.is_loopback())),
         "no other machine reaches {server}: give --listen (or --url) and --tftp an address of that network",
     );
-    Ok(dhcp::Proxy { server, url: url.to_owned() })
+    // Who listens behind a relay may have another way for TFTP, too.
+    let is_relayed = matches!(options.proxy_dhcp, Some(dhcp::Listen::Address(_)));
+    let has_tftp = is_relayed || tftp.is_some_and(|address| address.port() == dhcp::TFTP_PORT);
+    Ok(dhcp::Proxy { server, url: url.to_owned(), has_tftp })
 }
 
 fn first_line(

@@ -4,7 +4,8 @@ use std::io;
 
 use super::http::target::encode;
 use super::images::Image;
-use crate::contract::{CMDLINE_NETDISK, CMDLINE_NETDISK_SHA256};
+use crate::contract::{CMDLINE_BOOT_INTERFACE, CMDLINE_DATA_SOURCE, CMDLINE_NETDISK, CMDLINE_NETDISK_SHA256};
+use crate::words;
 
 /// The script that is asked for first.
 pub(super) const NAME: &str = "boot.ipxe";
@@ -14,6 +15,8 @@ pub(super) const IDENTITIES: [&str; 3] = ["mac", "serial", "uuid"];
 pub(super) const IMAGE: &str = "image";
 /// Seconds until a menu takes its first line.
 const MENU_SECONDS: u32 = 30;
+/// Bytes that a kernel keeps of its command line.
+const LINE_MAX: usize = 2047;
 
 /// Words that iPXE itself fills in, each with its value's name there.
 const ASKED: [(&str, &str); 3] = [("mac", "netX/mac:hexhyp"), ("serial", "serial:uristring"), ("uuid", "uuid")];
@@ -41,7 +44,7 @@ pub(super) fn menu(images: &[String], query: &[(String, String)]) -> String {
 /// Starts an image, with `words` behind its own command line. `base` is this server's address, `http://HOST:PORT`.
 ///
 /// # Errors
-/// A word that iPXE would take for its own: it knows no quotes, and nothing that keeps it from doing so.
+/// A word that iPXE would take for its own, and a line that a kernel would cut.
 pub(super) fn boot(image: &Image, base: &str, words: &[String]) -> io::Result<String> {
     let mut line = image.command_line.clone();
     if image.has_netdisk {
@@ -50,20 +53,30 @@ pub(super) fn boot(image: &Image, base: &str, words: &[String]) -> io::Result<St
             line.push_str(&format!(" {CMDLINE_NETDISK_SHA256}={digest}"));
         }
     }
-    for word in words.iter().filter(|word| !word.is_empty()) {
+    // A recipe that names the place of its metadata means it, and a kernel line has one.
+    let names_metadata = has_word(&line, CMDLINE_DATA_SOURCE);
+    for word in words.iter().filter(|word| !(word.is_empty() || names_metadata && has_word(word, CMDLINE_DATA_SOURCE)))
+    {
         line.push_str(&format!(" {word}"));
     }
     let (kernel, initrd) = (image.kernel(), image.initrd());
     // The kernel's EFI stub loads what `initrd=` names; elsewhere the word does nothing.
-    if let Some(word) = line.split(' ').find(|word| is_ipxes_own(word)) {
-        let why = format!("iPXE would take `{word}` on the command line of {} for its own", image.name);
-        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    let invalid = |why| Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    if let Some(word) = words::ipxes_own(&line) {
+        return invalid(format!("iPXE would take `{word}` on the command line of {} for its own", image.name));
     }
-    Ok(format!("#!ipxe\nkernel {kernel} initrd={initrd} {line}\ninitrd {initrd}\nboot\n"))
+    // Of several network cards, the one that this script came by.
+    let card =
+        if image.has_netdisk { format!(" {CMDLINE_BOOT_INTERFACE}=01-${{netX/mac:hexhyp}}") } else { String::new() };
+    let bytes = "initrd= ".len() + initrd.len() + line.len() + card.len();
+    if bytes > LINE_MAX {
+        return invalid(format!("the command line of {} has {bytes} bytes, {LINE_MAX} at most", image.name));
+    }
+    Ok(format!("#!ipxe\nkernel {kernel} initrd={initrd} {line}{card}\ninitrd {initrd}\nboot\n"))
 }
 
-fn is_ipxes_own(word: &str) -> bool {
-    word.contains("${") || word.starts_with('#') || ["&&", "||"].contains(&word)
+fn has_word(line: &str, key: &str) -> bool {
+    line.split(' ').any(|word| word.split_once('=').is_some_and(|(it, _)| it == key))
 }
 
 #[cfg(test)]
@@ -101,17 +114,24 @@ mod tests {
         let over_the_network = Image { has_netdisk: true, netdisk_digest: Some("0f".into()), ..image() };
         let script = boot(&over_the_network, "http://h:1", &[]).unwrap();
         assert!(
-            script.contains(" nodesmith.netdisk=http://h:1/node.netdisk nodesmith.netdisk.sha256=0f\n"),
+            script.contains(
+                " nodesmith.netdisk=http://h:1/node.netdisk nodesmith.netdisk.sha256=0f BOOTIF=01-${netX/mac:hexhyp}\n"
+            ),
             "{script}"
         );
+        let own = Image { command_line: "ds=nocloud;s=/own/".into(), ..image() };
+        let script = boot(&own, "http://h", &["ds=nocloud;s=http://h/".to_owned(), "debug".to_owned()]).unwrap();
+        assert!(script.contains("initrd=node.initrd ds=nocloud;s=/own/ debug\n"), "{script}");
     }
 
     #[test]
     fn words_that_ipxe_would_not_hand_on_are_told() {
-        for word in ["a=${mac}", "||", "&&", "#x"] {
+        for word in ["a=${mac}", "||", "&&", "#x", ";", "e\\"] {
             let error = boot(&image(), "http://h", &[word.to_owned()]).unwrap_err().to_string();
             assert_eq!(error, format!("iPXE would take `{word}` on the command line of node for its own"));
         }
-        boot(&image(), "http://h", &["a||b&c#d$e\\".to_owned()]).unwrap();
+        boot(&image(), "http://h", &["a||b&c#d$e\\f;".to_owned()]).unwrap();
+        let error = boot(&image(), "http://h", &["x".repeat(2047)]).unwrap_err().to_string();
+        assert!(error.starts_with("the command line of node has 21"), "{error}");
     }
 }

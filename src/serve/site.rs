@@ -9,6 +9,7 @@ use super::http::target::{self, Target, encode};
 use super::images;
 use super::nodes::Nodes;
 use super::script::{self, IDENTITIES};
+use crate::agent::first_boot::metadata::META_DATA;
 use crate::contract::CMDLINE_DATA_SOURCE;
 
 /// The first name of a path to metadata; an identity and the name of a file follow.
@@ -96,9 +97,14 @@ impl Site {
         let Some(node) = nodes.find(identities)? else {
             return Ok((Vec::new(), Some(format!("no metadata for {}", identities.join(", ")))));
         };
+        let words = nodes.words(&node)?;
+        // NoCloud has none without this file: the node would look for it for ever.
+        if nodes.metadata(&node, META_DATA)?.is_none() {
+            return Ok((vec![words], Some(format!("no {META_DATA} for {}", identities.join(", ")))));
+        }
         let address = format!("{CMDLINE_DATA_SOURCE}=nocloud;s={base}/{METADATA}/{}/", encode(&node.identity));
         let note = node.is_default().then(|| format!("the default metadata for {}", identities.join(", ")));
-        Ok((vec![address, nodes.words(&node)?], note))
+        Ok((vec![address, words], note))
     }
 
     /// A boot loader, or another file, by the name that TFTP and DHCP use.

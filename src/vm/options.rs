@@ -56,7 +56,8 @@ pub struct Options {
 impl Options {
     /// The URL that the firmware itself loads.
     pub(super) fn efi_program(&self) -> Option<&str> {
-        self.netboot.as_deref().filter(|url| self.firmware == Firmware::Uefi && url.ends_with(".efi"))
+        let is_uefi = matches!(self.firmware, Firmware::Uefi | Firmware::SecureBoot);
+        self.netboot.as_deref().filter(|url| is_uefi && url.ends_with(".efi"))
     }
 }
 

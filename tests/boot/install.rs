@@ -147,7 +147,7 @@ fn a_cd_installs_after_a_power_cut_and_the_node_starts_from_its_disk_with_its_me
     let console = machine.console();
     assert!(console.contains("nodeinit: installed to vda: restarting"), "{console}");
     // Installed once, and then started from the disk.
-    let begun = "nodeinit: installing installer.netdisk on sr0 to vda, 10240 MiB, serial own-disk";
+    let begun = "nodeinit: installing node.netdisk on sr0 to vda, 10240 MiB, serial own-disk";
     assert_eq!(console.matches(begun).count(), 1, "{console}");
     assert!(!mark::is_in(&first_sector(&disk)));
     assert_eq!((&report["host_name"], &report["instance_id"]), (&"node-7".into(), &"boot-test-1".into()), "{report}");
@@ -185,7 +185,7 @@ fn a_stick_installs_under_both_firmwares() {
         let disk = empty_disk(name);
         let mut machine = Machine::start(name, firmware, Medium::Stick, &disk);
         machine.is_ready();
-        assert!(machine.console().contains("installing installer.netdisk on vdb to vda"), "{}", machine.console());
+        assert!(machine.console().contains("installing node.netdisk on vdb to vda"), "{}", machine.console());
         drop(machine);
         fs::remove_file(disk).unwrap();
     }

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use nodesmith::base64;
-use nodesmith::contract::ESP_LABEL;
+use nodesmith::contract::ESP_TYPE;
 use nodesmith::formats::authenticode;
 use nodesmith::formats::device::Window;
 use nodesmith::formats::fat;
@@ -43,7 +43,7 @@ static SIGNED: LazyLock<Option<Signed>> = LazyLock::new(|| {
         let quickstart = fs::canonicalize("tests/recipes/quickstart.yaml").unwrap();
         let recipe = place.join(format!("{name}.yaml"));
         let lines = format!(
-            "nodesmith: 1\nname: quickstart\nextends: [{}]\noutputs: [raw]\n\
+            "nodesmith: 1\nname: quickstart\nextends: [{}]\noutputs: [raw, pxe, iso]\n\
              secure-boot: {{certificate: keys/signer.pem, {signer}, enroll: if-safe}}\n",
             quickstart.display()
         );
@@ -63,7 +63,7 @@ static SIGNED: LazyLock<Option<Signed>> = LazyLock::new(|| {
 fn esp(raw: &Path) -> (u64, Vec<(String, Vec<u8>)>) {
     let mut file = File::open(raw).unwrap();
     let table = gpt::read(&mut file).unwrap();
-    let esp = table.partitions.iter().find(|partition| partition.name == ESP_LABEL).unwrap();
+    let esp = table.partitions.iter().find(|it| it.type_guid.to_string() == ESP_TYPE).unwrap();
     let start = esp.first_lba * SECTOR;
     let window = Window::new(&file, start, (esp.last_lba + 1) * SECTOR - start);
     (start, fat::files(window, |_| true, 1 << 30).unwrap())
@@ -92,7 +92,10 @@ fn sbverify_believes_every_program_on_the_esp_and_nothing_else_is_signed() {
     assert_eq!(sorted, expected);
     let directory = tempfile::tempdir().unwrap();
     let program = directory.path().join("program.efi");
-    for (path, bytes) in files.iter().filter(|(path, _)| path.to_lowercase().ends_with(".efi")) {
+    let (_, mut installer) = esp(&signed.by_key.join("quickstart.iso"));
+    assert_eq!(installer.len(), 1);
+    installer.push(("netboot.efi".to_owned(), fs::read(signed.by_key.join("quickstart.netboot.efi")).unwrap()));
+    for (path, bytes) in files.iter().chain(&installer).filter(|(path, _)| path.to_lowercase().ends_with(".efi")) {
         fs::write(&program, bytes).unwrap();
         let verdict = run(Command::new(&sbverify).arg("--cert").arg(&signed.keys.certificate).arg(&program));
         assert!(verdict.contains("Signature verification OK"), "{path}: {verdict}");

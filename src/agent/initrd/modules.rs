@@ -24,9 +24,9 @@ pub struct Modules {
     directory: PathBuf,
     #[serde(skip)]
     aliases: Vec<Alias>,
-    /// Devices that have been asked for their driver.
+    /// Devices that have been asked for their driver, with what they said: another one may come to the same port.
     #[serde(skip)]
-    seen: BTreeSet<PathBuf>,
+    seen: BTreeSet<(PathBuf, String)>,
     /// Files that have been given to the kernel.
     #[serde(skip)]
     tried: BTreeSet<String>,
@@ -51,12 +51,14 @@ impl Modules {
     }
 
     /// Loads the drivers of devices that were not there the last time: a controller's driver makes its disks appear, which
-    /// ask for drivers of their own.
-    pub fn load_for_devices(&mut self) {
+    /// ask for drivers of their own. Whether there were any: each file is loaded once, so that this ends.
+    pub fn load_for_devices(&mut self) -> bool {
+        let before = self.tried.len();
         for modalias in modaliases(Path::new(BUSES), &mut self.seen) {
             let wanted: Vec<String> = files_for(&self.aliases, &modalias).map(str::to_owned).collect();
             wanted.iter().for_each(|name| self.load(name));
         }
+        self.tried.len() > before
     }
 
     /// A disk that does not appear is often a driver that was not loaded.
@@ -116,17 +118,19 @@ pub fn files_for<'a>(aliases: &'a [Alias], modalias: &str) -> impl Iterator<Item
 
 /// The modaliases of the devices on all buses below `directory` that are not among `seen`; they are now. What has none, or
 /// vanishes while it is looked at, wants no driver.
-fn modaliases(directory: &Path, seen: &mut BTreeSet<PathBuf>) -> Vec<String> {
+fn modaliases(directory: &Path, seen: &mut BTreeSet<(PathBuf, String)>) -> Vec<String> {
     let entries =
         |directory: PathBuf| fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
     let devices = entries(directory.to_owned()).flat_map(|bus| entries(bus.join("devices")));
-    let mut new: Vec<PathBuf> = devices.filter(|device| !seen.contains(device)).collect();
+    let modalias = |device: PathBuf| {
+        let text = fs::read_to_string(device.join("modalias")).ok()?.trim().to_owned();
+        (!text.is_empty()).then_some((device, text))
+    };
+    let mut new: Vec<(PathBuf, String)> = devices.filter_map(modalias).filter(|it| !seen.contains(it)).collect();
     // As they hang in the machine, whatever the order of the listing.
     new.sort();
-    let modalias = |device: &PathBuf| Some(fs::read_to_string(device.join("modalias")).ok()?.trim().to_owned());
-    let found = new.iter().filter_map(modalias).filter(|modalias| !modalias.is_empty()).collect();
-    seen.extend(new);
-    found
+    seen.extend(new.iter().cloned());
+    new.into_iter().map(|(_, modalias)| modalias).collect()
 }
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 use anyhow::{Context as _, Result, ensure};
 use sha2::{Digest as _, Sha256};
 
+use crate::agent::report::console;
 use crate::hex;
-use crate::netdisk_index::{HEAD_BYTES, Index, index_length};
+use crate::netdisk_index::{Extent, HEAD_BYTES, Index, index_length};
 
 /// A netdisk that can be read: a file on a medium, or one that is fetched. Reads come in ascending order, but for the
 /// head and the index, which come first, and for what is read again because it was wrong.
@@ -19,6 +20,28 @@ pub trait Source {
     fn metadata(&mut self) -> Result<Vec<(&'static str, Vec<u8>)>> {
         Ok(Vec::new())
     }
+}
+
+/// How often a part is read that is wrong.
+const ATTEMPTS: usize = 4;
+
+/// Reads the bytes of an extent. `wrong` says what is not as it should be, if anything.
+///
+/// # Errors
+/// It is wrong each time.
+pub fn read_extent(
+    source: &mut dyn Source,
+    extent: &Extent,
+    bytes: &mut [u8],
+    wrong: impl Fn(&dyn Source, &[u8]) -> Option<String>,
+) -> Result<()> {
+    for attempt in 1.. {
+        source.read_exact_at(bytes, extent.position)?;
+        let Some(problem) = wrong(source, bytes) else { break };
+        ensure!(attempt < ATTEMPTS, "{problem}, {ATTEMPTS} times");
+        console::complain(&format!("{problem}; reading it again"));
+    }
+    Ok(())
 }
 
 /// Reads head and index, which must be those with this digest, if one is named.

@@ -49,12 +49,20 @@ pub fn look_for_root(root_hash: &RootHash, modules: &mut Modules) -> Result<Opti
     Ok(wait(root_hash, PATIENCE, modules)?.ok())
 }
 
+/// Whether this disk holds the root, as far as can be seen at once.
+pub fn is_on(disk: &Disk, root_hash: &RootHash) -> Result<bool> {
+    Ok(scan(root_hash)?.0.iter().any(|candidate| candidate.disk.name == disk.name))
+}
+
 /// The disk, or what was seen instead.
 fn wait(root_hash: &RootHash, deadline: Duration, modules: &mut Modules) -> Result<Result<Root, Vec<String>>> {
     let mut waiting = Wait::new(SAY_EACH);
     let mut found_before = false;
     loop {
-        modules.load_for_devices();
+        // A controller may take longer than any wait to show its disks, and its driver returns only then.
+        if modules.load_for_devices() {
+            waiting = Wait::new(SAY_EACH);
+        }
         let (mut found, mut notes) = scan(root_hash)?;
         if found.len() > 1
             && let Some(guid) = loader::partition()
@@ -68,9 +76,10 @@ fn wait(root_hash: &RootHash, deadline: Duration, modules: &mut Modules) -> Resu
             let names: Vec<&str> = found.iter().map(|root| root.disk.name.as_str()).collect();
             bail!("the disks {} both hold the root {root_hash}: remove one of them", names.join(" and "));
         }
+        let is_there = !found.is_empty();
         // Seen in two scans in a row, so that a clone that appears a moment later is noticed.
         if let Some(root) = found.pop()
-            && std::mem::replace(&mut found_before, true)
+            && found_before
         {
             match settle(root) {
                 // Slow buses show a disk some time before its partitions.
@@ -78,7 +87,8 @@ fn wait(root_hash: &RootHash, deadline: Duration, modules: &mut Modules) -> Resu
                 settled => return settled.map(Ok),
             }
         }
-        if waiting.is_over(deadline) {
+        found_before = is_there;
+        if waiting.is_over(deadline) && !is_there {
             return Ok(Err(notes));
         }
         if waiting.wants_word() {

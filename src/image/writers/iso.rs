@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! sector 0 of 512 bytes: code for a BIOS, from a stick │ GPT, whose only partition is efi.img: for UEFI, from a stick
-//! ISO 9660: boot catalog (a BIOS: bios.img, UEFI: efi.img): from a CD │ NAME.netdisk, metadata, README.txt │ GPT
+//! ISO 9660: boot catalog (a BIOS: bios.img, UEFI: efi.img): from a CD │ node.netdisk, metadata, README.txt │ GPT
 //! ```
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::num::NonZeroUsize;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 
 use anyhow::Context;
 use uuid::Uuid;
@@ -26,12 +26,17 @@ use crate::image::outputs::Outputs;
 use crate::image::start::CdFiles;
 
 const ENDING: &str = "iso";
+/// Whatever the image's name is, this one fits on a CD.
+const NETDISK: &str = "node.netdisk";
 const EFI_IMAGE: &str = "efi.img";
 const BIOS_IMAGE: &str = "bios.img";
 /// Sectors of a disk in one of a CD.
 const DISK_SECTORS: u64 = iso9660::SECTOR as u64 / gpt::SECTOR;
 /// Unit of the image's size: sticks and tools like whole MiB.
 const UNIT: u64 = 1 << 20;
+
+/// Mode of an image with metadata, in which a token may be.
+const PRIVATE: u32 = 0o600;
 
 /// A file of the image.
 struct Part<'a> {
@@ -44,7 +49,6 @@ pub(super) fn write(raw: &RawImage<'_>, threads: NonZeroUsize, outputs: &mut Out
     let index = netdisk::write(raw, threads, &netdisk)?;
     let command_line = command_line(raw.start.command_line(), raw.start.install(), &index.digest());
     let (efi, efi_bytes) = efi_volume(raw, &command_line, outputs.scratch(EFI_IMAGE)?)?;
-    let netdisk_name = format!("{}.{}", raw.name, contract::NETDISK_ENDING);
     let readme = readme(raw);
     let metadata = raw.start.metadata()?;
     let bios = raw.start.bios()?;
@@ -54,7 +58,7 @@ pub(super) fn write(raw: &RawImage<'_>, threads: NonZeroUsize, outputs: &mut Out
     let file = |name, file, length| Part { name, content: Source::File { file, length } };
     let mut parts = vec![
         file(EFI_IMAGE, &efi, efi_bytes),
-        file(&netdisk_name, &netdisk, index.file_bytes()),
+        file(NETDISK, &netdisk, index.file_bytes()),
         Part { name: "README.txt", content: Source::Bytes(readme.as_bytes()) },
     ];
     parts.extend(metadata.iter().map(|(name, bytes)| Part { name, content: Source::Bytes(bytes) }));
@@ -77,6 +81,9 @@ pub(super) fn write(raw: &RawImage<'_>, threads: NonZeroUsize, outputs: &mut Out
     }
     let layout = layout(raw, &parts, &boot)?;
     let out = outputs.create(ENDING)?;
+    if !metadata.is_empty() {
+        out.set_permissions(Permissions::from_mode(PRIVATE)).context("keeping the metadata from other users")?;
+    }
     put_together(raw, &layout, &parts, boot_code, &out).context("putting the image together")?;
     outputs.add(ENDING)
 }

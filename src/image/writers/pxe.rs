@@ -10,27 +10,26 @@ use anyhow::{Context, ensure};
 
 use super::netdisk;
 use super::raw::RawImage;
-use crate::contract;
+use crate::contract::{self, BOOT_FILE_ENDING, NETDISK_ENDING};
 use crate::hex;
 use crate::image::outputs::Outputs;
+use crate::words;
 
-const NETDISK: &str = "netdisk";
 const SCRIPT: &str = "ipxe";
-const BOOT_FILE: &str = "netboot.efi";
 
 pub(super) fn write(raw: &RawImage<'_>, threads: NonZeroUsize, outputs: &mut Outputs) -> anyhow::Result<()> {
-    let index = netdisk::write(raw, threads, &outputs.create(NETDISK)?)?;
-    outputs.add(NETDISK)?;
+    let index = netdisk::write(raw, threads, &outputs.create(NETDISK_ENDING)?)?;
+    outputs.add(NETDISK_ENDING)?;
     let digest = hex::encode(&index.digest());
     let script = script(&raw.name, &raw.version, raw.start.command_line(), &digest)?;
     outputs.write(SCRIPT, script.as_bytes())?;
-    let words = words(raw.start.command_line(), "boot", &digest);
-    let uki = raw.start.uki(&words).context("making the image for firmware that boots by HTTP")?;
-    outputs.write(BOOT_FILE, &uki)
+    let line = line(raw.start.command_line(), "boot", &digest);
+    let uki = raw.start.uki(&line).context("making the image for firmware that boots by HTTP")?;
+    outputs.write(BOOT_FILE_ENDING, &uki)
 }
 
 /// The node's command line, and where its disk is.
-fn words(command_line: &str, netdisk: &str, digest: &str) -> String {
+fn line(command_line: &str, netdisk: &str, digest: &str) -> String {
     let (at, sha256) = (contract::CMDLINE_NETDISK, contract::CMDLINE_NETDISK_SHA256);
     format!("{command_line} {at}={netdisk} {sha256}={digest}")
 }
@@ -40,10 +39,9 @@ fn words(command_line: &str, netdisk: &str, digest: &str) -> String {
 /// # Errors
 /// iPXE would understand a word of the command line in its own way, and knows no quotes against it.
 fn script(name: &str, version: &str, command_line: &str, digest: &str) -> anyhow::Result<String> {
-    let is_own = |word: &str| matches!(word, "&&" | "||" | ";") || word.starts_with('#') || word.contains("${");
-    let own = command_line.split_whitespace().find(|word| is_own(word));
+    let own = words::ipxes_own(command_line);
     ensure!(own.is_none(), "the kernel command line has `{}`, which iPXE would not hand on", own.unwrap_or_default());
-    let words = words(command_line, &format!("${{cwduri}}{name}.{NETDISK}"), digest);
+    let line = line(command_line, &format!("${{cwduri}}{name}.{NETDISK_ENDING}"), digest);
     let (boot, source) = (contract::CMDLINE_BOOT_INTERFACE, contract::CMDLINE_DATA_SOURCE);
     Ok(format!(
         "#!ipxe\n\
@@ -51,7 +49,7 @@ fn script(name: &str, version: &str, command_line: &str, digest: &str) -> anyhow
          #   set metadata http://SERVER/${{netX/mac:hexhyp}}/   names the directory with the node's meta-data and user-data,\n\
          #   set words WORD...                               adds to the kernel command line.\n\
          isset ${{metadata}} && set {source} {source}=nocloud;s=${{metadata}} || clear {source}\n\
-         kernel {name}.vmlinuz initrd={name}.initrd {words} {boot}=01-${{netX/mac:hexhyp}} ${{{source}}} ${{words}}\n\
+         kernel {name}.vmlinuz initrd={name}.initrd {line} {boot}=01-${{netX/mac:hexhyp}} ${{{source}}} ${{words}}\n\
          initrd {name}.initrd\n\
          boot\n"
     ))
@@ -77,7 +75,7 @@ mod tests {
 
     #[test]
     fn words_of_ipxes_own_are_refused() {
-        for word in ["&&", "||", ";", "#x", "a=${b}"] {
+        for word in ["&&", "||", ";", "#x", "a=${b}", "a\\"] {
             let error = script("x", "1", &format!("a {word} b"), "ab").unwrap_err().to_string();
             assert!(error.contains(&format!("`{word}`")), "{error}");
         }

@@ -18,6 +18,7 @@ use super::site::Site;
 use answer::{BOOT_SERVER_PORT, Loader, SERVER_PORT, choose, destination};
 use packet::Reply;
 
+pub(super) const TFTP_PORT: u16 = 69;
 /// When this machine has a problem that does not go away at once.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -37,6 +38,8 @@ pub(super) struct Proxy {
     pub(super) server: Ipv4Addr,
     /// `http://HOST:PORT`.
     pub(super) url: String,
+    /// Whether TFTP is at the port that machines ask.
+    pub(super) has_tftp: bool,
 }
 
 /// A socket, and the port by which its messages are judged.
@@ -115,6 +118,10 @@ fn boot_file(loader: Loader, proxy: &Proxy, site: &Site) -> io::Result<(Option<S
     let url = |name: &str| format!("{}/{name}", proxy.url);
     let found = match loader {
         Loader::Script => Ok(url(script::NAME)),
+        // DHCP has no word for another port.
+        Loader::Tftp(name) if !proxy.has_tftp => {
+            Err(format!("{name} is loaded by TFTP at port {TFTP_PORT}: give --tftp"))
+        }
         Loader::Tftp(name) => match site.plain_file(name)? {
             Some(_) => Ok(name.to_owned()),
             None => {

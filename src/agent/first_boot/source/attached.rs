@@ -24,7 +24,8 @@ pub fn volumes(label: &str, only: Option<&str>) -> Result<Vec<(PathBuf, Volume)>
             found.push((disk.path, volume));
             continue;
         }
-        for partition in disk.partitions()? {
+        // What goes while it is looked at is simply not there.
+        for partition in disk.partitions().unwrap_or_default() {
             if let Some(volume) = labelled(&partition.device.path) {
                 found.push((partition.device.path, volume));
             }

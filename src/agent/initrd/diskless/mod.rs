@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::cmdline::RootHash;
 use super::loop_device;
-use super::netdisk_source::Source;
+use super::netdisk_source::{self, Source};
 use super::root::Root;
 use crate::agent::report::console;
 use crate::agent::wait::Wait;
@@ -27,8 +27,6 @@ use memory::Memory;
 
 /// [`BLOCK_BYTES`], as places are counted.
 const BLOCK: u64 = BLOCK_BYTES as u64;
-/// How often a part is fetched that is wrong.
-const ATTEMPTS: usize = 4;
 const SAY_EACH: std::time::Duration = std::time::Duration::from_secs(5);
 /// Memory that a system needs beside its root, at the very least.
 const SPARE_BYTES: u64 = 64 << 20;
@@ -104,11 +102,11 @@ fn fetch_tree(
 ) -> Result<()> {
     for extent in index.extents_of(partition) {
         let place = extent.offset - partition.start;
-        let is_right = |bytes: &[u8]| match Sha256::digest(bytes)[..] == extent.sha256 {
+        let wrong = |bytes: &[u8]| match Sha256::digest(bytes)[..] == extent.sha256 {
             true => None,
             false => Some(0),
         };
-        let bytes = fetch_extent(source, extent, place, "the hash tree", is_right)?;
+        let bytes = fetch_extent(source, extent, ("the hash tree", place), "the index says", wrong)?;
         ensure!(place + extent.bytes <= partition.bytes, "the hash tree runs out of its partition");
         file.write_all_at(&bytes, place).context("writing the hash tree into memory")?;
         progress.add(extent.bytes);
@@ -148,7 +146,7 @@ fn fetch_root(
                 .find(|(number, block)| !tree.vouches_for(*number, block))
                 .map(|(number, _)| (number - first) * BLOCK)
         };
-        let fetched = fetch_extent(source, extent, place, "the root", wrong)?;
+        let fetched = fetch_extent(source, extent, ("the root", place), "the root hash vouches for", wrong)?;
         file.write_all_at(&fetched, place).context("writing the root into memory")?;
         next = first + extent.bytes / BLOCK;
         progress.add(extent.bytes);
@@ -166,30 +164,25 @@ fn check_holes(tree: &HashTree, blocks: std::ops::Range<u64>) -> Result<()> {
     Ok(())
 }
 
-/// The bytes of an extent; `wrong` gives the place in it that is not what it should be. `place` is where it lies in `what`.
+/// The bytes of an extent; `wrong` gives the place in it that is not what `vouching` says. `place` is where it lies in `what`.
 fn fetch_extent(
     source: &mut dyn Source,
     extent: &Extent,
-    place: u64,
-    what: &str,
+    (what, place): (&str, u64),
+    vouching: &str,
     wrong: impl Fn(&[u8]) -> Option<u64>,
 ) -> Result<Vec<u8>> {
-    let length = usize::try_from(extent.bytes).context("sizing a part of the netdisk")?;
-    let mut bytes = vec![0; length];
-    let mut attempt = 1;
-    loop {
-        source.read_exact_at(&mut bytes, extent.position)?;
-        let Some(at) = wrong(&bytes) else { return Ok(bytes) };
-        let problem = format!(
-            "byte {} of {}, which is byte {} of {what}, or the block behind it is not what the root hash vouches for",
+    let mut bytes = vec![0; usize::try_from(extent.bytes).context("sizing a part of the netdisk")?];
+    netdisk_source::read_extent(source, extent, &mut bytes, |source, bytes| {
+        let at = wrong(bytes)?;
+        Some(format!(
+            "byte {} of {}, which is byte {} of {what}, or the block behind it is not what {vouching}",
             extent.position + at,
             source.name(),
             place + at
-        );
-        ensure!(attempt < ATTEMPTS, "{problem}, {ATTEMPTS} times");
-        console::complain(&format!("{problem}; fetching it again"));
-        attempt += 1;
-    }
+        ))
+    })?;
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ impl fmt::Display for Facts {
 }
 
 /// Whether the command line speaks of this disk, whatever becomes of it.
-pub fn is_meant(disk: &Facts, choice: &Choice) -> bool {
+fn is_meant(disk: &Facts, choice: &Choice) -> bool {
     choice.conditions.iter().all(|condition| match condition {
         Condition::Name(name) => disk.name == *name,
         Condition::Serial(serial) => disk.serial.as_ref() == Some(serial),

@@ -9,11 +9,9 @@ use std::os::unix::fs::FileExt;
 use anyhow::{Context as _, Result};
 
 use super::mark;
+use super::writing::END_BYTES;
 use crate::agent::initrd::partition_table::{self, Gpt};
 use crate::slot::Slot;
-
-/// What is looked at, at both ends.
-const END_BYTES: u64 = 1 << 20;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Contents {

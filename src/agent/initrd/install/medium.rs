@@ -70,7 +70,8 @@ fn volumes() -> Result<Vec<(String, PathBuf, Volume)>> {
     };
     let mut found = Vec::new();
     for disk in block_device::disks()? {
-        let partitions = disk.partitions()?.into_iter().map(|partition| partition.device.path);
+        // What goes while it is looked at is simply not there.
+        let partitions = disk.partitions().unwrap_or_default().into_iter().map(|partition| partition.device.path);
         for path in [disk.path.clone()].into_iter().chain(partitions) {
             if let Some(volume) = labelled(&path) {
                 found.push((disk.name.clone(), path, volume));

@@ -4,7 +4,7 @@
 //! installs again.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -15,6 +15,7 @@ use super::netboot::Server;
 use super::netdisk_source::{self, Source};
 use super::partition_table;
 use super::root::{Root, RootDisk};
+use super::root_disk;
 use crate::agent::block_device::{BlockDevice, Disk};
 use crate::agent::report::console;
 use crate::agent::sys::{self, PartitionCall};
@@ -36,7 +37,7 @@ pub mod writing;
 use choice::Facts;
 use request::From;
 pub use request::Request;
-use target::{BlockTarget, Target as _};
+use target::BlockTarget;
 
 /// How long to wait for disks, for how long no other one may have appeared, how often to look.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -47,20 +48,29 @@ const SAY_EACH: Duration = Duration::from_secs(5);
 /// What the table at the end of a disk takes.
 const TABLE_BYTES: u64 = 1 << 20;
 
-/// The netdisk of a request, and the disk that it is read from.
-pub fn open(request: &Request, modules: &mut Modules) -> Result<(Box<dyn Source>, Index, Option<String>)> {
+/// What is installed.
+struct Opened {
+    source: Box<dyn Source>,
+    index: Index,
+    /// The disk that it is read from.
+    medium: Option<String>,
+    /// The network that it is read over.
+    server: Option<Server>,
+}
+
+fn open(request: &Request, modules: &mut Modules) -> Result<Opened> {
     match &request.from {
         From::Medium => {
             let (medium, index) = medium::wait(&request.sha256, modules)?;
             let disk = medium.disk.clone();
-            Ok((Box::new(medium), index, Some(disk)))
+            Ok(Opened { source: Box::new(medium), index, medium: Some(disk), server: None })
         }
         From::Network(netboot) => {
             let server = Server::reach(netboot, modules)?;
             server.fetch_metadata(netboot)?;
             let mut netdisk = server.netdisk();
             let index = netdisk_source::read_index(&mut netdisk, Some(&request.sha256))?;
-            Ok((Box::new(netdisk), index, None))
+            Ok(Opened { source: Box::new(netdisk), index, medium: None, server: Some(server) })
         }
     }
 }
@@ -70,11 +80,18 @@ pub fn open(request: &Request, modules: &mut Modules) -> Result<(Box<dyn Source>
 /// # Errors
 /// What is to be installed is not there; no disk is free for it; a disk that does not take it.
 pub fn install(request: &Request, options: &BootOptions, modules: &mut Modules) -> Result<()> {
-    let (mut source, index, medium) = open(request, modules)?;
+    let Opened { mut source, index, medium, server } = open(request, modules)?;
     let needed = needed_bytes(&index, options)?;
     let (disk, facts) = choose(request, medium.as_deref(), needed, modules)?;
     console::say(&format!("installing {} to {facts}", source.name()));
+    // It came after the wait for it had ended: a node is never lost to its own installer.
+    ensure!(
+        !root_disk::is_on(&disk, &options.root_hash)?,
+        "{} holds this very node: start the machine anew, and it starts from there",
+        disk.name
+    );
     let file = disk.open_writable()?;
+    sys::reread_partitions(&file).with_context(|| format!("{} is in use", disk.name))?;
     let mut target =
         BlockTarget { file: file.try_clone().context("opening the disk twice")?, name: facts.name.clone() };
     writing::begin(&mut target, disk.bytes)?;
@@ -86,7 +103,9 @@ pub fn install(request: &Request, options: &BootOptions, modules: &mut Modules) 
     keep::keep(&source.metadata()?, &below(Path::new(SYSROOT), contract::INSTALLED_METADATA))?;
     rustix::fs::sync();
     writing::finish(&mut target, record)?;
-    target.sync()?;
+    if let Some(server) = server {
+        server.leave();
+    }
     console::say(&format!("installed to {}: restarting", facts.name));
     Ok(())
 }
@@ -98,22 +117,24 @@ fn needed_bytes(index: &Index, options: &BootOptions) -> Result<u64> {
     Ok(index.disk_bytes.max(var.saturating_add(TABLE_BYTES)))
 }
 
-/// Waits until the machine shows no more disks, and one that is meant is among them; then chooses.
+/// Waits until the machine shows no more disks, and one that will do is among them; then takes it.
 fn choose(request: &Request, medium: Option<&str>, needed: u64, modules: &mut Modules) -> Result<(Disk, Facts)> {
     let waiting = Wait::new(Duration::MAX);
     let mut names: Vec<String> = Vec::new();
     let mut since = Wait::new(Duration::MAX);
     loop {
-        modules.load_for_devices();
+        let has_loaded = modules.load_for_devices();
         let disks = facts::of_machine(medium)?;
         let now: Vec<String> = disks.iter().map(|(disk, _)| disk.name.clone()).collect();
-        if now != names {
+        if has_loaded || now != names {
             (names, since) = (now, Wait::new(Duration::MAX));
         }
-        let is_there = disks.iter().any(|(_, facts)| !facts.is_medium && choice::is_meant(facts, &request.choice));
-        if since.is_over(SETTLED) && is_there || waiting.is_over(DEADLINE) {
-            let all: Vec<Facts> = disks.iter().map(|(_, facts)| facts.clone()).collect();
-            let chosen = choice::choose(&all, request, needed).map_err(anyhow::Error::msg)?.name.clone();
+        let all: Vec<Facts> = disks.iter().map(|(_, facts)| facts.clone()).collect();
+        let verdict = choice::choose(&all, request, needed).map(|facts| facts.name.clone());
+        let is_settled = since.is_over(SETTLED) && (verdict.is_ok() || waiting.is_over(DEADLINE));
+        // Disks that come and go for ever are no reason to wait for ever.
+        if is_settled || waiting.is_over(2 * DEADLINE) {
+            let chosen = verdict.map_err(anyhow::Error::msg)?;
             let found = disks.into_iter().find(|(disk, _)| disk.name == chosen);
             return found.with_context(|| format!("{chosen} has gone"));
         }
@@ -123,17 +144,16 @@ fn choose(request: &Request, medium: Option<&str>, needed: u64, modules: &mut Mo
 
 /// Says each 5 s how far it is, and how fast.
 fn teller() -> impl FnMut(&str, u64, u64) {
-    let mut waiting = Wait::new(SAY_EACH);
-    let mut before = (String::new(), 0);
+    let mut now = String::new();
+    let (mut began, mut waiting) = (Instant::now(), Wait::new(SAY_EACH));
     move |what: &str, done: u64, all: u64| {
-        if before.0 != what {
-            before = (what.to_owned(), 0);
+        if now != what {
+            (now, began, waiting) = (what.to_owned(), Instant::now(), Wait::new(SAY_EACH));
             console::say(&format!("{what} {} MiB", all >> 20));
         }
         if waiting.wants_word() {
-            let rate = done.saturating_sub(before.1) / SAY_EACH.as_secs();
+            let rate = u128::from(done) * 1000 / began.elapsed().as_millis().max(1);
             console::say(&format!("{what}: {} of {} MiB, {} MiB/s", done >> 20, all >> 20, rate >> 20));
-            before.1 = done;
         }
     }
 }

@@ -10,13 +10,15 @@ use sha2::{Digest as _, Sha256};
 
 use super::mark::{self, SECTOR};
 use super::target::Target;
-use crate::agent::initrd::netdisk_source::Source;
+use crate::agent::initrd::netdisk_source::{self, Source};
 use crate::netdisk_index::{EXTENT_MAX, Extent, Index};
 
 /// What is cleared at either end of a disk: tables of partitions and their backups, RAIDs and volumes lie there.
-const END_BYTES: u64 = 1 << 20;
+pub const END_BYTES: u64 = 1 << 20;
 /// Bytes of a hole that are cleared between two words on how far it is.
 const HOLE_BYTES: u64 = 64 << 20;
+/// Bytes that are given to the disk between two syncs.
+const SYNC_BYTES: u64 = 64 << 20;
 
 /// The boot record, which is written when everything else is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,11 +61,14 @@ pub fn write(
         }
     }
     let (mut record, mut done, all) = (None, 0, index.data_bytes());
+    let mut unsafe_bytes = 0;
     let mut buffer = vec![0; usize::try_from(EXTENT_MAX)?];
     for extent in &index.extents {
         let part = &mut buffer[..usize::try_from(extent.bytes)?];
-        source.read_exact_at(part, extent.position)?;
-        ensure!(is_whole(extent, part), "{} is damaged: its extent at {} is not whole", source.name(), extent.offset);
+        netdisk_source::read_extent(source, extent, part, |source, part| {
+            let is_wrong = !is_whole(extent, part);
+            is_wrong.then(|| format!("{} is damaged: its extent at {} is not whole", source.name(), extent.offset))
+        })?;
         match extent.offset {
             0 => {
                 record = part.first_chunk().copied().map(BootRecord);
@@ -72,6 +77,12 @@ pub fn write(
             offset => target.write_all_at(part, offset)?,
         }
         done += extent.bytes;
+        unsafe_bytes += extent.bytes;
+        // What only memory has is not written: progress would be told too early, and the end take long without a word.
+        if unsafe_bytes >= SYNC_BYTES {
+            target.sync()?;
+            unsafe_bytes = 0;
+        }
         progress("writing", done, all);
     }
     let record = record.with_context(|| format!("{} has no boot record", source.name()))?;

@@ -26,12 +26,16 @@ const MAC: &str = "__mac__";
 /// It means none that can be asked.
 pub fn place(reference: &str, netdisk: &Url, mac: &[u8; 6]) -> Result<Url> {
     let mac = mac.map(|byte| format!("{byte:02x}")).join("-");
+    let reading = || format!("reading the place of the metadata, `{reference}`");
+    if reference.contains(['?', '#']) {
+        return Err(anyhow::anyhow!("a directory has no `?` and no `#`")).with_context(reading);
+    }
     let mut filled = reference.replace(MAC, &mac);
     if !filled.ends_with('/') {
         filled.push('/');
     }
     let url = netdisk.join(&filled).map_err(anyhow::Error::msg);
-    url.with_context(|| format!("reading the place of the metadata, `{reference}`"))
+    url.with_context(reading)
 }
 
 /// Fetches the files of the directory into [`contract::FETCHED_METADATA`].
@@ -111,8 +115,10 @@ mod tests {
         ] {
             assert_eq!(place(reference, &netdisk, &NODE_MAC).unwrap().to_string(), found);
         }
-        let error = format!("{:#}", place("file:///x", &netdisk, &NODE_MAC).unwrap_err());
-        assert!(error.contains("`file:///x`"), "{error}");
+        for reference in ["file:///x", "http://g/?node=7", "/m/#a"] {
+            let error = format!("{:#}", place(reference, &netdisk, &NODE_MAC).unwrap_err());
+            assert!(error.contains(&format!("`{reference}`")), "{error}");
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::agent::http::client::Client;
 use crate::agent::http::remote_file::RemoteFile;
 use crate::agent::http::url::Url;
 use crate::agent::report::console;
+use crate::contract::{BOOT_FILE_ENDING, NETDISK_ENDING};
 
 pub mod metadata;
 pub mod request;
@@ -26,9 +27,6 @@ use request::Netdisk;
 
 /// How long nothing may come from a server. Then the machine starts again, and whatever sent it here is asked anew.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// The endings of a node's image for firmware that boots by HTTP, and of its netdisk.
-const BOOT_FILE: &str = ".netboot.efi";
-const NETDISK: &str = ".netdisk";
 
 /// Fetches the root that the root hash names, and the metadata if its place is named.
 ///
@@ -97,11 +95,17 @@ impl Server {
 /// # Errors
 /// It does not have the name that the builder gave it.
 fn beside(boot_file: &Url) -> Result<Url> {
-    let name = boot_file.file_name().strip_suffix(BOOT_FILE).filter(|name| !name.is_empty());
+    let name = boot_file
+        .file_name()
+        .strip_suffix(BOOT_FILE_ENDING)
+        .and_then(|it| it.strip_suffix('.'))
+        .filter(|name| !name.is_empty());
     let name = name.with_context(|| {
-        format!("the boot file {boot_file} does not end in {BOOT_FILE}, so its netdisk cannot be found beside it")
+        format!(
+            "the boot file {boot_file} does not end in .{BOOT_FILE_ENDING}, so its netdisk cannot be found beside it"
+        )
     })?;
-    boot_file.join(&format!("{name}{NETDISK}")).map_err(anyhow::Error::msg)
+    boot_file.join(&format!("{name}.{NETDISK_ENDING}")).map_err(anyhow::Error::msg)
 }
 
 impl Source for RemoteFile {

@@ -7,11 +7,29 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use super::dhcp::{Lease, prefix_of};
 
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AddressWord {
-    #[default]
-    Dhcp,
+    /// On this interface, by the kernel's name; on any, if none is named.
+    Dhcp {
+        device: Option<String>,
+    },
     Static(Fixed),
+}
+
+impl Default for AddressWord {
+    fn default() -> Self {
+        AddressWord::Dhcp { device: None }
+    }
+}
+
+impl AddressWord {
+    /// The interface that is meant.
+    pub fn device(&self) -> Option<&str> {
+        match self {
+            AddressWord::Dhcp { device } => device.as_deref(),
+            AddressWord::Static(fixed) => fixed.device.as_deref(),
+        }
+    }
 }
 
 /// An address that nobody needs to ask for.
@@ -30,13 +48,13 @@ pub fn parse(word: &str) -> Result<AddressWord> {
 
 fn parts(word: &str) -> Result<AddressWord> {
     if matches!(word, "dhcp" | "on" | "any") {
-        return Ok(AddressWord::Dhcp);
+        return Ok(AddressWord::default());
     }
     let mut parts = word.split(':');
     let mut part = || parts.next().filter(|part| !part.is_empty());
     let (client, _server, gateway, netmask, _host, device) = (part(), part(), part(), part(), part(), part());
     match (client, part()) {
-        (None, Some("dhcp" | "on" | "any")) => return Ok(AddressWord::Dhcp),
+        (None, Some("dhcp" | "on" | "any")) => return Ok(AddressWord::Dhcp { device: device.map(str::to_owned) }),
         (Some(_), None | Some("none" | "off" | "static")) => {}
         (_, how) => bail!("`{}` is not supported here, only `dhcp` and `none`", how.unwrap_or(word)),
     }
@@ -62,8 +80,8 @@ mod tests {
 
     #[test]
     fn fixed_addresses_and_dhcp_are_told_apart() {
-        for word in ["dhcp", "on", ":::::eth0:dhcp"] {
-            assert_eq!(parse(word).unwrap(), AddressWord::Dhcp, "{word}");
+        for (word, device) in [("dhcp", None), ("on", None), (":::::eth0:dhcp", Some("eth0"))] {
+            assert_eq!(parse(word).unwrap(), AddressWord::Dhcp { device: device.map(str::to_owned) }, "{word}");
         }
         let AddressWord::Static(fixed) = parse("10.1.2.3::10.1.2.1:255.255.254.0:node:eth1:none:10.1.2.2").unwrap()
         else {

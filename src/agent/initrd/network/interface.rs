@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result};
 const SYSFS: &str = "/sys/class/net";
 /// ARPHRD_ETHER of linux/if_arp.h.
 const ETHERNET: &str = "1";
-/// Drivers of what a hypervisor gives its guests.
-const VIRTUAL: [&str; 5] = ["virtio_net", "vmxnet3", "hv_netvsc", "xen-netfront", "ena"];
+/// Drivers of what a hypervisor gives its guests, by their names in sysfs: Xen's has that of its devices.
+const VIRTUAL: [&str; 6] = ["virtio_net", "vmxnet3", "hv_netvsc", "vif", "ena", "gve"];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interface {

@@ -26,6 +26,10 @@ use netlink::Netlink;
 
 /// For all interfaces together; switches may need half a minute before they let anything through.
 const DEADLINE: Duration = Duration::from_secs(120);
+/// How long the interface that the machine was started over is waited for before others are.
+const BOOTED_FIRST: Duration = Duration::from_secs(60);
+/// Name servers that are asked, as in the C library.
+const NAME_SERVERS_MAX: usize = 3;
 /// What one interface gets before the next one has its turn.
 const TURN: Duration = Duration::from_secs(12);
 const PAUSE: Duration = Duration::from_millis(200);
@@ -65,21 +69,29 @@ pub fn up(words: &Words, want: Want, modules: &mut Modules) -> Result<Network> {
     loop {
         modules.load_for_devices();
         let mut interfaces = interface::ethernet()?;
-        if let AddressWord::Static(fixed) = &words.address
-            && let Some(device) = &fixed.device
-        {
-            interfaces.retain(|interface| interface.name == *device);
+        let mut problems: Vec<String> = Vec::new();
+        if let Some(device) = words.address.device() {
+            let others: Vec<String> = interfaces.iter().map(Interface::to_string).collect();
+            interfaces.retain(|interface| interface.name == device);
+            if interfaces.is_empty() {
+                problems.push(format!("there is no interface `{device}`, only: {}", others.join(", ")));
+            }
         }
         interface::sort(&mut interfaces, words.boot_interface);
         for interface in &interfaces {
-            if !raised.contains(&interface.index) {
-                netlink.set_up(interface.index, true).with_context(|| format!("bringing {interface} up"))?;
-                raised.push(interface.index);
+            if raised.contains(&interface.index) {
+                continue;
+            }
+            match netlink.set_up(interface.index, true) {
+                Ok(()) => raised.push(interface.index),
+                Err(error) => problems.push(format!("{interface}: cannot be brought up: {error:#}")),
             }
         }
-        let carriers = interfaces.iter().filter(|interface| interface.has_carrier());
-        let mut problems: Vec<String> = Vec::new();
-        for interface in carriers {
+        // What the machine was started over has the first word: another network may lead elsewhere.
+        let first = words.boot_interface.filter(|mac| interfaces.iter().any(|interface| interface.mac == *mac));
+        let alone = first.filter(|_| !waiting.is_over(BOOTED_FIRST));
+        let wanted = interfaces.iter().filter(|interface| alone.is_none_or(|mac| interface.mac == mac));
+        for interface in wanted.filter(|interface| interface.has_carrier()) {
             match take(&mut netlink, interface, words, want) {
                 Ok(lease) => {
                     let network = Network { interface: interface.clone(), lease, netlink };
@@ -93,7 +105,7 @@ pub fn up(words: &Words, want: Want, modules: &mut Modules) -> Result<Network> {
         problems.extend(idle.map(|interface| format!("{interface}: no carrier")));
         let told = if problems.is_empty() { "no Ethernet interface".to_owned() } else { problems.join("; ") };
         if waiting.is_over(DEADLINE) {
-            bail!("no network within {} s: {told}", DEADLINE.as_secs());
+            bail!("no network within {} s, by IPv4 (the initrd speaks no other): {told}", DEADLINE.as_secs());
         }
         if waiting.wants_word() {
             console::say(&format!("waiting for a network: {told}"));
@@ -106,7 +118,7 @@ pub fn up(words: &Words, want: Want, modules: &mut Modules) -> Result<Network> {
 fn take(netlink: &mut Netlink, interface: &Interface, words: &Words, want: Want) -> Result<Lease> {
     let lease = match &words.address {
         AddressWord::Static(fixed) => fixed.lease.clone(),
-        AddressWord::Dhcp => {
+        AddressWord::Dhcp { .. } => {
             console::say(&format!("waiting for a lease on {interface}"));
             // A broadcast without an address of one's own needs a way.
             netlink.route(interface.index, None, None)?;
@@ -129,7 +141,8 @@ fn take(netlink: &mut Netlink, interface: &Interface, words: &Words, want: Want)
 impl Network {
     /// Who knows names here.
     pub fn resolver(&self) -> Resolver {
-        let servers = self.lease.name_servers.iter().map(|server| (*server, DNS_PORT).into()).collect();
+        let servers =
+            self.lease.name_servers.iter().take(NAME_SERVERS_MAX).map(|server| (*server, DNS_PORT).into()).collect();
         Resolver { servers, search: self.lease.domain.iter().cloned().collect() }
     }
 
