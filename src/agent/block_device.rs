@@ -39,7 +39,7 @@ pub struct Partition {
     pub start_bytes: u64,
 }
 
-/// The disks of the machine, by name; empty drives are left out.
+/// The disks of the machine, by name, without those that have no size; an empty CD drive claims some.
 pub fn disks() -> Result<Vec<Disk>> {
     let mut disks = Vec::new();
     for name in names_in(Path::new("/sys/class/block"))? {

@@ -53,10 +53,10 @@ fn a_machine_whose_controller_has_no_driver_says_which() {
     let run = boot("no-driver", &raw, "node-7", &arguments);
     assert_eq!(run.code, Some(1), "{}", run.console());
     let said: BTreeSet<&str> =
-        run.serial.lines().filter_map(|line| Some(line.split_once("no driver in the initrd for ")?.1)).collect();
+        run.serial.lines().filter_map(|line| Some(line.split_once("no driver in the initrd for ")?.1.trim())).collect();
     let one = Vec::from_iter(said);
     let [line] = &one[..] else { panic!("{one:?}\n{}", run.console()) };
-    let (address, what) = line.trim().split_once(": ").unwrap();
+    let (address, what) = line.split_once(": ").unwrap();
     assert!(address.starts_with("0000:00:"), "{line}");
     assert!(what.starts_with("RAID controller 1000:0060, class 0104, pci:v00001000d00000060sv"), "{line}");
 }

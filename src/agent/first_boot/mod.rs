@@ -100,7 +100,7 @@ fn configure() -> Result<()> {
             status.instance_id = Some(applied).filter(|applied| applied != NO_METADATA);
             status.host_name = host_name;
         })?;
-        return Ok(());
+        return forget(trust);
     }
     let config = config_of(metadata.as_ref())?;
     wait_for_interfaces(&config, root)?;
@@ -125,9 +125,18 @@ fn configure() -> Result<()> {
         })?;
     }
     relabel(root);
+    forget(trust)?;
     let changed = status.steps.iter().filter(|step| step.outcome == Outcome::Changed).count();
     console::say(&format!("{}: {changed} of {} steps changed something", status.host_name, status.steps.len()));
     Ok(())
+}
+
+/// What an installer brought is read once where metadata is believed once.
+fn forget(trust: MetadataTrust) -> Result<()> {
+    match trust {
+        MetadataTrust::Once => source::installed::forget(),
+        _ => Ok(()),
+    }
 }
 
 /// Where SELinux runs, a file that was written anew has its directory's label; the image's own program knows the right

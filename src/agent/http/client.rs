@@ -94,7 +94,8 @@ impl Client {
                 Err(Failure::TooShort) => bail!("{what}: the server gives no whole file"),
                 Err(Failure::Final(why)) => bail!("{what}: {why}"),
                 Err(Failure::Passing(why)) => why,
-                Ok(answer) => {
+                Ok(mut answer) => {
+                    answer.limit(self.patience);
                     let mut bytes = Vec::new();
                     match answer.take(most.saturating_add(1)).read_to_end(&mut bytes) {
                         Ok(_) if bytes.len() as u64 > most => bail!("{what}: it has more than {most} bytes"),

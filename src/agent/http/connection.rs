@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead as _, BufReader, ErrorKind, Read, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::head::{self, Head};
 use super::url::Url;
@@ -11,6 +11,8 @@ use crate::agent::resolve::words;
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// Longest silence in the middle of an answer.
 const SILENCE_LIMIT: Duration = Duration::from_secs(20);
+/// For a head as a whole: a byte now and then is no silence, and no answer.
+const HEAD_LIMIT: Duration = Duration::from_secs(60);
 const INTERIM_MAX: usize = 4;
 const BUFFER_BYTES: usize = 64 << 10;
 /// Longest line that begins a chunk.
@@ -20,8 +22,24 @@ const CHUNK_LINE_BYTES: u64 = 256;
 #[derive(Debug)]
 pub struct Answer {
     pub head: Head,
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Timed>,
     framing: Framing,
+}
+
+/// A connection that may have to be done by a certain time.
+#[derive(Debug)]
+struct Timed {
+    stream: TcpStream,
+    until: Option<Instant>,
+}
+
+impl Read for Timed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.until {
+            Some(until) if Instant::now() >= until => Err(ErrorKind::TimedOut.into()),
+            _ => self.stream.read(buffer),
+        }
+    }
 }
 
 /// Where the body ends.
@@ -50,8 +68,10 @@ pub fn get(address: SocketAddr, url: &Url, from: Option<u64>) -> Result<Answer, 
         stream.write_all(request(url, from).as_bytes())?;
         Ok(stream)
     };
-    let mut stream = BufReader::with_capacity(BUFFER_BYTES, opening().map_err(|error| told(&error))?);
+    let stream = Timed { stream: opening().map_err(|error| told(&error))?, until: Some(Instant::now() + HEAD_LIMIT) };
+    let mut stream = BufReader::with_capacity(BUFFER_BYTES, stream);
     let head = read_head(&mut stream)?;
+    stream.get_mut().until = None;
     let framing = match (head.chunked, head.length) {
         (true, _) => Framing::FirstChunk,
         (false, Some(length)) => Framing::Length(length),
@@ -71,7 +91,7 @@ fn request(url: &Url, from: Option<u64>) -> String {
 }
 
 /// Interim answers (100 to 199) are passed over.
-fn read_head(stream: &mut BufReader<TcpStream>) -> Result<Head, String> {
+fn read_head(stream: &mut BufReader<Timed>) -> Result<Head, String> {
     for _ in 0..=INTERIM_MAX {
         let mut bytes = Vec::new();
         let head = loop {
@@ -102,6 +122,11 @@ pub fn told(error: &io::Error) -> String {
 }
 
 impl Answer {
+    /// All of the body has to come within this time.
+    pub fn limit(&mut self, limit: Duration) {
+        self.stream.get_mut().until = Some(Instant::now() + limit);
+    }
+
     fn next_chunk(&mut self, is_first: bool) -> io::Result<u64> {
         let mut line = Vec::new();
         if !is_first {

@@ -8,13 +8,25 @@ use std::path::Path;
 
 use crate::agent::report::console;
 
-const DEVICES: &str = "/sys/bus/pci/devices";
+/// Buses whose devices are looked at.
+const BUSES: [&str; 4] = ["pci", "virtio", "vmbus", "xen"];
+/// How the modaliases of devices begin that hypervisors give their guests, and what they are.
+const OF_HYPERVISORS: [(&str, &str); 7] = [
+    ("virtio:d00000001v", "virtio network card"),
+    ("virtio:d00000002v", "virtio disk"),
+    ("virtio:d00000008v", "virtio SCSI controller"),
+    ("vmbus:d96361baa104294db60572e2ffb1dc7f", "Hyper-V disk controller"),
+    ("vmbus:635161f83edfc546913ff2d2f965ed0e", "Hyper-V network card"),
+    ("xen:vbd", "Xen disk"),
+    ("xen:vif", "Xen network card"),
+];
 /// A console has few lines; what is more is counted.
 const SHOWN_MAX: usize = 16;
 
 /// Tells the console of each.
 pub fn tell() {
-    let lines = lines(Path::new(DEVICES));
+    let devices = |bus: &str| lines(&Path::new("/sys/bus").join(bus).join("devices"));
+    let lines: Vec<String> = BUSES.into_iter().flat_map(devices).collect();
     lines.iter().take(SHOWN_MAX).for_each(|line| console::complain(line));
     if let Some(more) = lines.len().checked_sub(SHOWN_MAX).filter(|more| *more > 0) {
         console::complain(&format!("and {more} more without a driver"));
@@ -36,13 +48,17 @@ fn line(device: &Path, address: &str) -> Option<String> {
     }
     let text = |name: &str| Some(fs::read_to_string(device.join(name)).ok()?.trim().to_owned());
     let number = |name: &str| u32::from_str_radix(text(name)?.strip_prefix("0x")?, 16).ok();
-    let class = number("class")? >> 8;
-    let what = kind(class)?;
-    let (vendor, product) = (number("vendor")?, number("device")?);
     let modalias = text("modalias").unwrap_or_default();
-    Some(format!(
-        "no driver in the initrd for {address}: {what} {vendor:04x}:{product:04x}, class {class:04x}, {modalias}"
-    ))
+    let of_hypervisor = OF_HYPERVISORS.iter().find(|(beginning, _)| modalias.starts_with(beginning));
+    let what = match of_hypervisor {
+        Some((_, what)) => (*what).to_owned(),
+        None => {
+            let class = number("class")? >> 8;
+            let (vendor, product) = (number("vendor")?, number("device")?);
+            format!("{} {vendor:04x}:{product:04x}, class {class:04x}", kind(class)?)
+        }
+    };
+    Some(format!("no driver in the initrd for {address}: {what}, {modalias}"))
 }
 
 /// What people call a class (its two upper bytes), if it is one by which a root may come.
@@ -85,11 +101,16 @@ mod tests {
         device("0000:00:02.0", "0x030000", false);
         device("0000:00:01.0", "no class", false);
         fs::create_dir(sys.path().join("0000:00:00.0")).unwrap();
+        for (name, modalias) in [("virtio0", "virtio:d00000002v00001AF4"), ("virtio1", "virtio:d00000004v00001AF4")] {
+            fs::create_dir(sys.path().join(name)).unwrap();
+            fs::write(sys.path().join(name).join("modalias"), modalias).unwrap();
+        }
         assert_eq!(
             lines(sys.path()),
             [
                 "no driver in the initrd for 0000:00:04.0: RAID controller 1000:0060, class 0104, pci:v1",
                 "no driver in the initrd for 0000:00:05.0: Ethernet card 1000:0060, class 0200, pci:v1",
+                "no driver in the initrd for virtio0: virtio disk, virtio:d00000002v00001AF4",
             ]
         );
         assert!(lines(Path::new("/nowhere")).is_empty());

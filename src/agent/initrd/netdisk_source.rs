@@ -23,7 +23,7 @@ pub trait Source {
 }
 
 /// How often a part is read that is wrong.
-const ATTEMPTS: usize = 4;
+pub const ATTEMPTS: usize = 4;
 
 /// Reads the bytes of an extent. `wrong` says what is not as it should be, if anything.
 ///

@@ -34,21 +34,29 @@ fn line(command_line: &str, netdisk: &str, digest: &str) -> String {
     format!("{command_line} {at}={netdisk} {sha256}={digest}")
 }
 
-/// The script (ipxe.org/scripting). `${cwduri}` is the directory that it came from.
+/// The script (ipxe.org/scripting). `${cwduri}` is the directory that it came from; that of Debian 12 (2019) knows only what
+/// DHCP named.
 ///
 /// # Errors
 /// iPXE would understand a word of the command line in its own way, and knows no quotes against it.
 fn script(name: &str, version: &str, command_line: &str, digest: &str) -> anyhow::Result<String> {
     let own = words::ipxes_own(command_line);
     ensure!(own.is_none(), "the kernel command line has `{}`, which iPXE would not hand on", own.unwrap_or_default());
-    let line = line(command_line, &format!("${{cwduri}}{name}.{NETDISK_ENDING}"), digest);
+    let line = line(command_line, &format!("${{base}}#{name}.{NETDISK_ENDING}"), digest);
     let (boot, source) = (contract::CMDLINE_BOOT_INTERFACE, contract::CMDLINE_DATA_SOURCE);
+    // A kernel line has one place of metadata, and a recipe that names it means it.
+    let metadata = match command_line.split_whitespace().any(|word| word.starts_with(&format!("{source}="))) {
+        true => format!("clear {source}"),
+        false => format!("isset ${{metadata}} && set {source} {source}=nocloud;s=${{metadata}} || clear {source}"),
+    };
     Ok(format!(
         "#!ipxe\n\
          # Starts {name} {version} without a disk, from the files beside this script. Before it is chained,\n\
          #   set metadata http://SERVER/${{netX/mac:hexhyp}}/   names the directory with the node's meta-data and user-data,\n\
-         #   set words WORD...                               adds to the kernel command line.\n\
-         isset ${{metadata}} && set {source} {source}=nocloud;s=${{metadata}} || clear {source}\n\
+         #   set words WORD...                               adds to the kernel command line,\n\
+         #   set base http://SERVER/DIRECTORY/               is for an iPXE of before 2021, if DHCP names a script elsewhere.\n\
+         isset ${{cwduri}} && set base ${{cwduri}} || isset ${{base}} || set base ${{filename}}\n\
+         {metadata}\n\
          kernel {name}.vmlinuz initrd={name}.initrd {line} {boot}=01-${{netX/mac:hexhyp}} ${{{source}}} ${{words}}\n\
          initrd {name}.initrd\n\
          boot\n"
@@ -65,12 +73,20 @@ mod tests {
         #!ipxe
         # Starts worker 7 without a disk, from the files beside this script. Before it is chained,
         #   set metadata http://SERVER/${netX/mac:hexhyp}/   names the directory with the node's meta-data and user-data,
-        #   set words WORD...                               adds to the kernel command line.
+        #   set words WORD...                               adds to the kernel command line,
+        #   set base http://SERVER/DIRECTORY/               is for an iPXE of before 2021, if DHCP names a script elsewhere.
+        isset ${cwduri} && set base ${cwduri} || isset ${base} || set base ${filename}
         isset ${metadata} && set ds ds=nocloud;s=${metadata} || clear ds
-        kernel worker.vmlinuz initrd=worker.initrd roothash=00 panic=10 a="b c" nodesmith.netdisk=${cwduri}worker.netdisk nodesmith.netdisk.sha256=ab12 BOOTIF=01-${netX/mac:hexhyp} ${ds} ${words}
+        kernel worker.vmlinuz initrd=worker.initrd roothash=00 panic=10 a="b c" nodesmith.netdisk=${base}#worker.netdisk nodesmith.netdisk.sha256=ab12 BOOTIF=01-${netX/mac:hexhyp} ${ds} ${words}
         initrd worker.initrd
         boot
         "#);
+    }
+
+    #[test]
+    fn a_place_of_metadata_that_the_recipe_names_is_the_only_one() {
+        let script = script("worker", "7", "roothash=00 ds=nocloud;s=/m/__mac__/", "ab12").unwrap();
+        assert_eq!((script.matches("ds=nocloud").count(), script.matches("\nclear ds\n").count()), (1, 1), "{script}");
     }
 
     #[test]

@@ -126,7 +126,7 @@ fn a_flipped_bit_on_the_way_is_named_and_does_not_come_up() {
             "-netdev",
             "user,id=net",
             "-device",
-            "e1000e,netdev=net,romfile=",
+            "virtio-net-pci,netdev=net,romfile=",
         ],
     );
     let said = guest.until("nodeinit: cannot boot: ");

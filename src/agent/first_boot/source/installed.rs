@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::nocloud;
+use crate::agent::durable;
 use crate::agent::first_boot::metadata::{Metadata, Origin};
 use crate::contract::INSTALLED_METADATA;
 
@@ -25,6 +26,15 @@ fn find_in(directory: &Path, only: Option<&str>) -> Result<Option<Metadata>> {
     nocloud::read_directory(directory, origin).map(Some)
 }
 
+/// Takes it away, once it was applied for good: there may be a token in it, which nobody needs any more.
+pub fn forget() -> Result<()> {
+    forget_in(Path::new(INSTALLED_METADATA))
+}
+
+fn forget_in(directory: &Path) -> Result<()> {
+    nocloud::FILES.iter().try_for_each(|name| durable::wipe(&directory.join(name)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,5 +48,8 @@ mod tests {
         let found = find_in(work.path(), Some(PLACE)).unwrap().unwrap();
         assert_eq!((found.texts.len(), found.origin.place.as_str()), (1, PLACE));
         assert_eq!(find_in(work.path(), Some("pci0000:00")).unwrap(), None);
+        forget_in(work.path()).unwrap();
+        assert!(!work.path().join(META_DATA).exists());
+        forget_in(&work.path().join("gone")).unwrap();
     }
 }

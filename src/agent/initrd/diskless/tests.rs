@@ -1,5 +1,6 @@
 //! Roots on netdisks in memory, sound and damaged.
 
+use super::netdisk_source::ATTEMPTS;
 use super::*;
 use crate::netdisk_index::EXTENT_MAX;
 use crate::verity_superblock::{HASH_BYTES, Superblock, tree_blocks};

@@ -204,8 +204,7 @@ mod tests {
     #[test]
     fn a_source_that_is_not_known_is_refused() {
         let text = "nodesmith.netdisk=tape nodesmith.install=only nodesmith.netdisk.sha256=";
-        let request = Request::of(&format!("{text}{}", "0".repeat(64))).unwrap().unwrap();
-        let error = open(&request, &mut Modules::default()).err().unwrap().to_string();
+        let error = format!("{:#}", Request::of(&format!("{text}{}", "0".repeat(64))).unwrap_err());
         assert!(error.contains("`nodesmith.netdisk=tape`"), "{error}");
     }
 }

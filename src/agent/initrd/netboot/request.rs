@@ -26,6 +26,14 @@ pub enum Netdisk {
     BesideBootFile,
 }
 
+/// An address; `ADDRESS#NAME` is a file beside another one.
+fn address(word: &str) -> Result<Url, String> {
+    match word.split_once('#') {
+        Some((beside, name)) => Url::parse(beside)?.join(name),
+        None => Url::parse(word),
+    }
+}
+
 impl Request {
     /// From the text of `/proc/cmdline`; nothing if the root is on a disk.
     ///
@@ -37,8 +45,8 @@ impl Request {
         let Some(word) = single(contract::CMDLINE_NETDISK)? else { return Ok(None) };
         let netdisk = match word {
             "boot" => Netdisk::BesideBootFile,
-            url => Netdisk::At(Url::parse(url).map_err(anyhow::Error::msg).with_context(|| {
-                format!("reading `{}={url}`: it is neither `boot` nor an address", contract::CMDLINE_NETDISK)
+            word => Netdisk::At(address(word).map_err(anyhow::Error::msg).with_context(|| {
+                format!("reading `{}={word}`: it is neither `boot` nor an address", contract::CMDLINE_NETDISK)
             })?),
         };
         let key = contract::CMDLINE_NETDISK_SHA256;
@@ -86,7 +94,12 @@ mod tests {
              ip=10.0.0.9::10.0.0.1:255.255.255.0 ds=nocloud;s=http://h/m/;i=7"
         );
         let request = Request::of(&text).unwrap().unwrap();
-        assert_eq!(request.netdisk, Netdisk::At(Url::parse("http://h/x.netdisk").unwrap()));
+        let netdisk = Netdisk::At(Url::parse("http://h/x.netdisk").unwrap());
+        assert_eq!(request.netdisk, netdisk);
+        for word in ["http://h/#x.netdisk", "http://h/boot.ipxe#x.netdisk", "http://h/a/b?c#/x.netdisk"] {
+            let request = Request::of(&format!("nodesmith.netdisk={word}")).unwrap().unwrap();
+            assert_eq!(request.netdisk, netdisk, "{word}");
+        }
         assert_eq!(request.sha256.unwrap()[..2], [0, 0x11]);
         assert_eq!(request.network.boot_interface, Some([0x52, 0x54, 0, 0x12, 0x34, 0x56]));
         assert!(matches!(request.network.address, AddressWord::Static(_)));
