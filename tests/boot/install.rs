@@ -67,8 +67,10 @@ impl Machine {
             "-smp",
             "2",
         ]);
-        qemu.args(["-no-user-config", "-nodefaults", "-display", "none", "-nic", "none"]);
+        qemu.args(["-no-user-config", "-nodefaults", "-display", "none", "-netdev", "user,id=net,restrict=on"]);
         qemu.args(["-device", "virtio-rng-pci", "-device", "virtio-serial-pci", "-device", "virtio-scsi-pci"]);
+        // The network that the node waits for leads nowhere.
+        qemu.args(["-device", "virtio-net-pci,netdev=net,romfile="]);
         qemu.args(["-drive", &format!("if=none,id=disk,format=raw,cache=unsafe,file={}", disk.display())]);
         qemu.args(["-device", "virtio-blk-pci,drive=disk,serial=own-disk,bootindex=1"]);
         qemu.args(["-drive", &format!("if=none,id=medium,format=raw,readonly=on,file={}", image().display())]);
