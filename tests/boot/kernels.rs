@@ -55,6 +55,7 @@ fn kernel_6_12_reads_a_zstd_root_back() {
 }
 
 #[test]
+#[ignore = "takes long: ci/long"]
 fn kernel_6_12_reads_an_lz4hc_root_back() {
     read_back("lz4hc", "trixie", "linux-image-6.12");
 }

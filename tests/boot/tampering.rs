@@ -45,6 +45,7 @@ fn assert_does_not_come_up(name: &str, partition: &str, offset: u64) {
 }
 
 #[test]
+#[ignore = "takes long: ci/long"]
 fn a_flipped_byte_in_the_superblock_stops_the_boot() {
     assert_does_not_come_up("flip-superblock", Slot::A.root_label(), 1024 + 40);
 }
@@ -66,6 +67,7 @@ fn a_flipped_byte_in_the_data_of_a_file_stops_the_boot() {
 }
 
 #[test]
+#[ignore = "takes long: ci/long"]
 fn a_flipped_byte_in_the_inode_of_the_root_directory_stops_the_boot() {
     // Of EROFS's superblock: byte 14 is the root's number, byte 40 the block where inodes begin, 32 bytes each unit.
     let raw = image("check").with_extension("raw");
