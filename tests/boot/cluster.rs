@@ -120,13 +120,23 @@ impl Cluster {
         seed
     }
 
-    /// Starts a guest that runs until `until`, `ready` or `verdict`.
+    /// This program in the cluster's network.
+    pub(crate) fn nodesmith(&self) -> Command {
+        self.command(&[], nodesmith().get_program())
+    }
+
+    /// Starts a guest from an image that runs until `until`, `ready` or `verdict`.
     pub(crate) fn boot(&self, name: &str, image: &Path, seed: &Path, until: &str, arguments: &[&str]) -> Guest {
+        self.start(name, &[image.to_str().unwrap()], seed, until, arguments)
+    }
+
+    /// The same with what the machine starts from, as words of `nodesmith boot`.
+    pub(crate) fn start(&self, name: &str, machine: &[&str], seed: &Path, until: &str, arguments: &[&str]) -> Guest {
         let serial = place().join(format!("{name}.serial.log"));
-        let mut command = self.command(&[], nodesmith().get_program());
+        let mut command = self.nodesmith();
         command
             .arg("boot")
-            .arg(image)
+            .args(machine)
             .args(["--until", until, "--accel", "tcg", "--json", "--network", "--time-limit", TIME_LIMIT])
             .args(["--seed".as_ref(), seed.as_os_str(), "--serial-log".as_ref(), serial.as_os_str()])
             .args(arguments)
@@ -160,6 +170,11 @@ impl Guest {
             }
         }
         panic!("the guest ended before: {}", self.console());
+    }
+
+    /// The log of its console.
+    pub(crate) fn serial(&self) -> &Path {
+        &self.serial
     }
 
     /// Takes the power away.

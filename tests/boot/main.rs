@@ -4,6 +4,7 @@
 //! * `mutants`: one wrong node per check; the verdict must be red, and for that check alone
 //! * `command`: how `nodesmith boot` ends and what it leaves, with the firmware alone as its guest
 //! * `join`, `cluster`: nodes join a real control plane, whatever happens on the way
+//! * `join_anywhere`: so do nodes without a disk, and installed ones
 //! * `rpm_node`: all of that on a node made of RPMs alone
 //! * `selinux`: labels and domains of a node with SELinux
 //! * `install`: an installer on a CD and a stick: power cuts, what it brings along, what it refuses
@@ -25,6 +26,7 @@ mod command;
 mod hardware;
 mod install;
 mod join;
+mod join_anywhere;
 mod kernels;
 #[path = "../it/mirror.rs"]
 #[expect(dead_code, reason = "the integration tests use the rest")]
