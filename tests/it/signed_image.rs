@@ -22,6 +22,8 @@ struct Signed {
     keys: Keys,
     by_key: PathBuf,
     by_command: PathBuf,
+    /// What starts from elsewhere than the disk.
+    elsewhere: PathBuf,
     /// What both builds said.
     said: String,
 }
@@ -39,11 +41,11 @@ static SIGNED: LazyLock<Option<Signed>> = LazyLock::new(|| {
         keys.key.display()
     );
     let mut said = String::new();
-    let mut build = |name: &str, signer: &str| {
+    let mut build = |name: &str, outputs: &str, signer: &str| {
         let quickstart = fs::canonicalize("tests/recipes/quickstart.yaml").unwrap();
         let recipe = place.join(format!("{name}.yaml"));
         let lines = format!(
-            "nodesmith: 1\nname: quickstart\nextends: [{}]\noutputs: [raw, pxe, iso]\n\
+            "nodesmith: 1\nname: quickstart\nextends: [{}]\noutputs: {outputs}\n\
              secure-boot: {{certificate: keys/signer.pem, {signer}, enroll: if-safe}}\n",
             quickstart.display()
         );
@@ -56,8 +58,10 @@ static SIGNED: LazyLock<Option<Signed>> = LazyLock::new(|| {
         said += &text(&output);
         out
     };
-    let (by_key, by_command) = (build("by-key", "key: keys/signer.key"), build("by-command", &command));
-    Some(Signed { keys, by_key, by_command, said })
+    let key = "key: keys/signer.key";
+    let (by_key, by_command) = (build("by-key", "[raw]", key), build("by-command", "[raw]", &command));
+    let elsewhere = build("elsewhere", "[pxe, iso]", key);
+    Some(Signed { keys, by_key, by_command, elsewhere, said })
 });
 
 fn esp(raw: &Path) -> (u64, Vec<(String, Vec<u8>)>) {
@@ -92,10 +96,10 @@ fn sbverify_believes_every_program_on_the_esp_and_nothing_else_is_signed() {
     assert_eq!(sorted, expected);
     let directory = tempfile::tempdir().unwrap();
     let program = directory.path().join("program.efi");
-    let (_, mut installer) = esp(&signed.by_key.join("quickstart.iso"));
-    assert_eq!(installer.len(), 1);
-    installer.push(("netboot.efi".to_owned(), fs::read(signed.by_key.join("quickstart.netboot.efi")).unwrap()));
-    for (path, bytes) in files.iter().chain(&installer).filter(|(path, _)| path.to_lowercase().ends_with(".efi")) {
+    let (_, mut elsewhere) = esp(&signed.elsewhere.join("quickstart.iso"));
+    assert_eq!(elsewhere.len(), 1);
+    elsewhere.push(("netboot.efi".to_owned(), fs::read(signed.elsewhere.join("quickstart.netboot.efi")).unwrap()));
+    for (path, bytes) in files.iter().chain(&elsewhere).filter(|(path, _)| path.to_lowercase().ends_with(".efi")) {
         fs::write(&program, bytes).unwrap();
         let verdict = run(Command::new(&sbverify).arg("--cert").arg(&signed.keys.certificate).arg(&program));
         assert!(verdict.contains("Signature verification OK"), "{path}: {verdict}");
