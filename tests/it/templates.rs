@@ -70,7 +70,7 @@ fn every_form_of_the_disk_holds_what_the_raw_holds() {
     let netdisk = File::open(file("netdisk")).unwrap();
     holds(&Reader::open(netdisk).unwrap(), &File::open(file("raw")).unwrap());
     unpack(file("iso"));
-    run(Command::new(&cmp).arg(unpacked.path().join("templates.netdisk")).arg(file("netdisk")));
+    run(Command::new(&cmp).arg(unpacked.path().join("node.netdisk")).arg(file("netdisk")));
     if let Some(sgdisk) = oracle("sgdisk") {
         let table = run(Command::new(sgdisk).arg("-v").arg(file("iso")));
         assert!(table.contains("No problems found"), "{table}");
