@@ -334,7 +334,8 @@ fn ipxe(value: &Value, found: &mut Diagnostics) {
             found.push(
                 Diagnostic::new("cmdline-ipxe", format!("iPXE takes `{word}` for its own and does not hand it on"))
                     .at(location, "changed on its way to the kernel")
-                    .related(asked, "iPXE starts the kernel from the network"),
+                    .related(asked, "iPXE starts the kernel from the network")
+                    .help("leave it out or write it in another way: iPXE knows no quotes"),
             );
         }
     }

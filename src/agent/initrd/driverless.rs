@@ -20,12 +20,15 @@ const OF_HYPERVISORS: [(&str, &str); 7] = [
     ("xen:vbd", "Xen disk"),
     ("xen:vif", "Xen network card"),
 ];
+/// The base class of network controllers.
+const NETWORK: u32 = 0x02;
+const NETWORK_CARD: &str = "network card";
 /// A console has few lines; what is more is counted.
 const SHOWN_MAX: usize = 16;
 
-/// Tells the console of each.
-pub fn tell() {
-    let devices = |bus: &str| lines(&Path::new("/sys/bus").join(bus).join("devices"));
+/// Tells the console of each; of network cards only where the root was to come over one.
+pub fn tell(by_network: bool) {
+    let devices = |bus: &str| lines(&Path::new("/sys/bus").join(bus).join("devices"), by_network);
     let lines: Vec<String> = BUSES.into_iter().flat_map(devices).collect();
     lines.iter().take(SHOWN_MAX).for_each(|line| console::complain(line));
     if let Some(more) = lines.len().checked_sub(SHOWN_MAX).filter(|more| *more > 0) {
@@ -34,15 +37,18 @@ pub fn tell() {
 }
 
 /// A line for each device below `directory` that is of these classes and has no driver, by address.
-fn lines(directory: &Path) -> Vec<String> {
+fn lines(directory: &Path, by_network: bool) -> Vec<String> {
     let mut addresses: Vec<_> =
         fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect();
     addresses.sort();
-    addresses.iter().filter_map(|address| line(&directory.join(address), &address.to_string_lossy())).collect()
+    addresses
+        .iter()
+        .filter_map(|address| line(&directory.join(address), &address.to_string_lossy(), by_network))
+        .collect()
 }
 
 /// Nothing for a device with a driver, of another class, or that has vanished.
-fn line(device: &Path, address: &str) -> Option<String> {
+fn line(device: &Path, address: &str, by_network: bool) -> Option<String> {
     if device.join("driver").exists() {
         return None;
     }
@@ -51,9 +57,13 @@ fn line(device: &Path, address: &str) -> Option<String> {
     let modalias = text("modalias").unwrap_or_default();
     let of_hypervisor = OF_HYPERVISORS.iter().find(|(beginning, _)| modalias.starts_with(beginning));
     let what = match of_hypervisor {
+        Some((_, what)) if !by_network && what.ends_with(NETWORK_CARD) => return None,
         Some((_, what)) => (*what).to_owned(),
         None => {
             let class = number("class")? >> 8;
+            if !by_network && class >> 8 == NETWORK {
+                return None;
+            }
             let (vendor, product) = (number("vendor")?, number("device")?);
             format!("{} {vendor:04x}:{product:04x}, class {class:04x}", kind(class)?)
         }
@@ -73,7 +83,7 @@ fn kind(class: u32) -> Option<&'static str> {
         0x0200 => "Ethernet card",
         0x0207 => "InfiniBand card",
         _ if class >> 8 == 0x01 => "storage controller",
-        _ if class >> 8 == 0x02 => "network card",
+        _ if class >> 8 == NETWORK => NETWORK_CARD,
         _ => return None,
     })
 }
@@ -106,13 +116,14 @@ mod tests {
             fs::write(sys.path().join(name).join("modalias"), modalias).unwrap();
         }
         assert_eq!(
-            lines(sys.path()),
+            lines(sys.path(), true),
             [
                 "no driver in the initrd for 0000:00:04.0: RAID controller 1000:0060, class 0104, pci:v1",
                 "no driver in the initrd for 0000:00:05.0: Ethernet card 1000:0060, class 0200, pci:v1",
                 "no driver in the initrd for virtio0: virtio disk, virtio:d00000002v00001AF4",
             ]
         );
-        assert!(lines(Path::new("/nowhere")).is_empty());
+        assert_eq!(lines(sys.path(), false).len(), 2);
+        assert!(lines(Path::new("/nowhere"), true).is_empty());
     }
 }

@@ -71,7 +71,7 @@ fn boot(arguments: &[OsString]) -> Result<Infallible> {
     let root = match find_root(&text, &options, &mut modules) {
         Ok(root) => root,
         Err(error) => {
-            driverless::tell();
+            driverless::tell(text.contains(contract::CMDLINE_NETDISK));
             return Err(modules.explain(error));
         }
     };
