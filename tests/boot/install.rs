@@ -21,7 +21,7 @@ fn image() -> PathBuf {
     build("tests/boot/recipes/installer.yaml".as_ref(), "installer", "bios.lock").with_extension("iso")
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Medium {
     Cd,
     Stick,
@@ -72,13 +72,17 @@ impl Machine {
         // The network that the node waits for leads nowhere.
         qemu.args(["-device", "virtio-net-pci,netdev=net,romfile="]);
         qemu.args(["-drive", &format!("if=none,id=disk,format=raw,cache=unsafe,file={}", disk.display())]);
-        qemu.args(["-device", "virtio-blk-pci,drive=disk,serial=own-disk,bootindex=1"]);
+        // SeaBIOS starts from one hard disk alone, the first of its order, and a stick is one to it.
+        let (disk_first, medium_first) =
+            if medium == Medium::Stick && firmware == Firmware::Bios { (2, 1) } else { (1, 2) };
+        qemu.args(["-device", &format!("virtio-blk-pci,drive=disk,serial=own-disk,bootindex={disk_first}")]);
         qemu.args(["-drive", &format!("if=none,id=medium,format=raw,readonly=on,file={}", image().display())]);
-        qemu.args(match medium {
-            Medium::Cd => &["-device", "scsi-cd,drive=medium,bootindex=2"][..],
+        let device = match medium {
+            Medium::Cd => "scsi-cd",
             // As firmware sees it; Debian's kernel for clouds has no driver for USB, so it is none to the installer.
-            Medium::Stick => &["-device", "virtio-blk-pci,drive=medium,bootindex=2"],
-        });
+            Medium::Stick => "virtio-blk-pci",
+        };
+        qemu.args(["-device", &format!("{device},drive=medium,bootindex={medium_first}")]);
         if firmware == Firmware::Uefi {
             fs::copy(VARIABLES, &variables).unwrap();
             qemu.args(["-drive", &format!("if=pflash,format=raw,readonly=on,file={FIRMWARE}")]);
