@@ -50,12 +50,12 @@ impl Drop for Server {
 /// The guest ends as a member, and its console.
 fn joins(cluster: &Cluster, mut guest: Guest, node: &str) -> String {
     guest.until_member(|member| member["state"] == "joined");
-    let path = "--output=jsonpath={.status.conditions[?(@.type=='Ready')].status}";
-    until("the node", SOON, || (cluster.kubectl(&["get", &format!("node/{node}"), path]) == "True").then_some(()));
     let serial = guest.serial().to_owned();
     let (code, report) = guest.end();
     let console = String::from_utf8_lossy(&fs::read(serial).unwrap()).into_owned();
     assert_eq!(code, Some(0), "{report}\n{console}");
+    assert_eq!(report["kubernetes"]["state"], "joined");
+    until("the node", SOON, || (!cluster.kubectl(&["get", &format!("node/{node}")]).is_empty()).then_some(()));
     console
 }
 
